@@ -1,0 +1,5 @@
+//! Fetches over HTTP from Linux hosts, as fast as the kernel allows, and tells the truth about how
+//! long it took.
+
+pub mod machines;
+pub mod words;

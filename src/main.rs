@@ -1,0 +1,3 @@
+//! The `ringfetch` binary.
+
+fn main() {}

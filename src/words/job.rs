@@ -1,0 +1,186 @@
+//! What travels between the floors: jobs on their way to a core, and what the core made of them.
+//!
+//! Knows neither where jobs come from nor where results go; both ends are traits.
+//!
+//! Invariant: a job is in exactly one place (a batch, a shard, a lane) until it becomes exactly one
+//! [`Fetched`].
+
+use std::net::IpAddr;
+
+use crate::words::failure::Failure;
+use crate::words::instant::Instant;
+use crate::words::target::Target;
+
+/// One input line that is a URL, on its way to be fetched.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The line's ordinal over the whole input.
+    pub n: u64,
+    /// The line as it was given, where it is not what `target` says.
+    pub line: Option<Box<str>>,
+    /// What to fetch next: the line's URL, or where the last redirect led.
+    pub target: Target,
+    /// When the line was read.
+    pub read_at: Instant,
+    /// What earlier exchanges came to; none before the first one.
+    pub progress: Option<Box<Progress>>,
+}
+
+impl Job {
+    /// A job for line `n`, read at `read_at`, that has not been tried.
+    #[must_use]
+    pub fn new(n: u64, line: &str, target: Target, read_at: Instant) -> Self {
+        let line = (line != target.url()).then(|| line.into());
+        Self { n, line, target, read_at, progress: None }
+    }
+}
+
+/// What the exchanges of one fetch came to so far.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// When the fetch began.
+    pub started_at: Instant,
+    /// When it must be over.
+    pub deadline: Instant,
+    /// The URL of the line, where a redirect has led elsewhere and the line does not say it.
+    pub first_url: Option<Box<str>>,
+    /// Exchanges that were begun.
+    pub attempts: u32,
+    /// Failures that were tried again.
+    pub retries: u32,
+    /// Where redirects led.
+    pub redirects: Vec<Box<str>>,
+    /// Nanoseconds spent in each phase.
+    pub times: Times,
+    /// The first failure of a kind that only waiting mends (no descriptors, no ports).
+    pub last_failure: Option<Failure>,
+}
+
+/// Nanoseconds that one fetch spent in each phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// From the reading of the line to the start of the fetch.
+    pub queue_ns: u64,
+    /// Looking names up.
+    pub dns_ns: u64,
+    /// Opening connections.
+    pub connect_ns: u64,
+    /// TLS handshakes.
+    pub tls_ns: u64,
+    /// From the hand-over of the last request to the first byte of its response.
+    pub first_byte_ns: u64,
+    /// From the start of the fetch to its end.
+    pub total_ns: u64,
+}
+
+/// What came of one input line, before anything is extracted from it.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The line's ordinal.
+    pub n: u64,
+    /// The line as it was given.
+    pub line: Box<str>,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// The last response, where its head was read.
+    pub response: Option<Response>,
+    /// Exchanges that were begun.
+    pub attempts: u32,
+    /// Where redirects led, in order.
+    pub redirects: Vec<Box<str>>,
+    /// The address that was connected to last.
+    pub ip: Option<IpAddr>,
+    /// Where the time went.
+    pub times: Times,
+}
+
+impl Fetched {
+    /// What came of a line that never became a job.
+    #[must_use]
+    pub fn refused(n: u64, line: &str, failure: Failure) -> Self {
+        Self {
+            n,
+            line: line.into(),
+            failure: Some(failure),
+            response: None,
+            attempts: 0,
+            redirects: Vec::new(),
+            ip: None,
+            times: Times::default(),
+        }
+    }
+
+    /// The URL that answered: the last redirect's, or the line's.
+    #[must_use]
+    pub fn final_url(&self) -> &str {
+        self.redirects.last().unwrap_or(&self.line)
+    }
+}
+
+/// One response as far as it was read.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The protocol's minor version: 0 or 1.
+    pub minor_version: u8,
+    /// The Content-Type field, where there is one that can be read as text.
+    pub content_type: Option<Box<str>>,
+    /// Bytes received: head, framing and body.
+    pub wire_bytes: u64,
+    /// Bytes of the body with transfer codings removed.
+    pub body_bytes: u64,
+    /// The body, where it is kept for extraction.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Where jobs come from, pulled by a thread of its own; it may block.
+pub trait Source: Send {
+    /// The next input line, or none at the end of the input.
+    ///
+    /// # Errors
+    ///
+    /// Where the input cannot be read; the run ends with what was read so far.
+    fn next_line(&mut self) -> std::io::Result<Option<Line<'_>>>;
+
+    /// Bytes of input left and bytes in all, where both are known: for an estimate of the end.
+    fn size_hint(&self) -> Option<SourceSize> {
+        None
+    }
+}
+
+/// One input line that counts: neither empty nor a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// The line, without surrounding white space.
+    Text(&'a str),
+    /// A line over the bound: its beginning.
+    TooLong(&'a str),
+}
+
+/// How far a source has come, in its own measure (bytes, as a rule).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceSize {
+    /// What was read.
+    pub read: u64,
+    /// What there is in all.
+    pub total: u64,
+}
+
+/// Where results go. Each thread that finishes rows has one of its own.
+pub trait Sink: Send + 'static {
+    /// Takes one row.
+    ///
+    /// # Errors
+    ///
+    /// Where rows can no longer be taken; the run stops. [`std::io::ErrorKind::BrokenPipe`] ends it
+    /// quietly.
+    fn accept(&mut self, row: crate::words::row::Row) -> std::io::Result<()>;
+
+    /// Hands on whatever was gathered.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::accept`].
+    fn flush(&mut self) -> std::io::Result<()>;
+}

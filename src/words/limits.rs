@@ -1,0 +1,119 @@
+//! Every bound in the program, and how the bounds depend on each other.
+//!
+//! A queue, a buffer, a retry or a wait that is bounded anywhere takes its bound from here or from
+//! the command line; where it is the command line, the default stands here.
+//!
+//! Invariant: the relations at the end of the file hold, or the crate does not compile.
+
+use std::time::Duration;
+
+/// Largest response head, in bytes, from the status line to the empty line.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most header fields in one head; trailers are counted against the same bound.
+pub const HEAD_FIELDS_MAX: usize = 256;
+/// Most interim (1xx) responses skipped before one final response.
+pub const INTERIM_RESPONSES_MAX: u32 = 16;
+/// Most empty lines (CRLF) tolerated before a status line (RFC 9112 section 2.2).
+pub const LEADING_EMPTY_LINES_MAX: usize = 8;
+/// Longest chunk-size line with its extensions, in bytes (RFC 9112 section 7.1.1).
+pub const CHUNK_LINE_BYTES_MAX: usize = 4096;
+/// Largest trailer section, in bytes.
+pub const TRAILER_BYTES_MAX: usize = HEAD_BYTES_MAX;
+
+/// What a connection reads into while it waits for a head.
+pub const BLOCK_BYTES: usize = 16 * 1024;
+/// Largest single piece that a body is received in.
+pub const BODY_READ_BYTES_MAX: usize = 256 * 1024;
+/// Blocks that a core keeps for reuse; more than that go back to the allocator.
+pub const FREE_BLOCKS_MAX: usize = 1024;
+/// Blocks of more than this are not kept for reuse.
+pub const FREE_BLOCK_BYTES_MAX: usize = HEAD_BYTES_MAX;
+
+/// Longest input line, in bytes; a longer one becomes a row that says so.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// How much of an over-long line its row repeats.
+pub const LINE_SHOWN_BYTES: usize = 256;
+/// Jobs handed from the reader to a core at once.
+pub const JOB_BATCH: usize = 256;
+/// Batches of jobs on their way to one core.
+pub const JOB_BATCHES_QUEUED_MAX: usize = 8;
+/// Jobs that one core holds, waiting or deferred, before it takes no more.
+pub const SHARD_JOBS_MAX: usize = 16 * 1024;
+/// Waiting jobs below which a core asks for more.
+pub const SHARD_JOBS_LOW: usize = SHARD_JOBS_MAX / 2;
+/// Jobs that redirects moved and another core's inbox had no room for yet.
+pub const MOVED_JOBS_MAX: usize = SHARD_JOBS_MAX;
+
+/// Rows handed from a core at once.
+pub const ROW_BATCH: usize = 64;
+/// Body bytes in one batch of rows; a batch goes when it holds more.
+pub const ROW_BATCH_BODY_BYTES: usize = 512 * 1024;
+/// Batches of rows waiting for the extraction threads.
+pub const ROW_BATCHES_QUEUED_MAX: usize = 8;
+/// Bytes of formatted rows gathered before they go to the writer.
+pub const OUTPUT_CHUNK_BYTES: usize = 128 * 1024;
+/// Chunks of formatted rows waiting for the writer.
+pub const OUTPUT_CHUNKS_QUEUED_MAX: usize = 16;
+
+/// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
+pub const HTML_DEPTH_MAX: usize = 512;
+
+/// How often a core looks at its deadlines, its partial batches and the stop signal.
+pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
+/// How long an idle connection stays in the pool: under the 5 s and more that servers commonly allow.
+pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(4);
+/// How long fetches in flight may go on after the first interrupt.
+pub const STOP_GRACE: Duration = Duration::from_millis(4500);
+/// First pause before a retry; each further one doubles it (with jitter).
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+/// Longest pause before a retry.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// How long a core waits before it opens a connection again after the kernel was out of
+/// descriptors, buffers or ports.
+pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// Names that one core's address cache holds.
+pub const RESOLVED_NAMES_MAX: usize = 10_000;
+/// How long a resolved name is believed: the blocking resolver hides the record's own TTL.
+pub const RESOLVED_NAME_TTL: Duration = Duration::from_secs(60);
+/// How long a failed lookup is believed.
+pub const UNRESOLVED_NAME_TTL: Duration = Duration::from_secs(5);
+/// Threads that look names up.
+pub const RESOLVER_THREADS: usize = 8;
+/// Lookups waiting for a resolver thread.
+pub const LOOKUPS_QUEUED_MAX: usize = 4096;
+
+/// Default connections in all.
+pub const CONNECTIONS_DEFAULT: usize = 64;
+/// Most connections that can be asked for.
+pub const CONNECTIONS_MAX: usize = 1_000_000;
+/// Default connections to one host.
+pub const PER_HOST_DEFAULT: usize = 8;
+/// Default time for one whole fetch.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Default time for one connect.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// Default further tries after a failure.
+pub const RETRIES_DEFAULT: u32 = 2;
+/// Most further tries that can be asked for.
+pub const RETRIES_MAX: u32 = 100;
+/// Default redirects followed.
+pub const REDIRECTS_DEFAULT: usize = 10;
+/// Most redirects that can be asked for.
+pub const REDIRECTS_MAX: usize = 100;
+/// Default decoded bytes of one body.
+pub const BODY_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
+/// Descriptors kept back from the connections: files, rings, eventfds, the standard streams.
+pub const DESCRIPTORS_KEPT: usize = 64;
+
+const _: () = assert!(BLOCK_BYTES <= HEAD_BYTES_MAX, "a block may grow to a head, never shrink");
+const _: () =
+    assert!(CHUNK_LINE_BYTES_MAX < HEAD_BYTES_MAX, "a chunk line must fit where a head does");
+const _: () = assert!(SHARD_JOBS_LOW < SHARD_JOBS_MAX, "a core must ask before it runs dry");
+const _: () = assert!(JOB_BATCH <= SHARD_JOBS_LOW, "one batch must fit a shard that asks for it");
+const _: () = assert!(
+    SWEEP_INTERVAL.as_millis() * 10 <= STOP_GRACE.as_millis(),
+    "the sweep must see a stop well before its grace ends"
+);
+const _: () = assert!(STOP_GRACE.as_millis() < 5000, "what is in flight ends within 5 s of Ctrl-C");
+const _: () = assert!(BACKOFF_FIRST.as_millis() <= BACKOFF_MAX.as_millis(), "backoff grows");

@@ -1,0 +1,14 @@
+//! Floor 0: the words that every other floor speaks.
+//!
+//! Plain values: bounds, bytes, addresses, jobs, rows, failures, points in time. Nothing here knows of
+//! sockets, clocks, files or `async`.
+//!
+//! Invariant: this floor uses nothing of the crate but itself.
+
+pub mod buf;
+pub mod failure;
+pub mod instant;
+pub mod job;
+pub mod limits;
+pub mod row;
+pub mod target;
