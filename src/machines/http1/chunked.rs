@@ -1,0 +1,218 @@
+//! The chunked transfer coding, taken off (RFC 9112 section 7.1).
+//!
+//! Does not know where the body goes: parts of it are handed over as slices of the input. Extensions
+//! and trailer fields are checked and discarded.
+//!
+//! Invariant: every line must end with CRLF. A head tolerates a bare LF, but readers that disagree
+//! about the end of a chunk line disagree about where the next message begins.
+
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::limits::{CHUNK_LINE_BYTES_MAX, HEAD_FIELDS_MAX, TRAILER_BYTES_MAX};
+
+/// Takes one chunked body apart, in pieces of any size.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunked {
+    state: State,
+    /// The chunk's size as far as it was read, then its bytes still to come.
+    size: u64,
+    /// Bytes of the current chunk line, or of the trailer section.
+    line_bytes: usize,
+    /// Trailer fields seen.
+    field_count: usize,
+}
+
+/// What the next byte must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The first digit of a chunk's size.
+    FirstDigit,
+    /// A further digit, or what ends the size.
+    Digit,
+    /// White space after the size; some servers pad it.
+    AfterSize,
+    /// Within a chunk extension.
+    Extension,
+    /// The LF that ends the chunk line.
+    SizeLf,
+    /// Within a chunk's data.
+    Data,
+    /// The CR after a chunk's data.
+    DataCr,
+    /// The LF after a chunk's data.
+    DataLf,
+    /// The start of a trailer line: a field, or the CR of the empty line.
+    TrailerStart,
+    /// Within a trailer field's name.
+    TrailerName,
+    /// Within a trailer field's value.
+    TrailerValue,
+    /// The LF that ends a trailer field.
+    TrailerLf,
+    /// The LF that ends the body.
+    LastLf,
+    /// Nothing: the body has ended.
+    Done,
+}
+
+impl Chunked {
+    /// A body of which nothing was read.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { state: State::FirstDigit, size: 0, line_bytes: 0, field_count: 0 }
+    }
+
+    /// Takes framing and at most one part of the body from the front of `input`: returns how many
+    /// bytes were taken, and the part, which may be empty. Takes at least one byte of what is not
+    /// empty until the body has ended, and never one past its end.
+    ///
+    /// # Errors
+    ///
+    /// `body/invalid` for what is no chunked body, `body/too_large` past [`CHUNK_LINE_BYTES_MAX`],
+    /// [`TRAILER_BYTES_MAX`] or [`HEAD_FIELDS_MAX`] trailer fields. Nothing may follow a failure.
+    pub fn handle_bytes<'a>(&mut self, input: &'a [u8]) -> Result<(usize, &'a [u8]), Failure> {
+        let mut taken = 0;
+        while taken < input.len() && self.state != State::Done {
+            if self.state == State::Data {
+                let part = self.take_data(&input[taken..]);
+                return Ok((taken + part.len(), part));
+            }
+            self.handle_framing(input[taken])?;
+            taken += 1;
+        }
+        Ok((taken, &[]))
+    }
+
+    /// Whether the body has ended, trailers included.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// The data at the front of `input`, which is not empty, as far as the chunk goes.
+    fn take_data<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+        let count = usize::try_from(self.size).map_or(input.len(), |size| size.min(input.len()));
+        self.size -= count as u64;
+        if self.size == 0 {
+            self.state = State::DataCr;
+        }
+        &input[..count]
+    }
+
+    /// Takes one byte that is not data.
+    fn handle_framing(&mut self, byte: u8) -> Result<(), Failure> {
+        self.state = match self.state {
+            State::FirstDigit | State::Digit | State::AfterSize | State::Extension => {
+                self.handle_chunk_line(byte)?
+            }
+            State::SizeLf => {
+                expect(byte, b'\n', "a chunk line does not end with CRLF")?;
+                self.line_bytes = 0;
+                if self.size == 0 { State::TrailerStart } else { State::Data }
+            }
+            State::DataCr => {
+                expect(byte, b'\r', "no CRLF after a chunk's data")?;
+                State::DataLf
+            }
+            State::DataLf => {
+                expect(byte, b'\n', "no CRLF after a chunk's data")?;
+                State::FirstDigit
+            }
+            State::TrailerStart | State::TrailerName | State::TrailerValue => {
+                self.handle_trailer(byte)?
+            }
+            State::TrailerLf => {
+                expect(byte, b'\n', "a trailer field does not end with CRLF")?;
+                State::TrailerStart
+            }
+            State::LastLf => {
+                expect(byte, b'\n', "the chunked body does not end with CRLF")?;
+                State::Done
+            }
+            State::Data | State::Done => unreachable!("no framing is expected here"),
+        };
+        Ok(())
+    }
+
+    /// Takes one byte of a chunk line before its LF: hexadecimal digits, then extensions to skip.
+    /// A quoted string in an extension can hold neither CR nor LF (RFC 9110 section 5.6.4), so the
+    /// line's end is found without reading it.
+    fn handle_chunk_line(&mut self, byte: u8) -> Result<State, Failure> {
+        self.line_bytes += 1;
+        if self.line_bytes > CHUNK_LINE_BYTES_MAX {
+            return Err(too_large("a chunk line is too long"));
+        }
+        if matches!(self.state, State::FirstDigit | State::Digit)
+            && let Some(digit) = (byte as char).to_digit(16)
+        {
+            if self.size > u64::MAX >> 4 {
+                return Err(invalid("a chunk size of 2^64 or more"));
+            }
+            self.size = self.size << 4 | u64::from(digit);
+            return Ok(State::Digit);
+        }
+        match (self.state, byte) {
+            (State::FirstDigit, _) => Err(invalid("a chunk size is no hexadecimal number")),
+            (_, b'\r') => Ok(State::SizeLf),
+            (State::Extension, _) if is_text(byte) => Ok(State::Extension),
+            (State::Extension, _) => Err(invalid("a chunk extension has a control character")),
+            (_, b';') => Ok(State::Extension),
+            (_, b' ' | b'\t') => Ok(State::AfterSize),
+            _ => Err(invalid("a chunk size is no hexadecimal number")),
+        }
+    }
+
+    /// Takes one byte of the trailer section that is no LF.
+    fn handle_trailer(&mut self, byte: u8) -> Result<State, Failure> {
+        self.line_bytes += 1;
+        if self.line_bytes > TRAILER_BYTES_MAX {
+            return Err(too_large("the trailer section is too large"));
+        }
+        match (self.state, byte) {
+            (State::TrailerStart, b'\r') => Ok(State::LastLf),
+            (State::TrailerStart, _) if is_token(byte) => {
+                self.field_count += 1;
+                if self.field_count > HEAD_FIELDS_MAX {
+                    return Err(too_large("too many trailer fields"));
+                }
+                Ok(State::TrailerName)
+            }
+            (State::TrailerName, b':') => Ok(State::TrailerValue),
+            (State::TrailerName, _) if is_token(byte) => Ok(State::TrailerName),
+            (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
+            (State::TrailerValue, _) if is_text(byte) => Ok(State::TrailerValue),
+            _ => Err(invalid("a trailer field is malformed")),
+        }
+    }
+}
+
+impl Default for Chunked {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Refuses any byte but `wanted`.
+fn expect(byte: u8, wanted: u8, phrase: &'static str) -> Result<(), Failure> {
+    if byte == wanted { Ok(()) } else { Err(invalid(phrase)) }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+pub(super) const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.')
+        || matches!(byte, b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+/// Whether `byte` may stand in a field's value: no control character but the tab (RFC 9110 section
+/// 5.5).
+pub(super) const fn is_text(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
+}
+
+const fn invalid(phrase: &'static str) -> Failure {
+    Failure::new(Stage::Body, Kind::Invalid, phrase)
+}
+
+const fn too_large(phrase: &'static str) -> Failure {
+    Failure::new(Stage::Body, Kind::TooLarge, phrase)
+}

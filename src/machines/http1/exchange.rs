@@ -1,0 +1,279 @@
+//! One exchange as the client sees it: bytes of the answer in, its head and body out.
+//!
+//! Does not read: the driver does, where [`Want`] says, and keeps the bytes of an unfinished head
+//! together. What the body means is the observer's business.
+//!
+//! Invariant: `reuse()` is true only after a clean end of a message that lets the connection go on;
+//! after a failure or a close, never again.
+
+use super::chunked::Chunked;
+use super::framing::{Framing, RequestKind, framing, keep_alive};
+use super::head::{Head, HeadScan, field_room, unsupported};
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::limits::INTERIM_RESPONSES_MAX;
+
+/// Who wants to know what the answer says.
+pub trait Observer {
+    /// Takes the final head, once; interim ones are skipped.
+    ///
+    /// # Errors
+    ///
+    /// A failure ends the exchange with it.
+    fn head(&mut self, head: &Head<'_>, framing: Framing) -> Result<(), Failure>;
+
+    /// Takes the next part of the body, transfer coding removed; never an empty one. How the body is
+    /// cut into parts depends on how it arrived.
+    ///
+    /// # Errors
+    ///
+    /// A failure ends the exchange with it.
+    fn body(&mut self, part: &[u8]) -> Result<(), Failure>;
+}
+
+/// What the exchange can use next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Bytes of a head, appended to those not consumed yet.
+    Head,
+    /// So many more bytes of the body, in place or through [`Exchange::handle_bytes`].
+    Sized(u64),
+    /// Bytes of a chunked body, through [`Exchange::handle_bytes`].
+    Chunked,
+    /// Bytes of a body that ends with the connection, in place or through
+    /// [`Exchange::handle_bytes`].
+    Close,
+    /// Nothing: the exchange is over.
+    Nothing,
+}
+
+/// The client's side of one exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    state: State,
+    kind: RequestKind,
+    scan: HeadScan,
+    interim_count: u32,
+    /// Whether any byte of an answer was seen.
+    began: bool,
+    /// Whether the final head was seen and handed over.
+    head_seen: bool,
+    /// Whether the connection goes on after a clean end.
+    keep_alive: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Head,
+    /// Bytes of the body still to come, at least one.
+    Sized(u64),
+    Chunked(Chunked),
+    Close,
+    Done,
+    Failed(Failure),
+}
+
+impl Exchange {
+    /// An exchange whose request was of `kind`; `(&method).into()` gives it.
+    #[must_use]
+    pub fn new(kind: RequestKind) -> Self {
+        Self {
+            state: State::Head,
+            kind,
+            scan: HeadScan::default(),
+            interim_count: 0,
+            began: false,
+            head_seen: false,
+            keep_alive: false,
+        }
+    }
+
+    /// Takes what belongs to this answer from the front of `input` and returns how many bytes that
+    /// were. Of an unfinished head nothing is taken: the next call must begin with the same bytes.
+    /// Bytes past the end of the answer are never taken; on a connection without pipelining they mean
+    /// that it is not clean.
+    ///
+    /// # Errors
+    ///
+    /// `head/..` up to the end of the final head, `body/..` from there on, or what the observer said.
+    /// Every later call gives the same failure.
+    pub fn handle_bytes(
+        &mut self,
+        input: &[u8],
+        seen: &mut impl Observer,
+    ) -> Result<usize, Failure> {
+        self.began |= !input.is_empty();
+        let mut consumed = 0;
+        loop {
+            match self.step(&input[consumed..], seen) {
+                Ok(0) => return Ok(consumed),
+                Ok(count) => consumed += count,
+                Err(failure) => {
+                    self.state = State::Failed(failure);
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    /// Takes notice of `count` body bytes that were read straight to where they belong, and that no
+    /// observer is told of.
+    ///
+    /// # Panics
+    ///
+    /// Where [`Exchange::want`] is neither [`Want::Sized`] with at least `count` nor [`Want::Close`].
+    pub fn handle_in_place(&mut self, count: u64) {
+        match self.state {
+            State::Sized(remaining) => {
+                assert!(count <= remaining, "more was read in place than belongs to the body");
+                self.state = sized(remaining - count);
+            }
+            State::Close => {}
+            _ => panic!("nothing may be read in place now"),
+        }
+    }
+
+    /// Takes notice that the peer closed: the clean end of a body that ends with the connection.
+    ///
+    /// # Errors
+    ///
+    /// `head/closed` or `body/closed` where more was to come, or the failure there was before.
+    pub fn handle_close(&mut self) -> Result<(), Failure> {
+        self.keep_alive = false;
+        let failure = match self.state {
+            State::Close | State::Done => {
+                self.state = State::Done;
+                return Ok(());
+            }
+            State::Head if self.began => closed(Stage::Head, "closed within the response head"),
+            State::Head => closed(Stage::Head, "closed before a response began"),
+            State::Sized(_) => closed(Stage::Body, "closed before the Content-Length was reached"),
+            State::Chunked(_) => closed(Stage::Body, "closed before the last chunk"),
+            State::Failed(failure) => failure,
+        };
+        self.state = State::Failed(failure);
+        Err(failure)
+    }
+
+    /// What can be used next.
+    #[must_use]
+    pub const fn want(&self) -> Want {
+        match self.state {
+            State::Head => Want::Head,
+            State::Sized(remaining) => Want::Sized(remaining),
+            State::Chunked(_) => Want::Chunked,
+            State::Close => Want::Close,
+            State::Done | State::Failed(_) => Want::Nothing,
+        }
+    }
+
+    /// Whether the answer ended cleanly.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Whether the connection may carry another exchange: the answer ended cleanly, and neither it
+    /// nor the peer said that the connection ends.
+    #[must_use]
+    pub const fn reuse(&self) -> bool {
+        self.is_done() && self.keep_alive
+    }
+
+    /// Whether any byte of an answer was seen. Where none was on a connection used before, the peer
+    /// may have closed it before the request came, and the request can be tried again.
+    #[must_use]
+    pub const fn began(&self) -> bool {
+        self.began
+    }
+
+    /// Whether the final head was handed to the observer.
+    #[must_use]
+    pub const fn head_seen(&self) -> bool {
+        self.head_seen
+    }
+
+    /// Takes one stretch of `input`; 0 where it is empty, more is needed, or the answer has ended.
+    fn step(&mut self, input: &[u8], seen: &mut impl Observer) -> Result<usize, Failure> {
+        match &mut self.state {
+            State::Failed(failure) => Err(*failure),
+            _ if input.is_empty() => Ok(0),
+            State::Head => self.step_head(input, seen),
+            State::Sized(remaining) => {
+                let count = usize::try_from(*remaining).map_or(input.len(), |r| r.min(input.len()));
+                self.state = sized(*remaining - count as u64);
+                seen.body(&input[..count])?;
+                Ok(count)
+            }
+            State::Chunked(chunked) => {
+                let (taken, part) = chunked.handle_bytes(input)?;
+                if chunked.is_done() {
+                    self.state = State::Done;
+                }
+                if !part.is_empty() {
+                    seen.body(part)?;
+                }
+                Ok(taken)
+            }
+            State::Close => {
+                seen.body(input)?;
+                Ok(input.len())
+            }
+            State::Done => Ok(0),
+        }
+    }
+
+    /// Takes empty lines, then one whole head.
+    fn step_head(&mut self, input: &[u8], seen: &mut impl Observer) -> Result<usize, Failure> {
+        let skipped = self.scan.skip_empty_lines(input)?;
+        if matches!(&input[skipped..], [] | [b'\r']) {
+            return Ok(skipped);
+        }
+        let mut room = field_room();
+        let Some(head) = self.scan.response(&input[skipped..], &mut room)? else {
+            return Ok(skipped);
+        };
+        self.scan.restart();
+        if head.status() < 200 {
+            self.skip_interim(head.status())?;
+        } else {
+            self.begin_body(&head, seen)?;
+        }
+        Ok(skipped + head.bytes().len())
+    }
+
+    /// Passes over an interim response (RFC 9110 section 15.2).
+    fn skip_interim(&mut self, status: u16) -> Result<(), Failure> {
+        if status == 101 {
+            return Err(unsupported("the server switched protocols and was not asked to"));
+        }
+        self.interim_count += 1;
+        if self.interim_count > INTERIM_RESPONSES_MAX {
+            return Err(Failure::new(Stage::Head, Kind::TooMany, "too many interim responses"));
+        }
+        Ok(())
+    }
+
+    /// Hands the final head over and gets ready for its body.
+    fn begin_body(&mut self, head: &Head<'_>, seen: &mut impl Observer) -> Result<(), Failure> {
+        let framing = framing(self.kind, head.status(), head.minor_version(), head.fields())?;
+        self.keep_alive =
+            framing != Framing::Close && keep_alive(head.minor_version(), head.fields());
+        self.state = match framing {
+            Framing::None => State::Done,
+            Framing::Length(length) => sized(length),
+            Framing::Chunked => State::Chunked(Chunked::new()),
+            Framing::Close => State::Close,
+        };
+        self.head_seen = true;
+        seen.head(head, framing)
+    }
+}
+
+/// The state with `remaining` bytes of a body to come.
+const fn sized(remaining: u64) -> State {
+    if remaining == 0 { State::Done } else { State::Sized(remaining) }
+}
+
+const fn closed(stage: Stage, phrase: &'static str) -> Failure {
+    Failure::new(stage, Kind::Closed, phrase)
+}

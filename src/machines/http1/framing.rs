@@ -1,0 +1,162 @@
+//! Where a body ends and whether the connection goes on (RFC 9112 sections 6.3 and 9.3).
+//!
+//! Decides from one head alone; reading the body is left to others. CONNECT is never asked, so its
+//! rule is not here.
+//!
+//! Invariant: where two readers of one head could disagree about its end, the head is refused or the
+//! connection is not used again.
+
+use super::head::{Fields, invalid, unsupported};
+use super::request::Method;
+use crate::words::failure::Failure;
+
+/// What of a request decides how its response ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// HEAD: the response has fields and no body.
+    Head,
+    /// Any other method.
+    Other,
+}
+
+impl From<&Method> for RequestKind {
+    fn from(method: &Method) -> Self {
+        if *method == Method::Head { Self::Head } else { Self::Other }
+    }
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    None,
+    /// After so many bytes.
+    Length(u64),
+    /// As the chunked transfer coding says (RFC 9112 section 7.1).
+    Chunked,
+    /// With the connection.
+    Close,
+}
+
+/// What a message says about the connection after it (RFC 9112 section 9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It goes on and nothing is said: the default of HTTP/1.1.
+    Persistent,
+    /// It goes on and the message says `keep-alive`, as an HTTP/1.0 peer needs.
+    KeepAlive,
+    /// It ends after this message, which says `close`.
+    Close,
+}
+
+/// How the body of a response ends, by the rules of RFC 9112 section 6.3 and in their order.
+///
+/// # Errors
+///
+/// `head/invalid` for a Content-Length that is no length or not one length, and for a malformed
+/// chunked coding; `head/unsupported` for a transfer coding that is not chunked.
+pub fn framing(
+    kind: RequestKind,
+    status: u16,
+    minor_version: u8,
+    fields: Fields<'_>,
+) -> Result<Framing, Failure> {
+    // Rule 1: these have no body, whatever their fields say.
+    if kind == RequestKind::Head || matches!(status, 100..=199 | 204 | 304) {
+        return Ok(Framing::None);
+    }
+    // Rule 2 is about CONNECT, which is never sent.
+    if fields.field("transfer-encoding").is_some() {
+        // Section 6.1: HTTP/1.0 has no transfer codings, so such a message is framed by nothing but
+        // its connection, even with a Content-Length.
+        if minor_version == 0 {
+            return Ok(Framing::Close);
+        }
+        // Rule 3: a transfer coding overrides a length; `keep_alive` ends the connection over it.
+        // Rule 4: chunked last is chunked, a response with anything else last ends by close.
+        return Ok(if ends_chunked(fields)? { Framing::Chunked } else { Framing::Close });
+    }
+    // Rule 5: a length that is none, or two of them, cannot be recovered from.
+    // Rule 6: a valid one is how many bytes follow.
+    if let Some(length) = content_length(fields)? {
+        return Ok(Framing::Length(length));
+    }
+    // Rule 7 is about requests. Rule 8: a response that says nothing ends by close.
+    Ok(Framing::Close)
+}
+
+/// Whether the connection may be used again once a message with these fields has ended cleanly: `close`
+/// wins, HTTP/1.1 goes on by default, HTTP/1.0 must ask for it (RFC 9112 section 9.3).
+///
+/// No after a message whose framing is open to doubt (section 6.1): a transfer coding beside a length
+/// or in HTTP/1.0. A body framed by [`Framing::Close`] ends the connection in any case.
+#[must_use]
+pub fn keep_alive(minor_version: u8, fields: Fields<'_>) -> bool {
+    let mut goes_on = minor_version >= 1;
+    for option in fields.list("connection") {
+        if option.eq_ignore_ascii_case(b"close") {
+            return false;
+        }
+        goes_on |= option.eq_ignore_ascii_case(b"keep-alive");
+    }
+    let doubtful = fields.field("transfer-encoding").is_some()
+        && (minor_version == 0 || fields.field("content-length").is_some());
+    goes_on && !doubtful
+}
+
+/// Whether the last transfer coding of a message that has any is chunked (RFC 9112 section 6.1).
+///
+/// # Errors
+///
+/// `head/unsupported` for a coding other than chunked and the obsolete identity; `head/invalid` where
+/// chunked comes twice or with a parameter (section 7.1).
+pub(super) fn ends_chunked(fields: Fields<'_>) -> Result<bool, Failure> {
+    let mut chunked_count = 0_usize;
+    let mut last_is_chunked = false;
+    for coding in fields.list("transfer-encoding") {
+        let name_bytes = memchr::memchr(b';', coding).unwrap_or(coding.len());
+        let name = coding[..name_bytes].trim_ascii();
+        last_is_chunked = name.eq_ignore_ascii_case(b"chunked");
+        chunked_count += usize::from(last_is_chunked);
+        if chunked_count > 1 {
+            return Err(invalid("the chunked coding is named twice"));
+        }
+        if last_is_chunked && name_bytes < coding.len() {
+            return Err(invalid("the chunked coding has no parameters"));
+        }
+        if !last_is_chunked && !name.eq_ignore_ascii_case(b"identity") {
+            return Err(unsupported("a transfer coding other than chunked"));
+        }
+    }
+    Ok(last_is_chunked)
+}
+
+/// The Content-Length, where there is one: repeats and lists of the same number count as one (RFC
+/// 9110 section 8.6).
+///
+/// # Errors
+///
+/// `head/invalid` for anything else: different numbers, signs, empty members, 2^64 and above.
+pub(super) fn content_length(fields: Fields<'_>) -> Result<Option<u64>, Failure> {
+    let mut length = None;
+    for member in fields.named("content-length").flat_map(|value| value.split(|b| *b == b',')) {
+        let Some(number) = decimal(member.trim_ascii()) else {
+            return Err(invalid("the Content-Length is no length"));
+        };
+        if *length.get_or_insert(number) != number {
+            return Err(invalid("two different Content-Lengths"));
+        }
+    }
+    Ok(length)
+}
+
+/// Digits and nothing else, below 2^64.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let value = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(value)
+    })
+}

@@ -1,0 +1,320 @@
+//! Request bytes: what stays the same is checked and rendered once, what changes is filled in.
+//!
+//! Does not know URLs: the authority and the path come from whoever took one apart.
+//!
+//! Invariant: a rendered request is one request. No user's field can end a line, repeat Host or frame
+//! the body, so what the server reads is what was counted as sent.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::chunked::{is_text, is_token};
+use super::framing::Connection;
+
+/// What a request calls itself where nobody chose.
+const USER_AGENT: &str = concat!("ringfetch/", env!("CARGO_PKG_VERSION"));
+
+/// A request method (RFC 9110 section 9). Case counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// HEAD.
+    Head,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// DELETE.
+    Delete,
+    /// OPTIONS.
+    Options,
+    /// TRACE.
+    Trace,
+    /// PATCH (RFC 5789).
+    Patch,
+    /// Any other token but CONNECT.
+    Other(Token),
+}
+
+/// The name of a method that has none of its own here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token(Arc<str>);
+
+impl Method {
+    /// The method as it stands in a request line.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Trace => "TRACE",
+            Self::Patch => "PATCH",
+            Self::Other(Token(name)) => name,
+        }
+    }
+
+    /// Whether sending the request twice means no more than sending it once (RFC 9110 section
+    /// 9.2.2), so that it may be tried again. No for methods not known here.
+    #[must_use]
+    pub const fn is_idempotent(&self) -> bool {
+        match self {
+            Self::Get | Self::Head | Self::Put | Self::Delete | Self::Options | Self::Trace => true,
+            Self::Post | Self::Patch | Self::Other(_) => false,
+        }
+    }
+
+    /// Whether it is HEAD, whose answers have no body.
+    #[must_use]
+    pub const fn is_head(&self) -> bool {
+        matches!(self, Self::Head)
+    }
+
+    /// Whether a request without a body still says so: these methods expect one (RFC 9110 section
+    /// 8.6).
+    const fn expects_body(&self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
+    }
+}
+
+impl FromStr for Method {
+    type Err = RequestError;
+
+    /// Reads a method.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Method`] for what is no token, [`RequestError::Connect`] for CONNECT.
+    fn from_str(name: &str) -> Result<Self, RequestError> {
+        Ok(match name {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            "TRACE" => Self::Trace,
+            "PATCH" => Self::Patch,
+            "CONNECT" => return Err(RequestError::Connect),
+            _ if is_name(name) => Self::Other(Token(name.into())),
+            _ => return Err(RequestError::Method(name.to_owned())),
+        })
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a request cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// The method is no token (RFC 9110 section 5.6.2).
+    Method(String),
+    /// CONNECT asks for a tunnel.
+    Connect,
+    /// The field's name is no token (RFC 9110 section 5.1).
+    FieldName(String),
+    /// The value of the field so named has a control character (RFC 9110 section 5.5).
+    FieldValue(String),
+    /// The field so named frames the request, which is not the user's business.
+    FramingField(String),
+    /// Host is given more than once (RFC 9112 section 3.2).
+    TwoHosts,
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method(name) => write!(f, "no request method: {name:?}"),
+            Self::Connect => f.write_str("the method CONNECT is not supported"),
+            Self::FieldName(name) => write!(f, "no header name: {name:?}"),
+            Self::FieldValue(name) => {
+                write!(f, "the header's value has a control character: {name}")
+            }
+            Self::FramingField(name) => {
+                write!(f, "the header follows from the body and cannot be set: {name}")
+            }
+            Self::TwoHosts => f.write_str("the header is given twice: Host"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// What all requests of a run have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSpec<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Names and values to send, in this order. One called like a default (Host, User-Agent, Accept,
+    /// Connection), without regard to case, is sent instead of it.
+    pub headers: &'a [(String, String)],
+    /// The User-Agent to send instead of `ringfetch/VERSION`.
+    pub user_agent: Option<&'a str>,
+    /// The body, which is sent with its Content-Length.
+    pub body: Option<&'a [u8]>,
+    /// What to say of the connection.
+    pub connection: Connection,
+}
+
+impl<'a> RequestSpec<'a> {
+    /// A request by `method` with nothing but the defaults.
+    #[must_use]
+    pub const fn new(method: &'a Method) -> Self {
+        let connection = Connection::Persistent;
+        Self { method, headers: &[], user_agent: None, body: None, connection }
+    }
+}
+
+/// A request that lacks only its target.
+#[derive(Clone, Debug)]
+pub struct RequestTemplate {
+    method: Method,
+    /// What stands between path and authority, or between path and the end where Host is fixed.
+    after_path: Box<[u8]>,
+    /// What stands after the authority, body included; none where Host is fixed.
+    after_authority: Option<Box<[u8]>>,
+}
+
+impl RequestTemplate {
+    /// Checks `spec` and renders what does not change.
+    ///
+    /// # Errors
+    ///
+    /// The first header that cannot be sent, in the order of [`RequestSpec::headers`].
+    pub fn new(spec: &RequestSpec<'_>) -> Result<Self, RequestError> {
+        check_headers(spec)?;
+        let mut after_path = b" HTTP/1.1\r\nHost: ".to_vec();
+        let mut rest = Vec::new();
+        let given_host = spec.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+        if let Some((_, host)) = given_host {
+            after_path.extend_from_slice(trim(host).as_bytes());
+        }
+        rest.extend_from_slice(b"\r\n");
+        let is_given =
+            |wanted: &str| spec.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(wanted));
+        if !is_given("user-agent") {
+            push_field(&mut rest, "User-Agent", spec.user_agent.unwrap_or(USER_AGENT));
+        }
+        if !is_given("accept") {
+            push_field(&mut rest, "Accept", "*/*");
+        }
+        for (name, value) in spec.headers.iter().filter(|(n, _)| !n.eq_ignore_ascii_case("host")) {
+            push_field(&mut rest, name, value);
+        }
+        match spec.connection {
+            _ if is_given("connection") => {}
+            Connection::Persistent => {}
+            Connection::KeepAlive => push_field(&mut rest, "Connection", "keep-alive"),
+            Connection::Close => push_field(&mut rest, "Connection", "close"),
+        }
+        let body = spec.body.unwrap_or_default();
+        if spec.body.is_some() || spec.method.expects_body() {
+            push_field(&mut rest, "Content-Length", &body.len().to_string());
+        }
+        rest.extend_from_slice(b"\r\n");
+        rest.extend_from_slice(body);
+        let after_authority = if given_host.is_some() {
+            after_path.append(&mut rest);
+            None
+        } else {
+            Some(rest.into_boxed_slice())
+        };
+        Ok(Self {
+            method: spec.method.clone(),
+            after_path: after_path.into_boxed_slice(),
+            after_authority,
+        })
+    }
+
+    /// Appends one request for `path_and_query` at `authority` to `out`, which is not reallocated
+    /// where it has room for [`RequestTemplate::len`] more.
+    ///
+    /// Both must be as a parsed URL has them: no white space and no control characters, the path not
+    /// empty (RFC 9112 section 3.2.1).
+    pub fn write(&self, out: &mut Vec<u8>, authority: &str, path_and_query: &str) {
+        debug_assert!(is_target(authority) && is_target(path_and_query), "a URL must be parsed");
+        out.reserve(self.len(authority, path_and_query));
+        out.extend_from_slice(self.method.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(path_and_query.as_bytes());
+        out.extend_from_slice(&self.after_path);
+        if let Some(after_authority) = &self.after_authority {
+            out.extend_from_slice(authority.as_bytes());
+            out.extend_from_slice(after_authority);
+        }
+    }
+
+    /// Bytes of the request that [`RequestTemplate::write`] makes of the same arguments.
+    #[must_use]
+    pub fn len(&self, authority: &str, path_and_query: &str) -> usize {
+        let after_authority =
+            self.after_authority.as_ref().map_or(0, |rest| authority.len() + rest.len());
+        self.method.as_str().len()
+            + 1
+            + path_and_query.len()
+            + self.after_path.len()
+            + after_authority
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+}
+
+/// Refuses what would not be one field, and fields that must not be chosen freely.
+fn check_headers(spec: &RequestSpec<'_>) -> Result<(), RequestError> {
+    let mut host_count = 0_usize;
+    for (name, value) in spec.headers {
+        if !is_name(name) {
+            return Err(RequestError::FieldName(name.clone()));
+        }
+        if !value.bytes().all(is_text) {
+            return Err(RequestError::FieldValue(name.clone()));
+        }
+        if ["content-length", "transfer-encoding"].iter().any(|n| name.eq_ignore_ascii_case(n)) {
+            return Err(RequestError::FramingField(name.clone()));
+        }
+        host_count += usize::from(name.eq_ignore_ascii_case("host"));
+        if host_count > 1 {
+            return Err(RequestError::TwoHosts);
+        }
+    }
+    match spec.user_agent {
+        Some(value) if !value.bytes().all(is_text) => {
+            Err(RequestError::FieldValue("User-Agent".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", trim(value), "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// White space around a value is not part of it (RFC 9110 section 5.5).
+fn trim(value: &str) -> &str {
+    value.trim_matches([' ', '\t'])
+}
+
+/// Whether `name` is a token (RFC 9110 section 5.6.2).
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
+/// Whether `text` can stand in a request line or a Host field.
+fn is_target(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b > b' ' && b != 0x7f)
+}
