@@ -17,6 +17,8 @@ pub const INTERIM_RESPONSES_MAX: u32 = 16;
 pub const LEADING_EMPTY_LINES_MAX: usize = 8;
 /// Longest chunk-size line with its extensions, in bytes (RFC 9112 section 7.1.1).
 pub const CHUNK_LINE_BYTES_MAX: usize = 4096;
+/// Largest request body that the built-in origin reads and discards.
+pub const REQUEST_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Largest trailer section, in bytes.
 pub const TRAILER_BYTES_MAX: usize = HEAD_BYTES_MAX;
 

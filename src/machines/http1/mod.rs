@@ -1,4 +1,4 @@
-//! HTTP/1.1 without I/O (RFC 9110, RFC 9112): bytes in, events out.
+//! HTTP/1.1 without I/O (RFC 9110, RFC 9112): bytes in, events out, on both ends of a connection.
 //!
 //! Knows nothing of sockets, deadlines or pools, nor what a body means. Who drives a connection reads
 //! and writes its bytes, and asks here what they say.
@@ -12,6 +12,7 @@
 //!   head      bytes -> Head                     status line and fields, parsed in place
 //!   framing   Head -> Framing, keep_alive       where the body ends, whether the connection goes on
 //!   chunked   bytes -> parts of the body        the chunked transfer coding
+//! serve     bytes -> Request, bytes             the other side, for the built-in origin
 //! ```
 //!
 //! ```
@@ -45,9 +46,13 @@ mod exchange;
 mod framing;
 mod head;
 mod request;
+mod serve;
 
 pub use chunked::Chunked;
 pub use exchange::{Exchange, Observer, Want};
 pub use framing::{Connection, Framing, RequestKind, framing, keep_alive};
 pub use head::{Fields, Head};
 pub use request::{Method, RequestError, RequestSpec, RequestTemplate, Token};
+pub use serve::{
+    Answer, Request, RequestBody, RequestReader, write_chunk, write_head, write_last_chunk,
+};

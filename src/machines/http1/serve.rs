@@ -1,0 +1,270 @@
+//! The server's side of HTTP/1.1, for the built-in origin: requests in, response heads out.
+//!
+//! Knows no routes and opens nothing: who serves decides what to answer. Request bodies are read past,
+//! so that a pipelined request behind one is found.
+//!
+//! Invariant: [`Request::head_bytes`] and the bytes that [`RequestBody`] takes are the whole request,
+//! and not a byte of the next one.
+
+use httparse::Header;
+
+use super::chunked::Chunked;
+use super::framing::{Connection, Framing, content_length, ends_chunked, keep_alive};
+use super::head::{Fields, HeadScan, check_parsed, field_room, invalid};
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::limits::REQUEST_BODY_BYTES_MAX;
+
+/// One request head, borrowed from the bytes it was read from.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// Path and query: the target with no scheme and authority in front; `*` for OPTIONS of the whole
+    /// server (RFC 9112 section 3.2).
+    pub path: &'a str,
+    /// The authority that was asked for, of the target or else of Host; empty in HTTP/1.0 without.
+    pub host: &'a [u8],
+    /// 1 for HTTP/1.1, 0 for HTTP/1.0.
+    pub minor_version: u8,
+    /// What to say in the answer if the connection shall go on where it can.
+    pub connection: Connection,
+    /// The body that follows the head and must be read past before the next request.
+    pub body: RequestBody,
+    /// Bytes from the front of the input to the end of the head.
+    pub head_bytes: usize,
+}
+
+/// Reads request heads, one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestReader {
+    scan: HeadScan,
+}
+
+impl RequestReader {
+    /// Reads the request head at the front of `input`. None where more bytes are needed; the next
+    /// call must then see the same bytes and more. After a request the caller drops
+    /// [`Request::head_bytes`], then what its body takes, and asks again.
+    ///
+    /// # Errors
+    ///
+    /// `head/invalid` (to be answered 400), `head/too_large` (431), `head/unsupported` (501). The
+    /// connection must then end.
+    #[inline]
+    pub fn handle_bytes<'a>(&mut self, input: &'a [u8]) -> Result<Option<Request<'a>>, Failure> {
+        // Empty lines stay in front until the head behind them is whole, so they are counted anew.
+        let skipped = HeadScan::default().skip_empty_lines(input)?;
+        if matches!(&input[skipped..], [] | [b'\r']) {
+            return Ok(None);
+        }
+        let Some(end) = self.scan.end(&input[skipped..])? else { return Ok(None) };
+        self.scan.restart();
+        parse_request(&input[skipped..skipped + end], skipped + end).map(Some)
+    }
+}
+
+/// What of a request's body is still to be read past.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestBody {
+    rest: Rest,
+    /// Bytes taken so far, framing included.
+    taken: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    Sized(u64),
+    Chunked(Chunked),
+}
+
+impl RequestBody {
+    /// Takes what belongs to the body from the front of `input` and returns how many bytes that were.
+    ///
+    /// # Errors
+    ///
+    /// `body/too_large` past [`REQUEST_BODY_BYTES_MAX`], `body/invalid` for a malformed chunked body.
+    /// The connection must then end.
+    pub fn handle_bytes(&mut self, input: &[u8]) -> Result<usize, Failure> {
+        let mut consumed = 0;
+        match &mut self.rest {
+            Rest::Sized(remaining) => {
+                consumed = usize::try_from(*remaining).map_or(input.len(), |r| r.min(input.len()));
+                *remaining -= consumed as u64;
+            }
+            Rest::Chunked(chunked) => {
+                while consumed < input.len() && !chunked.is_done() {
+                    consumed += chunked.handle_bytes(&input[consumed..])?.0;
+                }
+            }
+        }
+        self.taken += consumed as u64;
+        if self.taken > REQUEST_BODY_BYTES_MAX { Err(too_large()) } else { Ok(consumed) }
+    }
+
+    /// Whether nothing of it is left.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        match &self.rest {
+            Rest::Sized(remaining) => *remaining == 0,
+            Rest::Chunked(chunked) => chunked.is_done(),
+        }
+    }
+}
+
+/// What a response head says.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// The status code, 100 to 999.
+    pub status: u16,
+    /// The reason phrase; may be empty.
+    pub reason: &'a str,
+    /// The media type, where there is a body to have one.
+    pub content_type: Option<&'a str>,
+    /// How the body ends: writes Content-Length, Transfer-Encoding or neither.
+    pub framing: Framing,
+    /// What to say of the connection.
+    pub connection: Connection,
+    /// Further names and values. They are written as they are.
+    pub fields: &'a [(&'a str, &'a str)],
+}
+
+/// Appends the head of `answer` to `out`, which is not reallocated where it has room.
+///
+/// # Panics
+///
+/// Where the status has not three digits.
+#[inline]
+pub fn write_head(out: &mut Vec<u8>, answer: &Answer<'_>) {
+    assert!((100..=999).contains(&answer.status), "a status has three digits");
+    out.extend_from_slice(b"HTTP/1.1 ");
+    write_decimal(out, u64::from(answer.status));
+    out.push(b' ');
+    out.extend_from_slice(answer.reason.as_bytes());
+    if let Some(content_type) = answer.content_type {
+        out.extend_from_slice(b"\r\nContent-Type: ");
+        out.extend_from_slice(content_type.as_bytes());
+    }
+    match answer.framing {
+        Framing::Length(length) => {
+            out.extend_from_slice(b"\r\nContent-Length: ");
+            write_decimal(out, length);
+        }
+        Framing::Chunked => out.extend_from_slice(b"\r\nTransfer-Encoding: chunked"),
+        Framing::None | Framing::Close => {}
+    }
+    match answer.connection {
+        Connection::Persistent => {}
+        Connection::KeepAlive => out.extend_from_slice(b"\r\nConnection: keep-alive"),
+        Connection::Close => out.extend_from_slice(b"\r\nConnection: close"),
+    }
+    for (name, value) in answer.fields {
+        for part in ["\r\n", name, ": ", value] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Appends one chunk with `data`, which must not be empty: an empty chunk ends the body (RFC 9112
+/// section 7.1).
+///
+/// # Panics
+///
+/// Where `data` is empty.
+pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
+    assert!(!data.is_empty(), "an empty chunk would end the body");
+    let digit_count = (usize::BITS - data.len().leading_zeros()).div_ceil(4);
+    for place in (0..digit_count).rev() {
+        out.push(b"0123456789abcdef"[data.len() >> (place * 4) & 0xf]);
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the last chunk, with no trailers.
+pub fn write_last_chunk(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"0\r\n\r\n");
+}
+
+/// Reads `bytes`, one whole head with its empty line, that ends `head_bytes` into the input.
+#[inline]
+fn parse_request(bytes: &[u8], head_bytes: usize) -> Result<Request<'_>, Failure> {
+    let mut room = field_room();
+    let mut request = httparse::Request::new(&mut []);
+    check_parsed(request.parse_with_uninit_headers(bytes, &mut room), bytes.len())?;
+    let (Some(method), Some(target), Some(minor_version)) =
+        (request.method, request.path, request.version)
+    else {
+        return Err(invalid("no request line"));
+    };
+    let fields = Fields::from(&*request.headers);
+    let (host, path) = split_target(host_field(minor_version, request.headers)?, target)?;
+    let connection = match keep_alive(minor_version, fields) {
+        false => Connection::Close,
+        true if minor_version == 0 => Connection::KeepAlive,
+        true => Connection::Persistent,
+    };
+    let body = RequestBody { rest: body_framing(minor_version, fields)?, taken: 0 };
+    Ok(Request { method, path, host, minor_version, connection, body, head_bytes })
+}
+
+/// The one Host field, which only HTTP/1.0 may leave out (RFC 9112 section 3.2).
+fn host_field<'a>(minor_version: u8, headers: &[Header<'a>]) -> Result<&'a [u8], Failure> {
+    let mut hosts = headers.iter().filter(|h| h.name.eq_ignore_ascii_case("host")).map(|h| h.value);
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Ok(host),
+        (None, _) if minor_version == 0 => Ok(b""),
+        (None, _) => Err(invalid("no Host field")),
+        (Some(_), Some(_)) => Err(invalid("two Host fields")),
+    }
+}
+
+/// Host and path of a request for `target` (RFC 9112 section 3.2): an absolute URL's authority comes
+/// before the Host field.
+fn split_target<'a>(host: &'a [u8], target: &'a str) -> Result<(&'a [u8], &'a str), Failure> {
+    if target.starts_with('/') || target == "*" {
+        return Ok((host, target));
+    }
+    let Some((_, rest)) = target.split_once("://") else {
+        return Err(invalid("the request target is neither a path nor a URL"));
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    // A URL may leave its path out; a query alone has none to stand behind and is refused.
+    match path {
+        "" => Ok((authority.as_bytes(), "/")),
+        path if path.starts_with('/') => Ok((authority.as_bytes(), path)),
+        _ => Err(invalid("the request target has a query and no path")),
+    }
+}
+
+/// How the body of a request ends, by rules 3 to 7 of RFC 9112 section 6.3.
+fn body_framing(minor_version: u8, fields: Fields<'_>) -> Result<Rest, Failure> {
+    if fields.field("transfer-encoding").is_some() {
+        // A request, unlike a response, cannot end by close: there would be nobody to answer.
+        return if minor_version >= 1 && ends_chunked(fields)? {
+            Ok(Rest::Chunked(Chunked::new()))
+        } else {
+            Err(invalid("a request body whose end cannot be told"))
+        };
+    }
+    Ok(Rest::Sized(content_length(fields)?.unwrap_or(0)))
+}
+
+/// Appends `number` in decimal.
+fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+const fn too_large() -> Failure {
+    Failure::new(Stage::Body, Kind::TooLarge, "the request body is too large")
+}
