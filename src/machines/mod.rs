@@ -8,4 +8,5 @@
 pub mod extract;
 pub mod format;
 pub mod http1;
+pub mod pool;
 pub mod stats;
