@@ -2,4 +2,5 @@
 //! long it took.
 
 pub mod machines;
+pub mod source;
 pub mod words;
