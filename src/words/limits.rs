@@ -60,6 +60,15 @@ pub const OUTPUT_CHUNKS_QUEUED_MAX: usize = 16;
 /// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
 pub const HTML_DEPTH_MAX: usize = 512;
 
+/// Significant decimal digits that a latency keeps.
+pub const LATENCY_DIGITS: u8 = 3;
+/// Longest latency that is told apart, in nanoseconds: one hour. Longer ones are counted as clipped.
+pub const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+/// Memory of one latency record that is in use, in bytes.
+pub const LATENCY_BYTES_MAX: usize = 272 * 1024;
+/// Samples that must lie beyond a quantile before it is told: with fewer it is an anecdote.
+pub const QUANTILE_SAMPLES_BEYOND: u32 = 10;
+
 /// How often a core looks at its deadlines, its partial batches and the stop signal.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// How long an idle connection stays in the pool: under the 5 s and more that servers commonly allow.
