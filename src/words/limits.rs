@@ -68,6 +68,8 @@ pub const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 pub const LATENCY_BYTES_MAX: usize = 272 * 1024;
 /// Samples that must lie beyond a quantile before it is told: with fewer it is an anecdote.
 pub const QUANTILE_SAMPLES_BEYOND: u32 = 10;
+/// Highest status code: three digits (RFC 9112 section 4).
+pub const STATUS_MAX: u16 = 999;
 
 /// How often a core looks at its deadlines, its partial batches and the stop signal.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);

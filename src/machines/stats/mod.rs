@@ -6,3 +6,4 @@
 //! Invariant: every finished fetch is in exactly one of ok and failed, here as in the summary.
 
 pub mod latency;
+pub mod tally;

@@ -1,0 +1,410 @@
+//! What one thread counted of its fetches.
+//!
+//! Knows nothing of other threads: each records into its own tally without locks, and the tallies
+//! are added up when the threads have ended.
+//!
+//! Invariant: `rows = ok + failed`, and the statuses sum up to the rows that have a response.
+
+use crate::machines::stats::latency::Latency;
+use crate::words::failure::FailureCounts;
+use crate::words::job::Fetched;
+use crate::words::limits::STATUS_MAX;
+
+/// A part of a fetch that is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From the reading of the line to the start of the fetch; of every fetch that was begun.
+    Queue,
+    /// Looking names up; only of fetches that did.
+    Dns,
+    /// Opening connections; only of fetches that did.
+    Connect,
+    /// TLS handshakes; only of fetches that had one.
+    Tls,
+    /// From the hand-over of the last request to the first byte of its response; only of fetches
+    /// that saw one.
+    FirstByte,
+    /// From the start of the fetch to its end; of every fetch that was begun, failed ones included.
+    Total,
+    /// The same of fetches that failed and of no others.
+    Failed,
+}
+
+impl Phase {
+    /// Every phase, in the order in which a fetch goes through them.
+    pub const ALL: [Self; 7] = [
+        Self::Queue,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::FirstByte,
+        Self::Total,
+        Self::Failed,
+    ];
+
+    /// The word that rows and summaries use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::FirstByte => "first_byte",
+            Self::Total => "total",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What one thread counted: a core that fetches, or the reader for lines that reach no core.
+///
+/// [`Tally::record`] counts finished fetches. The public fields count events in between, by whoever
+/// sees them happen.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    rows: u64,
+    ok: u64,
+    answered: u64,
+    failures: FailureCounts,
+    statuses: StatusCounts,
+    redirects_followed: u64,
+    wire_bytes: u64,
+    body_bytes: u64,
+    latencies: [Latency; Phase::ALL.len()],
+
+    /// Failures that were tried again after a pause or at once; stale connections not among them.
+    pub retries: u64,
+    /// Bytes received for responses that no row shows: those before a redirect or a retry.
+    pub discarded_bytes: u64,
+    /// Connections that were opened.
+    pub connections_opened: u64,
+    /// Exchanges that were begun on a connection that had served one before.
+    pub connections_reused: u64,
+    /// Exchanges begun again on a fresh connection because the reused one was already closed.
+    pub stale_retries: u64,
+    /// Pauses because the kernel was out of descriptors, buffers or ports.
+    pub exhausted_pauses: u64,
+    /// Jobs that came from the reader.
+    pub jobs_taken: u64,
+    /// Jobs that came from other cores.
+    pub moved_in: u64,
+    /// Jobs that went to other cores.
+    pub moved_out: u64,
+    /// Lines or jobs that the end of the run left without a row.
+    pub not_started: u64,
+}
+
+impl Tally {
+    /// Counts one finished fetch: ok or failed, its status, its bytes and its times.
+    ///
+    /// Where nothing was begun (a line that is no URL) there is no time to record. Phases of zero
+    /// nanoseconds did not happen and are left out.
+    ///
+    /// # Panics
+    ///
+    /// Where the response's status has more than three digits, which no parser lets through.
+    pub fn record(&mut self, fetched: &Fetched) {
+        self.rows += 1;
+        match fetched.failure {
+            Some(failure) => self.failures.count(failure),
+            None => self.ok += 1,
+        }
+        if let Some(response) = &fetched.response {
+            self.answered += 1;
+            self.statuses.count(response.status);
+            self.wire_bytes += response.wire_bytes;
+            self.body_bytes += response.body_bytes;
+        }
+        self.redirects_followed += fetched.redirects.len() as u64;
+        self.record_times(fetched);
+    }
+
+    /// Adds what `other` counted.
+    pub fn add(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.ok += other.ok;
+        self.answered += other.answered;
+        self.failures.add(&other.failures);
+        self.statuses.add(&other.statuses);
+        self.redirects_followed += other.redirects_followed;
+        self.wire_bytes += other.wire_bytes;
+        self.body_bytes += other.body_bytes;
+        for (mine, theirs) in self.latencies.iter_mut().zip(&other.latencies) {
+            mine.add(theirs);
+        }
+        self.retries += other.retries;
+        self.discarded_bytes += other.discarded_bytes;
+        self.connections_opened += other.connections_opened;
+        self.connections_reused += other.connections_reused;
+        self.stale_retries += other.stale_retries;
+        self.exhausted_pauses += other.exhausted_pauses;
+        self.jobs_taken += other.jobs_taken;
+        self.moved_in += other.moved_in;
+        self.moved_out += other.moved_out;
+        self.not_started += other.not_started;
+    }
+
+    /// Finished fetches: rows that were handed on.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Rows without an error.
+    #[must_use]
+    pub const fn ok(&self) -> u64 {
+        self.ok
+    }
+
+    /// Rows with an error.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failures.total()
+    }
+
+    /// Rows that have a response, also those that failed after its head.
+    #[must_use]
+    pub const fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// The errors of the failed rows.
+    #[must_use]
+    pub const fn failures(&self) -> &FailureCounts {
+        &self.failures
+    }
+
+    /// The statuses of the rows that have a response.
+    #[must_use]
+    pub const fn statuses(&self) -> &StatusCounts {
+        &self.statuses
+    }
+
+    /// Redirects that rows show.
+    #[must_use]
+    pub const fn redirects_followed(&self) -> u64 {
+        self.redirects_followed
+    }
+
+    /// Bytes received for the responses that rows show: heads, framing and bodies.
+    #[must_use]
+    pub const fn wire_bytes(&self) -> u64 {
+        self.wire_bytes
+    }
+
+    /// Bytes of their bodies with transfer codings removed.
+    #[must_use]
+    pub const fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// The times of one phase.
+    #[must_use]
+    pub const fn latency(&self, phase: Phase) -> &Latency {
+        &self.latencies[phase as usize]
+    }
+
+    /// Checks that the counts agree with each other.
+    ///
+    /// # Panics
+    ///
+    /// Where they do not, which is a bug.
+    pub fn assert_consistent(&self) {
+        assert_eq!(self.rows, self.ok + self.failed(), "a row is ok or failed");
+        assert_eq!(self.answered, self.statuses.total(), "a response has one status");
+        assert!(self.answered <= self.rows, "a row shows one response at most");
+        assert!(self.ok <= self.answered, "a row without an error has a response");
+        let total = self.latency(Phase::Total).count();
+        assert!(total <= self.rows, "a row has one total time at most");
+    }
+
+    /// Checks that each job that reached this core left it once: as a row, to another core, or
+    /// counted as not started.
+    ///
+    /// For the tally of a core that has ended; the reader's does not flow this way.
+    ///
+    /// # Panics
+    ///
+    /// Where a job was lost or counted twice, which is a bug.
+    pub fn assert_jobs_closed(&self) {
+        let came = self.jobs_taken + self.moved_in;
+        let left = self.rows + self.moved_out + self.not_started;
+        assert_eq!(came, left, "every job that came to a core leaves it exactly once");
+    }
+
+    fn record_times(&mut self, fetched: &Fetched) {
+        let times = &fetched.times;
+        if times.total_ns == 0 {
+            return;
+        }
+        self.latencies[Phase::Queue as usize].record_ns(times.queue_ns);
+        self.latencies[Phase::Total as usize].record_ns(times.total_ns);
+        if fetched.failure.is_some() {
+            self.latencies[Phase::Failed as usize].record_ns(times.total_ns);
+        }
+        for (phase, ns) in [
+            (Phase::Dns, times.dns_ns),
+            (Phase::Connect, times.connect_ns),
+            (Phase::Tls, times.tls_ns),
+            (Phase::FirstByte, times.first_byte_ns),
+        ] {
+            if ns > 0 {
+                self.latencies[phase as usize].record_ns(ns);
+            }
+        }
+    }
+}
+
+/// How many responses had each status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusCounts(Box<[u64]>);
+
+impl StatusCounts {
+    /// Counts one response.
+    ///
+    /// # Panics
+    ///
+    /// Where `status` is over [`STATUS_MAX`].
+    pub fn count(&mut self, status: u16) {
+        assert!(status <= STATUS_MAX, "a status has three digits: {status}");
+        self.0[usize::from(status)] += 1;
+    }
+
+    /// Adds the counts of `other`.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// All responses together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The statuses that were seen, in ascending order, each with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        (0..=STATUS_MAX).zip(self.0.iter().copied()).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Default for StatusCounts {
+    fn default() -> Self {
+        Self(vec![0; usize::from(STATUS_MAX) + 1].into_boxed_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::failure::{Failure, Kind, Stage};
+    use crate::words::job::{Response, Times};
+
+    fn fetched(status: Option<u16>, failure: Option<Failure>) -> Fetched {
+        let response = status.map(|status| Response {
+            status,
+            minor_version: 1,
+            content_type: None,
+            wire_bytes: 150,
+            body_bytes: 100,
+            body: None,
+        });
+        let times = Times { queue_ns: 7, total_ns: 5_000, first_byte_ns: 900, ..Times::default() };
+        Fetched {
+            n: 0,
+            line: "http://a/".into(),
+            failure,
+            response,
+            attempts: 1,
+            redirects: vec!["http://a/b".into()],
+            ip: None,
+            times,
+        }
+    }
+
+    const CLOSED: Failure = Failure::new(Stage::Body, Kind::Closed, "cut short");
+    const NO_URL: Failure = Failure::new(Stage::Url, Kind::Invalid, "no URL");
+
+    #[test]
+    fn every_fetch_is_counted_as_ok_or_failed_and_by_its_status() {
+        let mut tally = Tally::default();
+        tally.record(&fetched(Some(200), None));
+        tally.record(&fetched(Some(404), None));
+        tally.record(&fetched(Some(200), Some(CLOSED)));
+        tally.record(&fetched(None, Some(CLOSED)));
+        tally.record(&Fetched::refused(9, "nonsense", NO_URL));
+        tally.assert_consistent();
+        assert_eq!((tally.rows(), tally.ok(), tally.failed()), (5, 2, 3));
+        assert_eq!(tally.answered(), 3);
+        assert_eq!(tally.statuses().iter().collect::<Vec<_>>(), [(200, 2), (404, 1)]);
+        assert_eq!((tally.wire_bytes(), tally.body_bytes()), (450, 300));
+        assert_eq!(tally.redirects_followed(), 4);
+    }
+
+    #[test]
+    fn only_what_happened_is_timed() {
+        let mut tally = Tally::default();
+        tally.record(&fetched(Some(200), None));
+        tally.record(&fetched(Some(200), Some(CLOSED)));
+        tally.record(&Fetched::refused(9, "nonsense", NO_URL));
+        let counts = Phase::ALL.map(|phase| (phase.word(), tally.latency(phase).count()));
+        let expected = [
+            ("queue", 2),
+            ("dns", 0),
+            ("connect", 0),
+            ("tls", 0),
+            ("first_byte", 2),
+            ("total", 2),
+            ("failed", 1),
+        ];
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn adding_equals_recording_everything_in_one() {
+        let (mut one, mut other, mut all) = (Tally::default(), Tally::default(), Tally::default());
+        let rows = [
+            fetched(Some(0), None),
+            fetched(Some(999), Some(CLOSED)),
+            Fetched::refused(9, "nonsense", NO_URL),
+        ];
+        for row in &rows {
+            all.record(row);
+        }
+        one.record(&rows[0]);
+        other.record(&rows[1]);
+        other.record(&rows[2]);
+        other.retries = 3;
+        other.connections_opened = 2;
+        one.connections_opened = 5;
+        one.add(&other);
+        one.assert_consistent();
+        assert_eq!((one.rows(), one.ok(), one.failed()), (3, 1, 2));
+        assert_eq!(one.statuses(), all.statuses());
+        assert_eq!(one.failures(), all.failures());
+        assert_eq!((one.retries, one.connections_opened), (3, 7));
+        assert_eq!(one.latency(Phase::Total).count(), 2);
+    }
+
+    #[test]
+    fn a_closed_core_accounts_for_every_job() {
+        let mut tally = Tally { jobs_taken: 3, moved_in: 1, moved_out: 1, ..Tally::default() };
+        tally.not_started = 2;
+        tally.record(&fetched(Some(200), None));
+        tally.assert_jobs_closed();
+    }
+
+    #[test]
+    #[should_panic(expected = "leaves it exactly once")]
+    fn a_lost_job_is_a_bug() {
+        Tally { jobs_taken: 1, ..Tally::default() }.assert_jobs_closed();
+    }
+
+    #[test]
+    #[should_panic(expected = "three digits")]
+    fn a_status_of_four_digits_is_a_bug() {
+        StatusCounts::default().count(1000);
+    }
+}
