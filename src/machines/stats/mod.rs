@@ -6,4 +6,5 @@
 //! Invariant: every finished fetch is in exactly one of ok and failed, here as in the summary.
 
 pub mod latency;
+pub mod summary;
 pub mod tally;
