@@ -107,6 +107,9 @@ pub struct Summary {
     pub rows_per_s: Option<f64>,
     /// Rows without an error a second; null where no time passed.
     pub ok_per_s: Option<f64>,
+    /// Fetches in flight at a time, on average: their total times together over the wall-clock time
+    /// (Little's law); null where no time passed.
+    pub in_flight_mean: Option<f64>,
     /// Errors by `stage.kind`.
     pub failures: Counts,
     /// Rows that have a response, by its status.
@@ -231,7 +234,7 @@ pub struct Counts(pub Vec<(String, u64)>);
 
 /// The times of every phase, in the order of [`Phase::ALL`]; a JSON object by their words.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Latencies([PhaseTimes; Phase::ALL.len()]);
+pub struct Latencies(pub [PhaseTimes; Phase::ALL.len()]);
 
 impl Summary {
     /// Adds up what the threads of one run counted.
@@ -247,6 +250,8 @@ impl Summary {
             all.add(&core.tally);
         }
         assert_totals(&input, &all);
+        let total = all.latency(Phase::Total);
+        let total_s = total.mean_ns().unwrap_or(0.0) * total.count() as f64 / 1e9;
         let core_rows = all.rows() - input.reader.rows();
         let cores = input.cores.iter().map(|core| core_of(core, core_rows, input.elapsed));
         Self {
@@ -263,6 +268,7 @@ impl Summary {
             failed: all.failed(),
             rows_per_s: ratio(all.rows() as f64, input.elapsed.as_secs_f64()),
             ok_per_s: ratio(all.ok() as f64, input.elapsed.as_secs_f64()),
+            in_flight_mean: ratio(total_s, input.elapsed.as_secs_f64()),
             failures: failures_of(&all),
             status: Counts(all.statuses().iter().map(|(s, n)| (s.to_string(), n)).collect()),
             bytes: Bytes {
@@ -453,6 +459,7 @@ mod tests {
         assert_eq!(summary.cost.cpu_us_per_row.map(f64::round), Some(100_000.0));
         let total = summary.latency_us.phase(Phase::Total);
         assert_eq!((total.n, total.p50, total.p90), (40, Some(2.5), None));
+        assert_eq!(summary.in_flight_mean, Some(40.0 * 2.5e-6 / 2.0));
     }
 
     #[test]
