@@ -3,4 +3,5 @@
 
 pub mod machines;
 pub mod source;
+pub mod report;
 pub mod words;

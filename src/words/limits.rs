@@ -62,7 +62,7 @@ pub const HTML_DEPTH_MAX: usize = 512;
 
 /// Significant decimal digits that a latency keeps.
 pub const LATENCY_DIGITS: u8 = 3;
-/// Longest latency that is told apart, in nanoseconds: one hour. Longer ones are counted as clipped.
+/// Longest latency that is told apart, in nanoseconds: one hour. Longer ones count as clipped.
 pub const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 /// Memory of one latency record that is in use, in bytes.
 pub const LATENCY_BYTES_MAX: usize = 272 * 1024;

@@ -1,0 +1,10 @@
+//! What a person, or a script, is told of a run.
+//!
+//! Makes strings and knows no numbers of its own: they come from a summary.
+//!
+//! Invariant: nothing here changes what is measured, nor what goes to stdout as data.
+
+pub mod json;
+pub mod paint;
+pub mod units;
+pub mod warning;
