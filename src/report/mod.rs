@@ -6,5 +6,6 @@
 
 pub mod json;
 pub mod paint;
+pub mod text;
 pub mod units;
 pub mod warning;

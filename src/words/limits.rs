@@ -71,6 +71,14 @@ pub const QUANTILE_SAMPLES_BEYOND: u32 = 10;
 /// Highest status code: three digits (RFC 9112 section 4).
 pub const STATUS_MAX: u16 = 999;
 
+/// Columns that a report or a progress line takes.
+pub const REPORT_COLUMNS: usize = 80;
+/// Kinds of failure that the text report lists, the most frequent first.
+pub const FAILURES_SHOWN_MAX: usize = 12;
+/// Statuses that the text report lists, the most frequent first.
+pub const STATUSES_SHOWN_MAX: usize = 24;
+/// Cores that the text report lists.
+pub const CORES_SHOWN_MAX: usize = 32;
 /// How often a core looks at its deadlines, its partial batches and the stop signal.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// How long an idle connection stays in the pool: under the 5 s and more that servers commonly allow.
