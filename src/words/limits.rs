@@ -79,6 +79,11 @@ pub const FAILURES_SHOWN_MAX: usize = 12;
 pub const STATUSES_SHOWN_MAX: usize = 24;
 /// Cores that the text report lists.
 pub const CORES_SHOWN_MAX: usize = 32;
+/// How often the progress line is drawn.
+pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// Over how long the progress line's rate is averaged.
+pub const PROGRESS_RATE_SPAN: Duration = Duration::from_secs(3);
+
 /// How often a core looks at its deadlines, its partial batches and the stop signal.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// How long an idle connection stays in the pool: under the 5 s and more that servers commonly allow.

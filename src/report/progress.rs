@@ -1,0 +1,235 @@
+//! One line on the terminal that says how far a run has come.
+//!
+//! Knows neither cores nor clocks: whoever has both feeds it a snapshot ten times a second. On what
+//! is no terminal it draws nothing.
+//!
+//! Invariant: it only reads numbers, so a run with it does what a run without it does.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::report::units;
+use crate::words::job::SourceSize;
+use crate::words::limits::PROGRESS_RATE_SPAN;
+
+/// How far a run has come at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Time since the start of the run.
+    pub elapsed: Duration,
+    /// Rows that were made.
+    pub rows: u64,
+    /// Those with an error.
+    pub failed: u64,
+    /// Fetches that were begun and are not over.
+    pub in_flight: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Input lines that were read, skipped ones not counted.
+    pub lines: u64,
+    /// How much of the input was read, where its size is known.
+    pub read: Option<SourceSize>,
+}
+
+/// The progress line; it vanishes when it is dropped or finished.
+#[derive(Debug)]
+pub struct ProgressLine {
+    bar: ProgressBar,
+    pace: Pace,
+}
+
+impl ProgressLine {
+    /// A line on stderr, or one that draws nothing where stderr is no terminal.
+    #[must_use]
+    pub fn stderr() -> Self {
+        Self::on(ProgressDrawTarget::stderr())
+    }
+
+    /// A line that draws nothing.
+    #[must_use]
+    pub fn hidden() -> Self {
+        Self::on(ProgressDrawTarget::hidden())
+    }
+
+    /// Draws `snapshot`; the elapsed time of each must not be before that of the last.
+    pub fn show(&mut self, snapshot: &Snapshot) {
+        self.pace.observe(snapshot);
+        if !self.bar.is_hidden() {
+            self.bar.set_message(line(snapshot, &self.pace));
+        }
+    }
+
+    /// Takes the line away while `write` writes to the terminal, and draws it again below.
+    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
+    /// Takes the line away for good.
+    pub fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Whether nothing is drawn, so that no snapshot need be taken.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.bar.is_hidden()
+    }
+
+    fn on(target: ProgressDrawTarget) -> Self {
+        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is valid");
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+        Self { bar, pace: Pace::default() }
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Rates, averaged with weights that fall off over [`PROGRESS_RATE_SPAN`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    last: Snapshot,
+    rows_per_s: f64,
+    bytes_per_s: f64,
+}
+
+impl Pace {
+    fn observe(&mut self, now: &Snapshot) {
+        let span_s = now.elapsed.saturating_sub(self.last.elapsed).as_secs_f64();
+        if span_s <= 0.0 {
+            return;
+        }
+        let rows_per_s = now.rows.saturating_sub(self.last.rows) as f64 / span_s;
+        let bytes_per_s = now.bytes.saturating_sub(self.last.bytes) as f64 / span_s;
+        // The first span is all there is; an average with the zero before it would be too low.
+        let first = self.last.elapsed.is_zero();
+        let weight =
+            if first { 1.0 } else { 1.0 - (-span_s / PROGRESS_RATE_SPAN.as_secs_f64()).exp() };
+        self.rows_per_s += (rows_per_s - self.rows_per_s) * weight;
+        self.bytes_per_s += (bytes_per_s - self.bytes_per_s) * weight;
+        self.last = *now;
+    }
+
+    /// Time to the end in seconds, where rows come and `rows_in_all` is not yet reached.
+    fn seconds_left(&self, rows: u64, rows_in_all: u64) -> Option<f64> {
+        let left = rows_in_all.saturating_sub(rows);
+        (left > 0 && self.rows_per_s > 0.0).then(|| left as f64 / self.rows_per_s)
+    }
+}
+
+impl Snapshot {
+    /// How many rows there will be: the lines read so far, projected on the whole input.
+    ///
+    /// The bytes read alone would not do: the reader is ahead of the cores by all that is queued.
+    fn rows_in_all(&self) -> Option<u64> {
+        let SourceSize { read, total } = self.read?;
+        if read == 0 {
+            return None;
+        }
+        let lines = u128::from(self.lines) * u128::from(total.max(read)) / u128::from(read);
+        u64::try_from(lines).ok()
+    }
+}
+
+fn line(snapshot: &Snapshot, pace: &Pace) -> String {
+    let mut parts = vec![
+        format!("{} rows", units::count(snapshot.rows)),
+        units::rate(pace.rows_per_s),
+        units::bytes_rate(pace.bytes_per_s),
+        format!("{} in flight", units::count(snapshot.in_flight)),
+        format!("{} failed", units::count(snapshot.failed)),
+    ];
+    if let Some(in_all) = snapshot.rows_in_all() {
+        parts.push(units::percent(snapshot.rows.min(in_all), in_all));
+        if let Some(left) = pace.seconds_left(snapshot.rows, in_all) {
+            parts.push(format!("{} left", units::seconds(left)));
+        }
+    }
+    parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::limits::REPORT_COLUMNS;
+
+    fn snapshot() -> Snapshot {
+        Snapshot {
+            elapsed: Duration::from_secs(10),
+            rows: 20_000,
+            failed: 3,
+            in_flight: 64,
+            bytes: 10 * 1024 * 1024,
+            lines: 30_000,
+            read: Some(SourceSize { read: 500, total: 1000 }),
+        }
+    }
+
+    /// Checks the line that `snapshot` gives when it is the first one.
+    fn check(snapshot: &Snapshot, expected: &str) {
+        let mut pace = Pace::default();
+        pace.observe(snapshot);
+        let line = line(snapshot, &pace);
+        assert_eq!(line, expected);
+        assert!(line.len() <= REPORT_COLUMNS);
+    }
+
+    #[test]
+    fn the_line_says_how_far_it_is() {
+        check(
+            &snapshot(),
+            "20,000 rows  2,000/s  1.00 MiB/s  64 in flight  3 failed  33.3 %  20.0 s left",
+        );
+        check(
+            &Snapshot { read: None, ..snapshot() },
+            "20,000 rows  2,000/s  1.00 MiB/s  64 in flight  3 failed",
+        );
+    }
+
+    #[test]
+    fn the_end_is_known_when_the_whole_input_was_read() {
+        let read = Some(SourceSize { read: 1000, total: 1000 });
+        check(
+            &Snapshot { lines: 20_000, read, in_flight: 0, ..snapshot() },
+            "20,000 rows  2,000/s  1.00 MiB/s  0 in flight  3 failed  100.0 %",
+        );
+    }
+
+    #[test]
+    fn the_beginning_promises_nothing() {
+        check(&Snapshot::default(), "0 rows  0.00/s  0 B/s  0 in flight  0 failed");
+        let read = Some(SourceSize { read: 0, total: 9 });
+        check(
+            &Snapshot { read, ..Snapshot::default() },
+            "0 rows  0.00/s  0 B/s  0 in flight  0 failed",
+        );
+    }
+
+    #[test]
+    fn the_rate_follows_but_does_not_jump() {
+        let mut pace = Pace::default();
+        pace.observe(&snapshot());
+        assert_eq!(pace.rows_per_s, 2000.0);
+        let stalled = Snapshot { elapsed: Duration::from_millis(10_100), ..snapshot() };
+        pace.observe(&stalled);
+        assert!(pace.rows_per_s > 1900.0 && pace.rows_per_s < 2000.0, "{}", pace.rows_per_s);
+        let long_after = Snapshot { elapsed: Duration::from_secs(100), ..snapshot() };
+        pace.observe(&long_after);
+        assert!(pace.rows_per_s < 0.1, "{}", pace.rows_per_s);
+        pace.observe(&long_after);
+        assert!(pace.rows_per_s.is_finite());
+    }
+
+    #[test]
+    fn a_hidden_line_takes_everything_and_draws_nothing() {
+        let mut line = ProgressLine::hidden();
+        line.show(&snapshot());
+        assert!(line.is_hidden());
+        assert_eq!(line.suspend(|| 7), 7);
+        line.finish();
+    }
+}
