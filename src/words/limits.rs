@@ -59,6 +59,22 @@ pub const OUTPUT_CHUNKS_QUEUED_MAX: usize = 16;
 
 /// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
 pub const HTML_DEPTH_MAX: usize = 512;
+/// Bytes of text handed to the HTML parser at once; it can be stopped between two pieces.
+pub const HTML_PIECE_BYTES: usize = 8 * 1024;
+/// Most attributes of one tag; a tag with more stops the parser, which is quadratic in them.
+pub const HTML_ATTRIBUTES_MAX: usize = 1024;
+/// Most elements and attributes in one tree; a page can ask for more than it has bytes.
+pub const HTML_NODES_MAX: usize = 2_000_000;
+/// Most open elements that the parser may walk over in one page, summed over its tokens.
+pub const HTML_STEPS_MAX: u64 = 50_000_000;
+/// How much of a page is searched for its encoding (HTML Standard, "prescan a byte stream").
+pub const CHARSET_PRESCAN_BYTES: usize = 1024;
+/// Most texts that one selector keeps of one page.
+pub const SELECTED_TEXTS_MAX: usize = 10_000;
+/// Most bytes of text that one selector keeps of one page.
+pub const SELECTED_BYTES_MAX: usize = 1024 * 1024;
+/// Most nodes that are read for the selected texts of one page.
+pub const SELECTED_NODES_MAX: usize = 4_000_000;
 
 /// Significant decimal digits that a latency keeps.
 pub const LATENCY_DIGITS: u8 = 3;
