@@ -1,0 +1,201 @@
+//! What is gathered from a page's tree: title, links, words and selected texts.
+//!
+//! Knows nothing of bytes, encodings or parsing. The tree is read once, in document order and without
+//! recursion; what stands in a `template` is not part of the document and is not read.
+//!
+//! Invariant: the order of links and texts is that of the document, even where the parser moved
+//! elements (misnested formatting, text inside tables).
+
+use std::collections::HashMap;
+
+use ego_tree::{NodeId, NodeRef};
+use encoding_rs::Encoding;
+use html5ever::{LocalName, local_name, ns};
+use scraper::node::Element;
+use scraper::{Html, Node};
+
+use super::links::Resolver;
+use super::select::{Named, Texts};
+use super::text::{Collapsed, Words};
+use crate::words::failure::Failure;
+use crate::words::row::{Page, Selected};
+
+/// Reads the tree of one page that was fetched from `url` and decoded from `encoding`.
+pub(super) fn gather(
+    html: &Html,
+    url: &str,
+    encoding: &'static Encoding,
+    selectors: &[Named],
+) -> (Page, Option<Failure>) {
+    let mut reading = Reading::default();
+    let mut texts = Texts::new(selectors);
+    let matches = matches(html, selectors);
+    read_in_order(html.tree.root(), |step| match step {
+        Step::Enter(node) => {
+            for selector in matches.get(&node.id()).into_iter().flatten() {
+                texts.take(*selector, node);
+            }
+            reading.enter(node)
+        }
+        Step::Leave(id) => {
+            reading.leave(id);
+            Descend::No
+        }
+    });
+    let resolver = Resolver::new(url, reading.base, encoding);
+    let links = reading.hrefs.iter().filter_map(|href| resolver.resolve(href)).collect();
+    let (selected, note) = texts.finish();
+    let page = Page {
+        title: reading.title,
+        links,
+        words: reading.words.count(),
+        charset: super::charset::lower_case_name(encoding),
+        select: Selected(selected),
+    };
+    (page, note)
+}
+
+/// Which selectors match which elements. `scraper` looks at elements in the order of their making,
+/// with caches that it shares with nobody, so the order of the document is restored by look-up.
+fn matches(html: &Html, selectors: &[Named]) -> HashMap<NodeId, Vec<usize>> {
+    let mut matches: HashMap<NodeId, Vec<usize>> = HashMap::new();
+    for (idx, named) in selectors.iter().enumerate() {
+        for element in html.select(&named.selector) {
+            matches.entry(element.id()).or_default().push(idx);
+        }
+    }
+    matches
+}
+
+/// Whether the children of a node are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Descend {
+    Yes,
+    No,
+}
+
+/// One step of a reading.
+pub(super) enum Step<'a> {
+    /// A node begins; the answer says whether its children are read.
+    Enter(NodeRef<'a, Node>),
+    /// A node whose children were read ends; the answer is not looked at.
+    Leave(NodeId),
+}
+
+/// Walks the tree under `top` in document order.
+pub(super) fn read_in_order<'a>(
+    top: NodeRef<'a, Node>,
+    mut visit: impl FnMut(Step<'a>) -> Descend,
+) {
+    let mut node = top;
+    loop {
+        let descend = visit(Step::Enter(node));
+        if descend == Descend::Yes {
+            if let Some(child) = node.first_child() {
+                node = child;
+                continue;
+            }
+            visit(Step::Leave(node.id()));
+        }
+        while node.id() != top.id() {
+            if let Some(sibling) = node.next_sibling() {
+                node = sibling;
+                break;
+            }
+            let Some(parent) = node.parent() else { return };
+            node = parent;
+            visit(Step::Leave(node.id()));
+        }
+        if node.id() == top.id() {
+            return;
+        }
+    }
+}
+
+/// Whether the text in this element is for machines.
+pub(super) fn is_silent(name: &LocalName) -> bool {
+    matches!(
+        *name,
+        local_name!("script")
+            | local_name!("style")
+            | local_name!("template")
+            | local_name!("noscript")
+    )
+}
+
+/// The value of the attribute `name`, in no namespace.
+fn attribute<'a>(element: &'a Element, name: &LocalName) -> Option<&'a str> {
+    let mut attributes = element.attrs.iter();
+    let found = attributes.find(|(key, _)| key.local == *name && key.ns == ns!());
+    found.map(|(_, value)| &**value)
+}
+
+/// What has been gathered so far.
+#[derive(Default)]
+struct Reading<'a> {
+    title: Option<String>,
+    base: Option<&'a str>,
+    hrefs: Vec<&'a str>,
+    words: Words,
+    /// The body, while inside it.
+    body: Option<NodeId>,
+    /// Whether the body has been seen: there is only one.
+    body_seen: bool,
+    /// The outermost element whose text is not counted, while inside it.
+    silent: Option<NodeId>,
+}
+
+impl<'a> Reading<'a> {
+    fn enter(&mut self, node: NodeRef<'a, Node>) -> Descend {
+        match node.value() {
+            Node::Text(text) => {
+                if self.body.is_some() && self.silent.is_none() {
+                    self.words.handle_text(text);
+                }
+                Descend::No
+            }
+            Node::Element(element) => self.enter_element(node, element),
+            Node::Document => Descend::Yes,
+            _ => Descend::No,
+        }
+    }
+
+    fn enter_element(&mut self, node: NodeRef<'a, Node>, element: &'a Element) -> Descend {
+        let name = &element.name.local;
+        let is_html = element.name.ns == ns!(html);
+        match *name {
+            local_name!("a") | local_name!("area") => {
+                self.hrefs.extend(attribute(element, &local_name!("href")));
+            }
+            local_name!("base") if is_html && self.base.is_none() => {
+                self.base = attribute(element, &local_name!("href"));
+            }
+            local_name!("title") if is_html && self.title.is_none() => {
+                let mut title = Collapsed::default();
+                for child in node.children() {
+                    if let Node::Text(text) = child.value() {
+                        title.handle_text(text);
+                    }
+                }
+                self.title = Some(title.into_string());
+            }
+            local_name!("body") if is_html && !self.body_seen => {
+                self.body_seen = true;
+                self.body = Some(node.id());
+            }
+            local_name!("template") if is_html => return Descend::No,
+            _ if self.silent.is_none() && is_silent(name) => self.silent = Some(node.id()),
+            _ => {}
+        }
+        Descend::Yes
+    }
+
+    fn leave(&mut self, id: NodeId) {
+        if self.silent == Some(id) {
+            self.silent = None;
+        }
+        if self.body == Some(id) {
+            self.body = None;
+        }
+    }
+}

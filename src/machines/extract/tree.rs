@@ -1,0 +1,330 @@
+//! The tree of a page, built under bounds.
+//!
+//! Knows nothing of what is wanted from the tree. The tree builder is `html5ever`'s, the tree
+//! `scraper`'s; this stands between the two and the tokenizer, and counts.
+//!
+//! Invariant: what a page costs is bounded by its size times a constant, whatever it says. The
+//! builder walks its open elements for almost every tag, and can reopen unclosed formatting elements
+//! at every paragraph, so depth, nodes and steps are each bounded; a page that exceeds a bound keeps
+//! the tree it had until then.
+
+use std::borrow::Cow;
+use std::cell::{Cell, Ref, RefCell};
+
+use ego_tree::NodeId;
+use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, Tracer, TreeSink};
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{
+    BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
+use html5ever::{Attribute, QualName, TokenizerResult};
+use scraper::{Html, HtmlTreeSink};
+
+use super::flood::Flood;
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::limits::{
+    HTML_ATTRIBUTES_MAX, HTML_DEPTH_MAX, HTML_NODES_MAX, HTML_PIECE_BYTES, HTML_STEPS_MAX,
+};
+
+/// Tokens after which the open elements are counted again, where nothing asks for it earlier.
+const TOKENS_PER_COUNT: u32 = 32;
+/// What the builder holds besides the open elements: the document, and its pointers to head and form.
+const OTHER_HANDLES: usize = 3;
+
+/// Builds the tree of `text`, and says why it ends early where it does.
+///
+/// Scripting counts as enabled, as in browsers: what stands in `noscript` is text, not elements.
+pub(super) fn parse(text: &str) -> (Html, Option<Failure>) {
+    let sink = CountingSink {
+        inner: HtmlTreeSink::new(Html::new_document()),
+        elements: Cell::new(0),
+        attributes: Cell::new(0),
+    };
+    let opts = TreeBuilderOpts { scripting_enabled: true, ..TreeBuilderOpts::default() };
+    let guard = Guard::new(TreeBuilder::new(sink, opts));
+    // The byte order mark went with the decoding; a second one is text.
+    let opts = TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() };
+    let tokenizer = Tokenizer::new(guard, opts);
+    feed(&tokenizer, text);
+    let guard = tokenizer.sink;
+    (guard.builder.sink.inner.finish(), guard.stopped.get())
+}
+
+/// Hands `text` to the tokenizer in pieces until its end or until the guard stops.
+fn feed(tokenizer: &Tokenizer<Guard>, text: &str) {
+    let guard = &tokenizer.sink;
+    let input = BufferQueue::default();
+    let mut spoken = "";
+    let mut flood: Option<Flood> = None;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(HTML_PIECE_BYTES));
+        rest = after;
+        let tokens = guard.tokens.get();
+        input.push_back(StrTendril::from_slice(piece));
+        // Scripts and declared encodings interrupt the tokenizer; neither is acted upon.
+        while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
+        if guard.tokens.get() != tokens {
+            spoken = piece;
+            flood = None;
+        } else {
+            // One tag, comment or doctype has swallowed a whole piece.
+            let flood = flood.get_or_insert_with(|| Flood::after(spoken));
+            flood.handle_bytes(piece.as_bytes());
+            if flood.attributes() > HTML_ATTRIBUTES_MAX {
+                guard.stop(TOO_MANY_ATTRIBUTES);
+            }
+        }
+        if guard.stopped.get().is_some() {
+            return;
+        }
+    }
+    tokenizer.end();
+}
+
+const TOO_DEEP: Failure = Failure::new(
+    Stage::Extract,
+    Kind::TooDeep,
+    "elements are nested more than 512 deep; the page was read up to there",
+);
+const _: () = assert!(HTML_DEPTH_MAX == 512, "the phrase above names the depth");
+const TOO_MANY_ATTRIBUTES: Failure = Failure::new(
+    Stage::Extract,
+    Kind::TooMany,
+    "a tag has more than 1024 attributes; the page was read up to there",
+);
+const _: () = assert!(HTML_ATTRIBUTES_MAX == 1024, "the phrase above names the number");
+const TOO_MANY_NODES: Failure = Failure::new(
+    Stage::Extract,
+    Kind::TooMany,
+    "the page has more than 2 million elements and attributes; it was read up to there",
+);
+const _: () = assert!(HTML_NODES_MAX == 2_000_000, "the phrase above names the number");
+const TOO_MANY_STEPS: Failure = Failure::new(
+    Stage::Extract,
+    Kind::TooMany,
+    "too many tags stand in deep nesting; the page was read up to there",
+);
+
+/// Stands between the tokenizer and the tree builder, and ends the building at a bound.
+struct Guard {
+    builder: TreeBuilder<NodeId, CountingSink>,
+    stopped: Cell<Option<Failure>>,
+    /// Tokens seen, but for parse errors.
+    tokens: Cell<u64>,
+    /// Handles that the builder held when they were last counted.
+    held: Cell<usize>,
+    /// Elements that had been made by then.
+    elements_then: Cell<usize>,
+    /// Tokens since then.
+    tokens_since: Cell<u32>,
+    steps: Cell<u64>,
+}
+
+impl Guard {
+    fn new(builder: TreeBuilder<NodeId, CountingSink>) -> Self {
+        Self {
+            builder,
+            stopped: Cell::new(None),
+            tokens: Cell::new(0),
+            held: Cell::new(0),
+            elements_then: Cell::new(0),
+            tokens_since: Cell::new(0),
+            steps: Cell::new(0),
+        }
+    }
+
+    fn stop(&self, failure: Failure) {
+        self.stopped.set(Some(failure));
+    }
+
+    /// Looks at the bounds after one token.
+    fn measure(&self) {
+        let sink = &self.builder.sink;
+        let elements = sink.elements.get();
+        // Between two counts the builder cannot hold more than it held and was given since.
+        let held_at_most = self.held.get() + (elements - self.elements_then.get());
+        let tokens = self.tokens_since.get() + 1;
+        self.tokens_since.set(tokens);
+        if tokens < TOKENS_PER_COUNT && held_at_most <= HTML_DEPTH_MAX + OTHER_HANDLES {
+            return;
+        }
+        let count = HandleCount(Cell::new(0));
+        self.builder.trace_handles(&count);
+        let held = count.0.get();
+        self.held.set(held);
+        self.elements_then.set(elements);
+        self.tokens_since.set(0);
+        self.steps.set(self.steps.get() + held as u64 * u64::from(tokens));
+        if held > HTML_DEPTH_MAX + OTHER_HANDLES && self.depth() > HTML_DEPTH_MAX {
+            self.stop(TOO_DEEP);
+        } else if self.steps.get() > HTML_STEPS_MAX {
+            self.stop(TOO_MANY_STEPS);
+        } else if elements + sink.attributes.get() > HTML_NODES_MAX {
+            self.stop(TOO_MANY_NODES);
+        }
+    }
+
+    /// How deep the next text would stand, give or take the head and form that the builder points
+    /// to: elements that are open, and unclosed formatting elements that it would reopen.
+    fn depth(&self) -> usize {
+        let list = HandleList(RefCell::new(Vec::with_capacity(2 * HTML_DEPTH_MAX)));
+        self.builder.trace_handles(&list);
+        let mut handles = list.0.into_inner();
+        handles.sort_unstable();
+        handles.dedup();
+        // A formatting element may be both open and listed for reopening.
+        handles.len().saturating_sub(OTHER_HANDLES)
+    }
+}
+
+impl TokenSink for Guard {
+    type Handle = NodeId;
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<NodeId> {
+        match &token {
+            // Nobody reads them, and a duplicate attribute must not pass for progress.
+            Token::ParseError(_) => return TokenSinkResult::Continue,
+            Token::TagToken(tag) if tag.attrs.len() > HTML_ATTRIBUTES_MAX => {
+                self.stop(TOO_MANY_ATTRIBUTES);
+            }
+            _ => {}
+        }
+        self.tokens.set(self.tokens.get() + 1);
+        if self.stopped.get().is_some() {
+            return TokenSinkResult::Continue;
+        }
+        // The sink has no use for line numbers: a constant spares it the calls.
+        let result = self.builder.process_token(token, 1);
+        self.measure();
+        result
+    }
+
+    fn end(&self) {
+        self.builder.end();
+    }
+
+    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
+        self.builder.adjusted_current_node_present_but_not_in_html_namespace()
+    }
+}
+
+/// Counts what the builder holds.
+struct HandleCount(Cell<usize>);
+
+impl Tracer for HandleCount {
+    type Handle = NodeId;
+
+    fn trace_handle(&self, _node: &NodeId) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+/// Lists what the builder holds.
+struct HandleList(RefCell<Vec<NodeId>>);
+
+impl Tracer for HandleList {
+    type Handle = NodeId;
+
+    fn trace_handle(&self, node: &NodeId) {
+        self.0.borrow_mut().push(*node);
+    }
+}
+
+/// `scraper`'s sink, with a count of what it was given.
+struct CountingSink {
+    inner: HtmlTreeSink,
+    elements: Cell<usize>,
+    attributes: Cell<usize>,
+}
+
+impl TreeSink for CountingSink {
+    type Handle = NodeId;
+    type Output = Html;
+    type ElemName<'a> = Ref<'a, QualName>;
+
+    fn finish(self) -> Html {
+        self.inner.finish()
+    }
+
+    fn parse_error(&self, _message: Cow<'static, str>) {}
+
+    fn get_document(&self) -> NodeId {
+        self.inner.get_document()
+    }
+
+    fn elem_name<'a>(&'a self, target: &'a NodeId) -> Ref<'a, QualName> {
+        self.inner.elem_name(target)
+    }
+
+    fn create_element(
+        &self,
+        name: QualName,
+        attributes: Vec<Attribute>,
+        flags: ElementFlags,
+    ) -> NodeId {
+        self.elements.set(self.elements.get() + 1);
+        self.attributes.set(self.attributes.get() + attributes.len());
+        self.inner.create_element(name, attributes, flags)
+    }
+
+    fn create_comment(&self, text: StrTendril) -> NodeId {
+        self.inner.create_comment(text)
+    }
+
+    fn create_pi(&self, target: StrTendril, data: StrTendril) -> NodeId {
+        self.inner.create_pi(target, data)
+    }
+
+    fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {
+        self.inner.append(parent, child);
+    }
+
+    fn append_based_on_parent_node(
+        &self,
+        element: &NodeId,
+        previous: &NodeId,
+        child: NodeOrText<NodeId>,
+    ) {
+        self.inner.append_based_on_parent_node(element, previous, child);
+    }
+
+    fn append_doctype_to_document(
+        &self,
+        name: StrTendril,
+        public_id: StrTendril,
+        system_id: StrTendril,
+    ) {
+        self.inner.append_doctype_to_document(name, public_id, system_id);
+    }
+
+    fn get_template_contents(&self, target: &NodeId) -> NodeId {
+        self.inner.get_template_contents(target)
+    }
+
+    fn same_node(&self, x: &NodeId, y: &NodeId) -> bool {
+        x == y
+    }
+
+    fn set_quirks_mode(&self, mode: QuirksMode) {
+        self.inner.set_quirks_mode(mode);
+    }
+
+    fn append_before_sibling(&self, sibling: &NodeId, child: NodeOrText<NodeId>) {
+        self.inner.append_before_sibling(sibling, child);
+    }
+
+    fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
+        self.attributes.set(self.attributes.get() + attributes.len());
+        self.inner.add_attrs_if_missing(target, attributes);
+    }
+
+    fn remove_from_parent(&self, target: &NodeId) {
+        self.inner.remove_from_parent(target);
+    }
+
+    fn reparent_children(&self, node: &NodeId, new_parent: &NodeId) {
+        self.inner.reparent_children(node, new_parent);
+    }
+}
