@@ -1,7 +1,7 @@
 //! Idle connections of one core, grouped by origin, the newest of an origin first.
 //!
-//! Knows nothing of sockets or clocks: connections are a type parameter, `now` is an argument and so
-//! is an origin's hash. Two origins with one hash are told apart by their text.
+//! Knows nothing of sockets or clocks: connections are a type parameter, `now` is an argument and
+//! so is an origin's hash. Two origins with one hash are told apart by their text.
 //!
 //! Invariant: a connection is either here or with its caller, never both; an origin without an idle
 //! connection is not in the table.

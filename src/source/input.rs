@@ -42,8 +42,8 @@ pub struct Input {
 impl Input {
     /// An input of `urls`, then the lists `files`, of which `-` is standard input.
     ///
-    /// Regular files are opened once to see whether they can be, and closed again: there may be more
-    /// of them than descriptors. Pipes and devices are left alone until their turn.
+    /// Regular files are opened once to see whether they can be, and closed again: there may be
+    /// more of them than descriptors. Pipes and devices are left alone until their turn.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ impl Source for Input {
         }
     }
 
-    /// Bytes as they lie in the files: compressed ones where a list is compressed. None where a list
-    /// is no regular file.
+    /// Bytes as they lie in the files: compressed ones where a list is compressed. None where a
+    /// list is no regular file.
     fn size_hint(&self) -> Option<SourceSize> {
         let total = self.total_bytes?;
         // A file may have grown since.

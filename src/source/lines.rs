@@ -2,8 +2,8 @@
 //!
 //! Does not know what it reads from: a reader may hand out its bytes in pieces of any size.
 //!
-//! Invariant: the lines depend on the bytes alone, never on the pieces they came in; memory does not
-//! grow with the length of a line.
+//! Invariant: the lines depend on the bytes alone, never on the pieces they came in; memory does
+//! not grow with the length of a line.
 
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
@@ -29,10 +29,10 @@ const _: () = assert!(LINE_SHOWN_BYTES < LINE_BYTES_MAX, "an over-long line is l
 
 /// Splits what `reader` gives into lines.
 ///
-/// A line ends with LF, CRLF or the end of the stream. ASCII white space around it is dropped, and a
-/// line of which then nothing is left, or which begins with `#`, is skipped. Bytes that are no UTF-8
-/// become U+FFFD. A line is over-long where more than [`LINE_BYTES_MAX`] bytes lie between its first
-/// byte that is no white space and its LF or CRLF.
+/// A line ends with LF, CRLF or the end of the stream. ASCII white space around it is dropped, and
+/// a line of which then nothing is left, or which begins with `#`, is skipped. Bytes that are no
+/// UTF-8 become U+FFFD. A line is over-long where more than [`LINE_BYTES_MAX`] bytes lie between
+/// its first byte that is no white space and its LF or CRLF.
 #[derive(Debug)]
 pub struct Lines<R> {
     reader: R,
@@ -146,7 +146,8 @@ impl<R: Read> Lines<R> {
         Ok(())
     }
 
-    /// Skips a mark at the start of the stream, for which it must be known whether three bytes come.
+    /// Skips a mark at the start of the stream, for which it must be known whether three bytes
+    /// come.
     fn skip_byte_order_mark(&mut self) -> io::Result<()> {
         while self.end < BYTE_ORDER_MARK.len() && self.fill()? {}
         if self.buf[..self.end].starts_with(BYTE_ORDER_MARK) {
@@ -175,8 +176,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Reads once, and says whether anything came. There is always room: what is kept is at most one
-    /// line with its end.
+    /// Reads once, and says whether anything came. There is always room: what is kept is at most
+    /// one line with its end.
     fn fill(&mut self) -> io::Result<bool> {
         if self.has_ended {
             return Ok(false);

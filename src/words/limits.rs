@@ -102,7 +102,8 @@ pub const PROGRESS_RATE_SPAN: Duration = Duration::from_secs(3);
 
 /// How often a core looks at its deadlines, its partial batches and the stop signal.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
-/// How long an idle connection stays in the pool: under the 5 s and more that servers commonly allow.
+/// How long an idle connection stays in the pool: under the 5 s and more that servers commonly
+/// allow.
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(4);
 /// How long fetches in flight may go on after the first interrupt.
 pub const STOP_GRACE: Duration = Duration::from_millis(4500);

@@ -3,7 +3,8 @@
 //! Knows neither addresses nor connections; URLs are read as browsers read them (the WHATWG URL
 //! Standard, by the `url` crate).
 //!
-//! Invariant: `origin()` is a prefix of `url()`, and equal origins have equal hashes in one process.
+//! Invariant: `origin()` is a prefix of `url()`, and equal origins have equal hashes in one
+//! process.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;

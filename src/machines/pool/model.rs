@@ -125,20 +125,21 @@ proptest! {
         // Three hashes for five origins, so that some collide.
         let hash = |origin: usize| origin as u64 % 3;
         for step in steps {
+            let at = Instant::from_ns(now);
             match step {
                 Step::Checkout(o) => {
-                    let conn: Option<Conn> = pool.checkout(hash(o), &o.to_string(), Instant::from_ns(now));
+                    let conn: Option<Conn> = pool.checkout(hash(o), &o.to_string(), at);
                     prop_assert_eq!(conn.map(|c| c.0), model.checkout(o, now));
                 }
                 Step::Checkin(o) => {
                     let conn = Conn(next_conn, Rc::clone(&dropped));
-                    let evicted = pool.checkin(hash(o), &o.to_string(), conn, Instant::from_ns(now));
+                    let evicted = pool.checkin(hash(o), &o.to_string(), conn, at);
                     let wanted = model.checkin(o, next_conn, now, bounds);
                     prop_assert_eq!(evicted.map(|c| c.0), wanted);
                     next_conn += 1;
                 }
                 Step::Expire => {
-                    let expired: Vec<_> = pool.expire(Instant::from_ns(now)).map(|c| c.0).collect();
+                    let expired: Vec<_> = pool.expire(at).map(|c| c.0).collect();
                     prop_assert_eq!(expired, model.expire(now));
                 }
                 Step::EvictOldest => {
