@@ -122,6 +122,7 @@ impl Chunked {
             }
             State::TrailerLf => {
                 expect(byte, b'\n', "a trailer field does not end with CRLF")?;
+                self.line_bytes += 1;
                 State::TrailerStart
             }
             State::LastLf => {
@@ -215,4 +216,106 @@ const fn invalid(phrase: &'static str) -> Failure {
 
 const fn too_large(phrase: &'static str) -> Failure {
     Failure::new(Stage::Body, Kind::TooLarge, phrase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks what the chunked body at the front of `input` decodes to, and that `left` bytes stay
+    /// behind it; or the failure that it ends with. At once and byte by byte.
+    fn check(input: &[u8], expected: Result<(&[u8], usize), Kind>) {
+        for piece_bytes in [input.len().max(1), 1] {
+            let found = decode(input, piece_bytes);
+            let found = found.as_ref().map(|(body, left)| (&body[..], *left));
+            let shown = input.escape_ascii();
+            assert_eq!(
+                found.map_err(|f| (f.stage, f.kind)),
+                expected.map_err(|k| (Stage::Body, k)),
+                "{shown}"
+            );
+        }
+    }
+
+    fn decode(input: &[u8], piece_bytes: usize) -> Result<(Vec<u8>, usize), Failure> {
+        let mut chunked = Chunked::new();
+        let (mut body, mut taken) = (Vec::new(), 0);
+        for piece in input.chunks(piece_bytes) {
+            let mut piece_taken = 0;
+            while piece_taken < piece.len() && !chunked.is_done() {
+                let (count, part) = chunked.handle_bytes(&piece[piece_taken..])?;
+                assert!(count > 0, "it goes on");
+                body.extend_from_slice(part);
+                piece_taken += count;
+            }
+            taken += piece_taken;
+        }
+        assert!(chunked.is_done(), "{}", input.escape_ascii());
+        assert_eq!(chunked.handle_bytes(b"x"), Ok((0, &b""[..])), "nothing past the end");
+        Ok((body, input.len() - taken))
+    }
+
+    #[test]
+    fn the_data_of_all_chunks_is_the_body() {
+        check(b"0\r\n\r\n", Ok((b"", 0)));
+        check(b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n", Ok((b"abc", 0)));
+        check(b"0A\r\n0\r\n\r\n0\r\n\r\n\r\n0\r\n\r\nnext", Ok((b"0\r\n\r\n0\r\n\r\n", 4)));
+        check(b"000000000000000000001\r\na\r\n0\r\nA: b\r\nC:\r\n\r\n\r\n", Ok((b"a", 2)));
+    }
+
+    #[test]
+    fn extensions_are_skipped() {
+        check(b"1;a\r\nx\r\n0;b=\"0;\\\"\"\r\n\r\n", Ok((b"x", 0)));
+        check(b"1 \t;\ta = b ;; \r\nx\r\n0 \r\n\r\n", Ok((b"x", 0)));
+        check(b"1;\xff\r\nx\r\n0\r\n\r\n", Ok((b"x", 0)));
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused() {
+        for line in
+            ["", "g", "-1", "+1", " 1", "0x1", "1 1", "1\t1", "1.0", "1,1", "1\0", "1\n", "1\r\r"]
+        {
+            check(format!("{line}\r\nx\r\n0\r\n\r\n").as_bytes(), Err(Kind::Invalid));
+        }
+        check(b"10000000000000000\r\n", Err(Kind::Invalid));
+        check(b"fffffffffffffffff\r\n", Err(Kind::Invalid));
+    }
+
+    #[test]
+    fn every_line_must_end_with_crlf() {
+        for input in [
+            &b"1\nx\r\n0\r\n\r\n"[..],
+            b"1\r\nx\n0\r\n\r\n",
+            b"1\r\nx\r0\r\n\r\n",
+            b"1\r\nxx\r\n0\r\n\r\n",
+            b"1;a\nx\r\n0\r\n\r\n",
+            b"1;a\rb\r\nx\r\n0\r\n\r\n",
+            b"0\n\r\n",
+            b"0\r\n\n",
+            b"0\r\n\rx",
+            b"0\r\nA: b\n\r\n",
+            b"0\r\nA: b\rc\r\n\r\n",
+            b"0\r\n: b\r\n\r\n",
+            b"0\r\nA b\r\n\r\n",
+            b"0\r\nA : b\r\n\r\n",
+            b"0\r\nA\r\n\r\n",
+            b"0\r\n A: b\r\n\r\n",
+            b"0\r\nA: b\0\r\n\r\n",
+        ] {
+            check(input, Err(Kind::Invalid));
+        }
+    }
+
+    #[test]
+    fn lines_and_trailers_are_bounded() {
+        let line = |bytes: usize| [b"0;", &vec![b'x'; bytes - 3][..], b"\r\n\r\n"].concat();
+        check(&line(CHUNK_LINE_BYTES_MAX), Ok((b"", 0)));
+        check(&line(CHUNK_LINE_BYTES_MAX + 1), Err(Kind::TooLarge));
+        check(&vec![b'0'; CHUNK_LINE_BYTES_MAX + 1], Err(Kind::TooLarge));
+        let fields = |count: usize| [b"0\r\n", &b"A:\r\n".repeat(count)[..], b"\r\n"].concat();
+        check(&fields(HEAD_FIELDS_MAX), Ok((b"", 0)));
+        check(&fields(HEAD_FIELDS_MAX + 1), Err(Kind::TooLarge));
+        let large = [b"0\r\nA:", &vec![b'x'; TRAILER_BYTES_MAX][..]].concat();
+        check(&large, Err(Kind::TooLarge));
+    }
 }

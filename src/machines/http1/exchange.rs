@@ -277,3 +277,123 @@ const fn sized(remaining: u64) -> State {
 const fn closed(stage: Stage, phrase: &'static str) -> Failure {
     Failure::new(stage, Kind::Closed, phrase)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts what it is told, and fails where it is told to.
+    #[derive(Default)]
+    struct Tape {
+        heads: usize,
+        body: Vec<u8>,
+        head_failure: Option<Failure>,
+        body_failure: Option<Failure>,
+    }
+
+    impl Observer for Tape {
+        fn head(&mut self, _: &Head<'_>, _: Framing) -> Result<(), Failure> {
+            self.heads += 1;
+            self.head_failure.map_or(Ok(()), Err)
+        }
+
+        fn body(&mut self, part: &[u8]) -> Result<(), Failure> {
+            self.body.extend_from_slice(part);
+            self.body_failure.map_or(Ok(()), Err)
+        }
+    }
+
+    const SIZED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    const CLOSING: &[u8] = b"HTTP/1.1 200 OK\r\n\r\n";
+
+    /// Checks what an exchange wants once it has seen `input`, and whether it began and saw a head.
+    fn check(input: &[u8], want: Want, began: bool, head_seen: bool) {
+        let mut exchange = Exchange::new(RequestKind::Other);
+        let _ = exchange.handle_bytes(input, &mut Tape::default());
+        assert_eq!(exchange.want(), want, "{}", input.escape_ascii());
+        assert_eq!((exchange.began(), exchange.head_seen()), (began, head_seen));
+    }
+
+    #[test]
+    fn it_says_what_it_can_use_next() {
+        check(b"", Want::Head, false, false);
+        check(b"\r", Want::Head, true, false);
+        check(b"HTTP/1.1 100 \r\n\r\n", Want::Head, true, false);
+        check(SIZED, Want::Sized(5), true, true);
+        check(&[SIZED, b"he"].concat(), Want::Sized(3), true, true);
+        check(&[SIZED, b"hello"].concat(), Want::Nothing, true, true);
+        check(CLOSING, Want::Close, true, true);
+        check(b"HTTP/1.1 200\r\nTransfer-Encoding:chunked\r\n\r\n", Want::Chunked, true, true);
+        check(b"garbage", Want::Nothing, true, false);
+    }
+
+    #[test]
+    fn bytes_read_in_place_count_and_are_not_told() {
+        let mut exchange = Exchange::new(RequestKind::Other);
+        let mut tape = Tape::default();
+        assert_eq!(exchange.handle_bytes(&[SIZED, b"h"].concat(), &mut tape), Ok(SIZED.len() + 1));
+        exchange.handle_in_place(3);
+        assert_eq!(exchange.want(), Want::Sized(1));
+        exchange.handle_in_place(1);
+        assert!(exchange.is_done() && exchange.reuse());
+        assert_eq!((tape.heads, &tape.body[..]), (1, &b"h"[..]));
+
+        let mut exchange = Exchange::new(RequestKind::Other);
+        assert_eq!(exchange.handle_bytes(CLOSING, &mut tape), Ok(CLOSING.len()));
+        exchange.handle_in_place(u64::MAX);
+        exchange.handle_in_place(u64::MAX);
+        assert_eq!(exchange.handle_close(), Ok(()));
+        assert!(exchange.is_done() && !exchange.reuse());
+    }
+
+    #[test]
+    #[should_panic(expected = "more was read in place than belongs to the body")]
+    fn more_than_the_body_cannot_be_read_in_place() {
+        let mut exchange = Exchange::new(RequestKind::Other);
+        let _ = exchange.handle_bytes(SIZED, &mut Tape::default());
+        exchange.handle_in_place(6);
+    }
+
+    #[test]
+    #[should_panic(expected = "nothing may be read in place now")]
+    fn a_head_cannot_be_read_in_place() {
+        Exchange::new(RequestKind::Other).handle_in_place(1);
+    }
+
+    #[test]
+    fn a_failure_of_the_observer_ends_the_exchange_for_good() {
+        let failure = Failure::new(Stage::Body, Kind::TooLarge, "enough");
+        for mut tape in [
+            Tape { head_failure: Some(failure), ..Tape::default() },
+            Tape { body_failure: Some(failure), ..Tape::default() },
+        ] {
+            let mut exchange = Exchange::new(RequestKind::Other);
+            let answer = [SIZED, b"hello"].concat();
+            assert_eq!(exchange.handle_bytes(&answer, &mut tape), Err(failure));
+            assert_eq!(exchange.handle_bytes(&answer, &mut tape), Err(failure));
+            assert_eq!(exchange.handle_close(), Err(failure));
+            assert_eq!((exchange.want(), tape.heads), (Want::Nothing, 1));
+            assert!(!exchange.is_done() && !exchange.reuse() && exchange.head_seen());
+        }
+    }
+
+    #[test]
+    fn a_close_before_any_byte_is_told_from_one_within_the_head() {
+        for input in [&b""[..], b"\r\n", b"HTTP"] {
+            let mut exchange = Exchange::new(RequestKind::Other);
+            assert!(exchange.handle_bytes(input, &mut Tape::default()).is_ok());
+            let failure = exchange.handle_close().unwrap_err();
+            assert_eq!((failure.stage, failure.kind), (Stage::Head, Kind::Closed));
+            assert_eq!(failure.to_string().contains("before a response began"), input.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_close_after_the_end_forbids_reuse() {
+        let mut exchange = Exchange::new(RequestKind::Head);
+        assert_eq!(exchange.handle_bytes(SIZED, &mut Tape::default()), Ok(SIZED.len()));
+        assert!(exchange.reuse());
+        assert_eq!(exchange.handle_close(), Ok(()));
+        assert!(exchange.is_done() && !exchange.reuse());
+    }
+}

@@ -160,3 +160,96 @@ fn decimal(digits: &[u8]) -> Option<u64> {
         number.checked_mul(10)?.checked_add(value)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use httparse::Header;
+
+    use super::*;
+    use crate::words::failure::{Kind, Stage};
+
+    /// The fields that `lines` hold, one `Name: value` each.
+    fn headers(lines: &'static str) -> Vec<Header<'static>> {
+        let pairs = lines.split('|').filter_map(|line| line.split_once(':'));
+        pairs.map(|(name, value)| Header { name, value: value.trim().as_bytes() }).collect()
+    }
+
+    /// Checks how a 200 of HTTP/1.`minor_version` with the fields of `lines` is framed, and whether
+    /// the connection goes on.
+    fn check(minor_version: u8, lines: &'static str, expected: Result<(Framing, bool), Kind>) {
+        let headers = headers(lines);
+        let fields = Fields::from(&headers[..]);
+        let found = framing(RequestKind::Other, 200, minor_version, fields)
+            .map(|framing| (framing, keep_alive(minor_version, fields)))
+            .map_err(|failure| {
+                assert_eq!(failure.stage, Stage::Head);
+                failure.kind
+            });
+        assert_eq!(found, expected, "HTTP/1.{minor_version} {lines}");
+    }
+
+    #[test]
+    fn rule_1_comes_before_all_fields() {
+        let headers = headers("Content-Length: x|Transfer-Encoding: gzip");
+        let fields = Fields::from(&headers[..]);
+        for (kind, status) in [
+            (RequestKind::Head, 200),
+            (RequestKind::Head, 404),
+            (RequestKind::Other, 100),
+            (RequestKind::Other, 199),
+            (RequestKind::Other, 204),
+            (RequestKind::Other, 304),
+        ] {
+            assert_eq!(framing(kind, status, 1, fields), Ok(Framing::None), "{kind:?} {status}");
+        }
+        assert!(framing(RequestKind::Other, 200, 1, fields).is_err());
+    }
+
+    #[test]
+    fn a_transfer_coding_overrides_a_length() {
+        check(1, "Transfer-Encoding: chunked", Ok((Framing::Chunked, true)));
+        check(1, "Transfer-Encoding: chunked|Content-Length: 5", Ok((Framing::Chunked, false)));
+        check(1, "Transfer-Encoding: identity|Content-Length: 5", Ok((Framing::Close, false)));
+        check(1, "Transfer-Encoding: identity, CHUNKED", Ok((Framing::Chunked, true)));
+        check(1, "Transfer-Encoding: chunked, identity", Ok((Framing::Close, true)));
+        check(1, "Transfer-Encoding: chunked|Transfer-Encoding: chunked", Err(Kind::Invalid));
+        check(1, "Transfer-Encoding: chunked ;x", Err(Kind::Invalid));
+        check(1, "Transfer-Encoding: gzip;q=1, chunked", Err(Kind::Unsupported));
+        check(1, "Transfer-Encoding: chunked, gzip", Err(Kind::Unsupported));
+        check(0, "Transfer-Encoding: chunked|Connection: keep-alive", Ok((Framing::Close, false)));
+    }
+
+    #[test]
+    fn a_length_is_one_number_however_often_it_is_said() {
+        check(1, "Content-Length: 0", Ok((Framing::Length(0), true)));
+        check(1, "Content-Length: 18446744073709551615", Ok((Framing::Length(u64::MAX), true)));
+        check(1, "Content-Length: 7|Content-Length: 7, 07", Ok((Framing::Length(7), true)));
+        for bad in ["Content-Length:", "Content-Length: 1,", "Content-Length: 1|Content-Length: 2"]
+        {
+            check(1, bad, Err(Kind::Invalid));
+        }
+        for bad in [
+            "Content-Length: -1",
+            "Content-Length: +1",
+            "Content-Length: 1;",
+            "Content-Length: 1 1",
+        ] {
+            check(1, bad, Err(Kind::Invalid));
+        }
+        check(1, "Content-Length: 18446744073709551616", Err(Kind::Invalid));
+        check(1, "Content-Length: 99999999999999999999999", Err(Kind::Invalid));
+    }
+
+    #[test]
+    fn close_wins_and_http_1_0_must_ask() {
+        let close = |goes_on| Ok((Framing::Close, goes_on));
+        check(1, "", close(true));
+        check(0, "", close(false));
+        check(0, "Connection: x, Keep-Alive", close(true));
+        check(1, "Connection: keep-alive, close", close(false));
+        check(1, "Connection: close|Connection: keep-alive", close(false));
+        check(1, "Connection: x,,\tCLOSE ,", close(false));
+        check(1, "Connection: closed, not-close, clos", close(true));
+        check(1, "Proxy-Connection: close", close(true));
+    }
+}

@@ -255,3 +255,119 @@ pub(super) const fn unsupported(phrase: &'static str) -> Failure {
 const fn too_large(phrase: &'static str) -> Failure {
     Failure::new(Stage::Head, Kind::TooLarge, phrase)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks that the head `input` is refused as `kind`, or else has `fields`.
+    fn check(input: &[u8], expected: Result<&[(&str, &[u8])], Kind>) {
+        let mut room = field_room();
+        let found = HeadScan::default().response(input, &mut room);
+        match (found, expected) {
+            (Ok(Some(head)), Ok(fields)) => {
+                assert_eq!(head.fields().iter().collect::<Vec<_>>(), fields);
+                assert_eq!(head.bytes(), input);
+            }
+            (Err(failure), Err(kind)) => {
+                assert_eq!((failure.stage, failure.kind), (Stage::Head, kind));
+            }
+            (found, _) => panic!("{}: {found:?}", input.escape_ascii()),
+        }
+    }
+
+    /// A head of one field, as it is on the wire.
+    fn with_line(line: &[u8]) -> Vec<u8> {
+        [b"HTTP/1.1 200 OK\r\n", line, b"\r\n\r\n"].concat()
+    }
+
+    #[test]
+    fn values_lose_the_white_space_around_them() {
+        check(&with_line(b"A: \t b c \t"), Ok(&[("A", b"b c")]));
+        check(&with_line(b"A:"), Ok(&[("A", b"")]));
+        check(&with_line(b"A: \t "), Ok(&[("A", b"")]));
+        check(b"HTTP/1.0 200\r\n\r\n", Ok(&[]));
+    }
+
+    #[test]
+    fn a_line_may_end_with_lf_alone() {
+        check(b"HTTP/1.1 200 OK\nA: b\nC: d\n\n", Ok(&[("A", b"b"), ("C", b"d")]));
+        check(b"HTTP/1.1 200 OK\nA: b\n\r\n", Ok(&[("A", b"b")]));
+        check(b"HTTP/1.1 200 OK\r\nA: b\r\n\n", Ok(&[("A", b"b")]));
+    }
+
+    #[test]
+    fn httparse_lets_no_control_character_through() {
+        for byte in (0..=u8::MAX).filter(u8::is_ascii_control) {
+            let (name, value) = (with_line(&[b'A', byte, b':']), with_line(&[b'A', b':', byte]));
+            let inner = with_line(&[b'A', b':', b'b', byte, b'c']);
+            let reason = [b"HTTP/1.1 200 O", &[byte][..], b"K\r\n\r\n"].concat();
+            check(&name, Err(Kind::Invalid));
+            match byte {
+                // A tab is white space; an LF ends the line, and then `c` is no field.
+                b'\t' => check(&inner, Ok(&[("A", b"b\tc")])),
+                b'\n' => check(&inner, Err(Kind::Invalid)),
+                b'\r' => check(&inner, Err(Kind::Invalid)),
+                _ => {
+                    check(&value, Err(Kind::Invalid));
+                    check(&inner, Err(Kind::Invalid));
+                    check(&reason, Err(Kind::Invalid));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bare_cr_a_fold_and_a_space_before_the_colon_are_refused_wherever_they_stand() {
+        for padding in 0..70 {
+            let padding = vec![b'x'; padding];
+            for (front, back) in [
+                (&b"A: b"[..], &b"\rc"[..]),
+                (b"A: b", b"\r\r\n\r\n"),
+                (b"A: b", b"\r\n c"),
+                (b"A: b", b"\r\n\tc: d"),
+                (b"A", b" : b"),
+                (b"A", b"\t: b"),
+            ] {
+                check(&with_line(&[front, &padding, back].concat()), Err(Kind::Invalid));
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_is_found_without_regard_to_case() {
+        let input = b"HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nsEt-cOOkie: b, ,c\r\n\r\n";
+        let mut room = field_room();
+        let head = HeadScan::default().response(input, &mut room).unwrap().unwrap();
+        assert_eq!(head.field("set-cookie"), Some(&b"a"[..]));
+        assert_eq!(head.field("cookie"), None);
+        assert_eq!(head.fields().list("SET-COOKIE").collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+        assert_eq!((head.fields().len(), head.fields().is_empty()), (2, false));
+    }
+
+    #[test]
+    fn a_first_byte_that_cannot_begin_a_status_line_fails_at_once() {
+        let whole = b"HTTP/1.1 200 OK\r\n";
+        for count in 0..whole.len() {
+            let mut room = field_room();
+            let found = HeadScan::default().response(&whole[..count], &mut room);
+            assert!(matches!(found, Ok(None)), "{count} bytes may become a head");
+        }
+        for (idx, byte) in whole.iter().enumerate().take(STATUS_LINE_START_BYTES) {
+            let mut input = whole[..=idx].to_vec();
+            input[idx] = byte ^ 0x80;
+            check(&input, Err(Kind::Invalid));
+        }
+    }
+
+    #[test]
+    fn the_search_for_the_end_takes_up_where_it_stopped() {
+        let mut scan = HeadScan::default();
+        let input = b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+        for count in 0..input.len() {
+            assert_eq!(scan.end(&input[..count]), Ok(None));
+            assert_eq!(scan.scanned, count);
+        }
+        assert_eq!(scan.end(input), Ok(Some(input.len())));
+    }
+}

@@ -45,6 +45,8 @@ mod chunked;
 mod exchange;
 mod framing;
 mod head;
+#[cfg(test)]
+mod invariants;
 mod request;
 mod serve;
 

@@ -318,3 +318,118 @@ fn is_name(name: &str) -> bool {
 fn is_target(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b > b' ' && b != 0x7f)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> Vec<(String, String)> {
+        lines.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    }
+
+    /// Checks the bytes of a request with `lines` for `/p?q` at `a:81`, VERSION standing for ours.
+    fn check(spec: &RequestSpec<'_>, lines: &[(&str, &str)], expected: &str) {
+        let headers = headers(lines);
+        let template = RequestTemplate::new(&RequestSpec { headers: &headers, ..*spec }).unwrap();
+        let expected = expected.replace("VERSION", env!("CARGO_PKG_VERSION")).replace('\n', "\r\n");
+        let mut out = b"before".to_vec();
+        template.write(&mut out, "a:81", "/p?q");
+        assert_eq!(
+            out.strip_prefix(b"before").map(<[u8]>::escape_ascii).unwrap().to_string(),
+            expected.as_bytes().escape_ascii().to_string()
+        );
+        assert_eq!(template.len("a:81", "/p?q"), expected.len());
+        assert_eq!(template.method(), spec.method);
+    }
+
+    #[test]
+    fn the_defaults_are_few() {
+        let get = "GET /p?q HTTP/1.1\nHost: a:81\nUser-Agent: ringfetch/VERSION\nAccept: */*\n\n";
+        check(&RequestSpec::new(&Method::Get), &[], get);
+        let closing =
+            RequestSpec { connection: Connection::Close, ..RequestSpec::new(&Method::Head) };
+        let closing_head = "HEAD /p?q HTTP/1.1\nHost: a:81\nUser-Agent: ringfetch/VERSION\n\
+            Accept: */*\nConnection: close\n\n";
+        check(&closing, &[], closing_head);
+    }
+
+    #[test]
+    fn a_header_replaces_the_default_of_its_name() {
+        let spec = RequestSpec {
+            user_agent: Some("x/1"),
+            connection: Connection::KeepAlive,
+            ..RequestSpec::new(&Method::Get)
+        };
+        let named = "GET /p?q HTTP/1.1\nHost: a:81\nUser-Agent: x/1\nAccept: */*\n\
+            Connection: keep-alive\n\n";
+        check(&spec, &[], named);
+        let lines = [
+            ("hOST", "b"),
+            ("aCCEPT", "a"),
+            ("X", "1"),
+            ("X", " \t2 "),
+            ("user-agent", "y"),
+            ("connection", "close"),
+        ];
+        let replaced = "GET /p?q HTTP/1.1\nHost: b\naCCEPT: a\nX: 1\nX: 2\nuser-agent: y\n\
+            connection: close\n\n";
+        check(&spec, &lines, replaced);
+    }
+
+    #[test]
+    fn a_body_brings_its_length() {
+        let spec = RequestSpec { body: Some(b"hi"), ..RequestSpec::new(&Method::Post) };
+        let lines = [("Accept", "a"), ("User-Agent", "b")];
+        let common = "Host: a:81\nAccept: a\nUser-Agent: b\n";
+        let with_body = format!("POST /p?q HTTP/1.1\n{common}Content-Length: 2\n\nhi");
+        check(&spec, &lines, &with_body);
+        let spec = RequestSpec { body: None, ..spec };
+        check(&spec, &lines, &format!("POST /p?q HTTP/1.1\n{common}Content-Length: 0\n\n"));
+        let spec = RequestSpec { method: &Method::Delete, ..spec };
+        check(&spec, &lines, &format!("DELETE /p?q HTTP/1.1\n{common}\n"));
+    }
+
+    #[test]
+    fn what_would_break_the_request_is_refused() {
+        let name = |name: &str| RequestError::FieldName(name.to_owned());
+        let value = |name: &str| RequestError::FieldValue(name.to_owned());
+        let framing = |name: &str| RequestError::FramingField(name.to_owned());
+        for (lines, expected) in [
+            (&[("", "x")][..], name("")),
+            (&[("a b", "x")], name("a b")),
+            (&[("a:", "x")], name("a:")),
+            (&[("a\r\nb", "x")], name("a\r\nb")),
+            (&[("ä", "x")], name("ä")),
+            (&[("ok", "x"), ("a", "x\r\nHost: b")], value("a")),
+            (&[("a", "x\ny")], value("a")),
+            (&[("a", "x\ry")], value("a")),
+            (&[("a", "x\0y")], value("a")),
+            (&[("content-LENGTH", "5")], framing("content-LENGTH")),
+            (&[("Transfer-Encoding", "chunked")], framing("Transfer-Encoding")),
+            (&[("Host", "a"), ("host", "a")], RequestError::TwoHosts),
+        ] {
+            let headers = headers(lines);
+            let spec = RequestSpec { headers: &headers, ..RequestSpec::new(&Method::Get) };
+            assert_eq!(RequestTemplate::new(&spec).unwrap_err(), expected);
+        }
+        let spec = RequestSpec { user_agent: Some("a\nb"), ..RequestSpec::new(&Method::Get) };
+        assert_eq!(RequestTemplate::new(&spec).unwrap_err(), value("User-Agent"));
+    }
+
+    #[test]
+    fn a_method_is_a_token_whose_case_counts() {
+        for name in
+            ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "get", "M-S!"]
+        {
+            let method: Method = name.parse().unwrap();
+            assert_eq!(method.to_string(), name);
+            assert_eq!(method.is_head(), name == "HEAD");
+            let idempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"].contains(&name);
+            assert_eq!(method.is_idempotent(), idempotent, "{name}");
+        }
+        assert_eq!("CONNECT".parse::<Method>(), Err(RequestError::Connect));
+        for name in ["", "G T", "GET\r\n", "GÉT"] {
+            assert_eq!(name.parse::<Method>(), Err(RequestError::Method(name.to_owned())));
+        }
+    }
+}

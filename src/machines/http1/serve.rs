@@ -268,3 +268,144 @@ fn write_decimal(out: &mut Vec<u8>, mut number: u64) {
 const fn too_large() -> Failure {
     Failure::new(Stage::Body, Kind::TooLarge, "the request body is too large")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks method, path, host and connection of the request `input`, or how it is refused.
+    fn check(input: &str, expected: Result<(&str, &str, &str, Connection), Kind>) {
+        let found = RequestReader::default().handle_bytes(input.as_bytes());
+        match (found, expected) {
+            (Ok(Some(request)), Ok((method, path, host, connection))) => {
+                assert_eq!((request.method, request.path), (method, path), "{input}");
+                assert_eq!(request.host, host.as_bytes(), "{input}");
+                assert_eq!(request.connection, connection, "{input}");
+                assert!(input[..request.head_bytes].ends_with("\n"), "{input}");
+            }
+            (Err(failure), Err(kind)) => {
+                assert_eq!((failure.stage, failure.kind), (Stage::Head, kind), "{input}");
+            }
+            (found, _) => panic!("{input}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_says_what_it_asks_for() {
+        use Connection::{Close, KeepAlive, Persistent};
+        check("GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n", Ok(("GET", "/a?b", "h", Persistent)));
+        check("\r\n\nGET / HTTP/1.1\nHost:\n\n", Ok(("GET", "/", "", Persistent)));
+        check(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+            Ok(("GET", "/", "h", Close)),
+        );
+        check("GET / HTTP/1.0\r\n\r\n", Ok(("GET", "/", "", Close)));
+        let asked = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+        check(asked, Ok(("GET", "/", "", KeepAlive)));
+        check("GET http://g:1/a HTTP/1.1\r\nHost: h\r\n\r\n", Ok(("GET", "/a", "g:1", Persistent)));
+        check("GET http://g HTTP/1.1\r\nHost: h\r\n\r\n", Ok(("GET", "/", "g", Persistent)));
+        check("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", Ok(("OPTIONS", "*", "h", Persistent)));
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        check("GET / HTTP/1.1\r\n\r\n", Err(Kind::Invalid));
+        check("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Err(Kind::Invalid));
+        check("GET / HTTP/2.0\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
+        check("GET  / HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
+        check("GET /\r\n\r\n", Err(Kind::Invalid));
+        check("GET a HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
+        check("GET http://a?b HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
+        check("GET / HTTP/1.1\r\nHost : h\r\n\r\n", Err(Kind::Invalid));
+        check("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\n", Err(Kind::Invalid));
+        check(
+            "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n",
+            Err(Kind::Invalid),
+        );
+        check("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Err(Kind::Invalid));
+        check("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: br\r\n\r\n", Err(Kind::Unsupported));
+        check(&format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000)), Err(Kind::TooLarge));
+        let fields = "A: b\r\n".repeat(257);
+        check(&format!("GET / HTTP/1.1\r\n{fields}\r\n"), Err(Kind::TooLarge));
+        check(&"\r\n".repeat(9), Err(Kind::Invalid));
+    }
+
+    #[test]
+    fn pipelined_requests_are_found_behind_each_other_however_they_are_split() {
+        let requests = "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n\
+            POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\nGET /no HTTP/1.1\r\n\r\n\
+            PUT /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n\
+            \r\nGET /4 HTTP/1.1\r\nHost: h\r\n\r\n";
+        for piece_bytes in [1, 2, 7, 64, requests.len()] {
+            let (mut reader, mut body) = (RequestReader::default(), None::<RequestBody>);
+            let (mut held, mut paths) = (Vec::new(), Vec::new());
+            for piece in requests.as_bytes().chunks(piece_bytes) {
+                held.extend_from_slice(piece);
+                loop {
+                    if let Some(body) = body.as_mut().filter(|body| !body.is_done()) {
+                        let consumed = body.handle_bytes(&held).unwrap();
+                        held.drain(..consumed);
+                        if !body.is_done() {
+                            break;
+                        }
+                    }
+                    let Some(request) = reader.handle_bytes(&held).unwrap() else { break };
+                    paths.push(request.path.to_owned());
+                    body = Some(request.body);
+                    let head_bytes = request.head_bytes;
+                    held.drain(..head_bytes);
+                }
+            }
+            assert_eq!(paths, ["/1", "/2", "/3", "/4"], "in pieces of {piece_bytes}");
+            assert!(held.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_request_body_is_bounded() {
+        let mut body = RequestBody { rest: Rest::Sized(u64::MAX), taken: REQUEST_BODY_BYTES_MAX };
+        assert_eq!(
+            body.handle_bytes(b"x").map_err(|f| (f.stage, f.kind)),
+            Err((Stage::Body, Kind::TooLarge))
+        );
+    }
+
+    #[test]
+    fn a_head_is_written_as_it_is_read() {
+        let answer = Answer {
+            status: 200,
+            reason: "OK",
+            content_type: Some("text/html"),
+            framing: Framing::Length(u64::MAX),
+            connection: Connection::Close,
+            fields: &[("Location", "/x")],
+        };
+        let mut out = Vec::new();
+        write_head(&mut out, &answer);
+        assert_eq!(
+            out,
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 18446744073709551615\r\n\
+              Connection: close\r\nLocation: /x\r\n\r\n"
+        );
+        let bare = Answer {
+            status: 304,
+            reason: "",
+            content_type: None,
+            framing: Framing::None,
+            connection: Connection::Persistent,
+            fields: &[],
+        };
+        out.clear();
+        write_head(&mut out, &bare);
+        assert_eq!(out, b"HTTP/1.1 304 \r\n\r\n");
+        let chunked =
+            Answer { framing: Framing::Chunked, connection: Connection::KeepAlive, ..bare };
+        out.clear();
+        write_head(&mut out, &chunked);
+        write_chunk(&mut out, &[b'a'; 0x1f0]);
+        write_last_chunk(&mut out);
+        let head = "HTTP/1.1 304 \r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n";
+        let body = format!("1f0\r\n{}\r\n0\r\n\r\n", "a".repeat(0x1f0));
+        assert_eq!(out, [head, &body].concat().as_bytes());
+    }
+}
