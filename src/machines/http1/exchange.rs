@@ -21,8 +21,8 @@ pub trait Observer {
     /// A failure ends the exchange with it.
     fn head(&mut self, head: &Head<'_>, framing: Framing) -> Result<(), Failure>;
 
-    /// Takes the next part of the body, transfer coding removed; never an empty one. How the body is
-    /// cut into parts depends on how it arrived.
+    /// Takes the next part of the body, transfer coding removed; never an empty one. How the body
+    /// is cut into parts depends on how it arrived.
     ///
     /// # Errors
     ///
@@ -89,13 +89,13 @@ impl Exchange {
 
     /// Takes what belongs to this answer from the front of `input` and returns how many bytes that
     /// were. Of an unfinished head nothing is taken: the next call must begin with the same bytes.
-    /// Bytes past the end of the answer are never taken; on a connection without pipelining they mean
-    /// that it is not clean.
+    /// Bytes past the end of the answer are never taken; on a connection without pipelining they
+    /// mean that it is not clean.
     ///
     /// # Errors
     ///
-    /// `head/..` up to the end of the final head, `body/..` from there on, or what the observer said.
-    /// Every later call gives the same failure.
+    /// `head/..` up to the end of the final head, `body/..` from there on, or what the observer
+    /// said. Every later call gives the same failure.
     pub fn handle_bytes(
         &mut self,
         input: &[u8],
@@ -120,7 +120,8 @@ impl Exchange {
     ///
     /// # Panics
     ///
-    /// Where [`Exchange::want`] is neither [`Want::Sized`] with at least `count` nor [`Want::Close`].
+    /// Where [`Exchange::want`] is neither [`Want::Sized`] with at least `count` nor
+    /// [`Want::Close`].
     pub fn handle_in_place(&mut self, count: u64) {
         match self.state {
             State::Sized(remaining) => {
@@ -228,17 +229,24 @@ impl Exchange {
         if matches!(&input[skipped..], [] | [b'\r']) {
             return Ok(skipped);
         }
+        let rest = &input[skipped..];
+        if let Some(head) = self.scan.whole_response(rest, &mut field_room()) {
+            return Ok(skipped + self.handle_head(&head, seen)?);
+        }
         let mut room = field_room();
-        let Some(head) = self.scan.response(&input[skipped..], &mut room)? else {
-            return Ok(skipped);
-        };
+        let Some(head) = self.scan.response(rest, &mut room)? else { return Ok(skipped) };
+        Ok(skipped + self.handle_head(&head, seen)?)
+    }
+
+    /// Passes over `head` or hands it over; returns its length in bytes.
+    fn handle_head(&mut self, head: &Head<'_>, seen: &mut impl Observer) -> Result<usize, Failure> {
         self.scan.restart();
         if head.status() < 200 {
             self.skip_interim(head.status())?;
         } else {
-            self.begin_body(&head, seen)?;
+            self.begin_body(head, seen)?;
         }
-        Ok(skipped + head.bytes().len())
+        Ok(head.bytes().len())
     }
 
     /// Passes over an interim response (RFC 9110 section 15.2).

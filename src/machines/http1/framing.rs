@@ -3,8 +3,8 @@
 //! Decides from one head alone; reading the body is left to others. CONNECT is never asked, so its
 //! rule is not here.
 //!
-//! Invariant: where two readers of one head could disagree about its end, the head is refused or the
-//! connection is not used again.
+//! Invariant: where two readers of one head could disagree about its end, the head is refused or
+//! the connection is not used again.
 
 use super::head::{Fields, invalid, unsupported};
 use super::request::Method;
@@ -85,11 +85,11 @@ pub fn framing(
     Ok(Framing::Close)
 }
 
-/// Whether the connection may be used again once a message with these fields has ended cleanly: `close`
-/// wins, HTTP/1.1 goes on by default, HTTP/1.0 must ask for it (RFC 9112 section 9.3).
+/// Whether the connection may be used again once a message with these fields has ended cleanly:
+/// `close` wins, HTTP/1.1 goes on by default, HTTP/1.0 must ask for it (RFC 9112 section 9.3).
 ///
-/// No after a message whose framing is open to doubt (section 6.1): a transfer coding beside a length
-/// or in HTTP/1.0. A body framed by [`Framing::Close`] ends the connection in any case.
+/// No after a message whose framing is open to doubt (section 6.1): a transfer coding beside a
+/// length or in HTTP/1.0. A body framed by [`Framing::Close`] ends the connection in any case.
 #[must_use]
 pub fn keep_alive(minor_version: u8, fields: Fields<'_>) -> bool {
     let mut goes_on = minor_version >= 1;
@@ -108,8 +108,8 @@ pub fn keep_alive(minor_version: u8, fields: Fields<'_>) -> bool {
 ///
 /// # Errors
 ///
-/// `head/unsupported` for a coding other than chunked and the obsolete identity; `head/invalid` where
-/// chunked comes twice or with a parameter (section 7.1).
+/// `head/unsupported` for a coding other than chunked and the obsolete identity; `head/invalid`
+/// where chunked comes twice or with a parameter (section 7.1).
 pub(super) fn ends_chunked(fields: Fields<'_>) -> Result<bool, Failure> {
     let mut chunked_count = 0_usize;
     let mut last_is_chunked = false;
@@ -139,8 +139,8 @@ pub(super) fn ends_chunked(fields: Fields<'_>) -> Result<bool, Failure> {
 /// `head/invalid` for anything else: different numbers, signs, empty members, 2^64 and above.
 pub(super) fn content_length(fields: Fields<'_>) -> Result<Option<u64>, Failure> {
     let mut length = None;
-    for member in fields.named("content-length").flat_map(|value| value.split(|b| *b == b',')) {
-        let Some(number) = decimal(member.trim_ascii()) else {
+    for member in fields.members("content-length") {
+        let Some(number) = decimal(member) else {
             return Err(invalid("the Content-Length is no length"));
         };
         if *length.get_or_insert(number) != number {

@@ -1,10 +1,10 @@
 //! Message heads: where one ends, and what a response's says (RFC 9112 sections 2 to 5).
 //!
-//! Does not know what the fields mean; httparse reads them where they lie. A line may end with a bare
-//! LF (RFC 9112 section 2.2 allows that), a bare CR and a folded line are refused.
+//! Does not know what the fields mean; httparse reads them where they lie. A line may end with a
+//! bare LF (RFC 9112 section 2.2 allows that), a bare CR and a folded line are refused.
 //!
-//! Invariant: a byte is looked at a bounded number of times however the bytes arrive, and the verdict
-//! on a head depends on its bytes alone.
+//! Invariant: a byte is looked at a bounded number of times however the bytes arrive, and the
+//! verdict on a head depends on its bytes alone.
 
 use std::mem::MaybeUninit;
 
@@ -26,13 +26,18 @@ pub struct Fields<'a>(&'a [Header<'a>]);
 impl<'a> Fields<'a> {
     /// The first field called `name`, without regard to case: its value with no white space around.
     #[must_use]
+    #[inline]
     pub fn field(self, name: &str) -> Option<&'a [u8]> {
         self.named(name).next()
     }
 
     /// The values of all fields called `name`, without regard to case.
+    #[inline]
     pub fn named(self, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a, '_> {
-        self.0.iter().filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value)
+        // Lengths differ most often, and comparing them costs no call.
+        let fits =
+            move |f: &&Header<'a>| f.name.len() == name.len() && f.name.eq_ignore_ascii_case(name);
+        self.0.iter().filter(fits).map(|f| f.value)
     }
 
     /// Names and values, at most [`HEAD_FIELDS_MAX`].
@@ -42,9 +47,15 @@ impl<'a> Fields<'a> {
 
     /// The comma-separated members of all fields called `name`, trimmed, empty ones left out (RFC
     /// 9110 section 5.6.1).
+    #[inline]
     pub fn list(self, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a, '_> {
-        let members = self.named(name).flat_map(|value| value.split(|b| *b == b','));
-        members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+        self.members(name).filter(|member| !member.is_empty())
+    }
+
+    /// The comma-separated members of all fields called `name`, trimmed, empty ones included.
+    #[inline]
+    pub(super) fn members(self, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a, '_> {
+        self.named(name).flat_map(|value| Members(Some(value))).map(<[u8]>::trim_ascii)
     }
 
     /// How many fields there are.
@@ -63,6 +74,20 @@ impl<'a> Fields<'a> {
 impl<'a> From<&'a [Header<'a>]> for Fields<'a> {
     fn from(headers: &'a [Header<'a>]) -> Self {
         Self(headers)
+    }
+}
+
+/// What stands between the commas of a value.
+struct Members<'a>(Option<&'a [u8]>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let value = self.0?;
+        let Some(comma) = memchr::memchr(b',', value) else { return self.0.take() };
+        self.0 = Some(&value[comma + 1..]);
+        Some(&value[..comma])
     }
 }
 
@@ -171,6 +196,32 @@ impl HeadScan {
             Err(too_large("the head is larger than 64 KiB"))
         } else {
             Ok(None)
+        }
+    }
+
+    /// Reads the response head at the front of `input` if it is there whole and valid and was not
+    /// looked at before: one pass instead of a search and a parse.
+    ///
+    /// None says nothing. What the parser makes of a head that has not ended depends on where the
+    /// bytes were cut, so only [`HeadScan::response`] can refuse one.
+    pub(super) fn whole_response<'a>(
+        &self,
+        input: &'a [u8],
+        room: &'a mut FieldRoom<'a>,
+    ) -> Option<Head<'a>> {
+        if self.scanned > 0 {
+            return None;
+        }
+        let window = &input[..input.len().min(HEAD_BYTES_MAX)];
+        let mut response = Response::new(&mut []);
+        let parsed =
+            ParserConfig::default().parse_response_with_uninit_headers(&mut response, window, room);
+        match (parsed, response.code, response.version) {
+            (Ok(Status::Complete(end)), Some(status @ 100..), Some(minor_version)) => {
+                let fields = Fields(response.headers);
+                Some(Head { status, minor_version, fields, bytes: &window[..end] })
+            }
+            _ => None,
         }
     }
 

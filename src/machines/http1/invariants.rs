@@ -191,7 +191,11 @@ fn framed_answers() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn how_the_bytes_were_split_changes_nothing(
@@ -242,7 +246,7 @@ proptest! {
 
     #[test]
     fn a_request_too_does_not_depend_on_how_it_was_split(
-        start in select(vec!["GET / HTTP/1.1", "PUT http://a/b HTTP/1.0", "\r\nGET * HTTP/1.1", "G\0 / H"]),
+        start in select(vec!["GET / HTTP/1.1", "PUT http://a/b HTTP/1.0", "\r\nGET *", "G\0 / H"]),
         lines in vec(lines(), 0..4),
         cut in any::<Index>(),
     ) {

@@ -2,8 +2,8 @@
 //!
 //! Does not know URLs: the authority and the path come from whoever took one apart.
 //!
-//! Invariant: a rendered request is one request. No user's field can end a line, repeat Host or frame
-//! the body, so what the server reads is what was counted as sent.
+//! Invariant: a rendered request is one request. No user's field can end a line, repeat Host or
+//! frame the body, so what the server reads is what was counted as sent.
 
 use std::fmt;
 use std::str::FromStr;
@@ -154,8 +154,8 @@ impl std::error::Error for RequestError {}
 pub struct RequestSpec<'a> {
     /// The method.
     pub method: &'a Method,
-    /// Names and values to send, in this order. One called like a default (Host, User-Agent, Accept,
-    /// Connection), without regard to case, is sent instead of it.
+    /// Names and values to send, in this order. One called like a default (Host, User-Agent,
+    /// Accept, Connection), without regard to case, is sent instead of it.
     pub headers: &'a [(String, String)],
     /// The User-Agent to send instead of `ringfetch/VERSION`.
     pub user_agent: Option<&'a str>,
@@ -238,8 +238,8 @@ impl RequestTemplate {
     /// Appends one request for `path_and_query` at `authority` to `out`, which is not reallocated
     /// where it has room for [`RequestTemplate::len`] more.
     ///
-    /// Both must be as a parsed URL has them: no white space and no control characters, the path not
-    /// empty (RFC 9112 section 3.2.1).
+    /// Both must be as a parsed URL has them: no white space and no control characters, the path
+    /// not empty (RFC 9112 section 3.2.1).
     pub fn write(&self, out: &mut Vec<u8>, authority: &str, path_and_query: &str) {
         debug_assert!(is_target(authority) && is_target(path_and_query), "a URL must be parsed");
         out.reserve(self.len(authority, path_and_query));

@@ -1,10 +1,10 @@
 //! The server's side of HTTP/1.1, for the built-in origin: requests in, response heads out.
 //!
-//! Knows no routes and opens nothing: who serves decides what to answer. Request bodies are read past,
-//! so that a pipelined request behind one is found.
+//! Knows no routes and opens nothing: who serves decides what to answer. Request bodies are read
+//! past, so that a pipelined request behind one is found.
 //!
-//! Invariant: [`Request::head_bytes`] and the bytes that [`RequestBody`] takes are the whole request,
-//! and not a byte of the next one.
+//! Invariant: [`Request::head_bytes`] and the bytes that [`RequestBody`] takes are the whole
+//! request, and not a byte of the next one.
 
 use httparse::Header;
 
@@ -19,8 +19,8 @@ use crate::words::limits::REQUEST_BODY_BYTES_MAX;
 pub struct Request<'a> {
     /// The method.
     pub method: &'a str,
-    /// Path and query: the target with no scheme and authority in front; `*` for OPTIONS of the whole
-    /// server (RFC 9112 section 3.2).
+    /// Path and query: the target with no scheme and authority in front; `*` for OPTIONS of the
+    /// whole server (RFC 9112 section 3.2).
     pub path: &'a str,
     /// The authority that was asked for, of the target or else of Host; empty in HTTP/1.0 without.
     pub host: &'a [u8],
@@ -77,12 +77,13 @@ enum Rest {
 }
 
 impl RequestBody {
-    /// Takes what belongs to the body from the front of `input` and returns how many bytes that were.
+    /// Takes what belongs to the body from the front of `input` and returns how many bytes that
+    /// were.
     ///
     /// # Errors
     ///
-    /// `body/too_large` past [`REQUEST_BODY_BYTES_MAX`], `body/invalid` for a malformed chunked body.
-    /// The connection must then end.
+    /// `body/too_large` past [`REQUEST_BODY_BYTES_MAX`], `body/invalid` for a malformed chunked
+    /// body. The connection must then end.
     pub fn handle_bytes(&mut self, input: &[u8]) -> Result<usize, Failure> {
         let mut consumed = 0;
         match &mut self.rest {
@@ -219,8 +220,8 @@ fn host_field<'a>(minor_version: u8, headers: &[Header<'a>]) -> Result<&'a [u8],
     }
 }
 
-/// Host and path of a request for `target` (RFC 9112 section 3.2): an absolute URL's authority comes
-/// before the Host field.
+/// Host and path of a request for `target` (RFC 9112 section 3.2): an absolute URL's authority
+/// comes before the Host field.
 fn split_target<'a>(host: &'a [u8], target: &'a str) -> Result<(&'a [u8], &'a str), Failure> {
     if target.starts_with('/') || target == "*" {
         return Ok((host, target));
@@ -384,8 +385,8 @@ mod tests {
         write_head(&mut out, &answer);
         assert_eq!(
             out,
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 18446744073709551615\r\n\
-              Connection: close\r\nLocation: /x\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\
+              Content-Length: 18446744073709551615\r\nConnection: close\r\nLocation: /x\r\n\r\n"
         );
         let bare = Answer {
             status: 304,
