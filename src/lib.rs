@@ -1,7 +1,8 @@
 //! Fetches over HTTP from Linux hosts, as fast as the kernel allows, and tells the truth about how
 //! long it took.
 
+pub mod io;
 pub mod machines;
-pub mod source;
 pub mod report;
+pub mod source;
 pub mod words;

@@ -47,6 +47,16 @@ impl Block {
         self.0.reserve_exact(bytes);
     }
 
+    /// Makes room for at least `bytes` more, and for more than that where it grows again and again.
+    pub fn grow(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
+    /// Keeps the first `count` filled bytes.
+    pub fn truncate(&mut self, count: usize) {
+        self.0.truncate(count);
+    }
+
     /// Appends `bytes`, growing where there is no room.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);

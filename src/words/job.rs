@@ -52,8 +52,8 @@ pub struct Progress {
     pub redirects: Vec<Box<str>>,
     /// Nanoseconds spent in each phase.
     pub times: Times,
-    /// The first failure of a kind that only waiting mends (no descriptors, no ports).
-    pub last_failure: Option<Failure>,
+    /// Pauses made because the kernel was out of descriptors, buffers or ports.
+    pub exhausted_pauses: u32,
 }
 
 /// Nanoseconds that one fetch spent in each phase.
@@ -134,6 +134,22 @@ pub struct Response {
     pub body: Option<Vec<u8>>,
 }
 
+/// What the reader hands to a core.
+#[derive(Debug)]
+pub enum Intake {
+    /// A job to do.
+    Job(Job),
+    /// A line that cannot be fetched.
+    Refused {
+        /// The line's ordinal.
+        n: u64,
+        /// The line, or the beginning of one that is too long.
+        line: Box<str>,
+        /// Why not.
+        failure: Failure,
+    },
+}
+
 /// Where jobs come from, pulled by a thread of its own; it may block.
 pub trait Source: Send {
     /// The next input line, or none at the end of the input.
@@ -143,7 +159,12 @@ pub trait Source: Send {
     /// Where the input cannot be read; the run ends with what was read so far.
     fn next_line(&mut self) -> std::io::Result<Option<Line<'_>>>;
 
-    /// Bytes of input left and bytes in all, where both are known: for an estimate of the end.
+    /// Whether the next line is at hand, so that asking for it will not block.
+    fn is_buffered(&self) -> bool {
+        false
+    }
+
+    /// How much of the input was read and how much there is, where both are known.
     fn size_hint(&self) -> Option<SourceSize> {
         None
     }

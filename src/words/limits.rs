@@ -114,6 +114,10 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// How long a core waits before it opens a connection again after the kernel was out of
 /// descriptors, buffers or ports.
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+/// Most such pauses of one fetch: two minutes, twice as long as a closed connection keeps its port.
+pub const EXHAUSTED_PAUSES_MAX: u32 = 2400;
+/// How long the reader waits at a full queue, or for its next start, before it looks for a stop.
+pub const READER_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Names that one core's address cache holds.
 pub const RESOLVED_NAMES_MAX: usize = 10_000;

@@ -54,6 +54,12 @@ impl Target {
         &self.url
     }
 
+    /// The whole URL, without a fragment, as text of its own.
+    #[must_use]
+    pub fn into_url(self) -> Box<str> {
+        self.url
+    }
+
     /// Scheme, host and port as the URL Standard writes them: `http://host` or `http://host:port`.
     #[must_use]
     pub fn origin(&self) -> &str {

@@ -1,0 +1,96 @@
+//! Floor 2: the machine. Everything that a worker may ask of the kernel, for each engine.
+//!
+//! Knows nothing of HTTP, jobs or rows. Only this floor reads a clock, opens a socket, starts a
+//! thread that is pinned, or says `unsafe`.
+//!
+//! Invariant: a worker stays on the thread that built its runtime, so nothing here is `Send`;
+//! everything is generic and compiled once for each engine.
+
+pub mod clock;
+pub mod cores;
+pub mod launch;
+pub mod resolve;
+pub mod system;
+
+mod monoio;
+mod tokio;
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use crate::words::buf::Block;
+use crate::words::instant::Instant;
+
+/// All that a worker may ask of the machine.
+pub trait Io: Clone + 'static {
+    /// A connected byte stream of this engine.
+    type Socket: Socket;
+    /// A listening socket of this engine.
+    type Listener: Listener<Socket = Self::Socket>;
+
+    /// The time now.
+    fn now(&self) -> Instant;
+
+    /// Opens a TCP connection to `to`, with TCP_NODELAY set.
+    ///
+    /// Has no deadline of its own. Dropping the future cancels the attempt.
+    fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Self::Socket>>;
+
+    /// Makes a listener of this engine from one that is bound and listening.
+    ///
+    /// # Errors
+    ///
+    /// Where the engine cannot take the descriptor.
+    fn listen(&self, on: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Waits until `at` has passed; the engines' timers round up to whole milliseconds.
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()>;
+
+    /// Starts `task` on this thread. It runs to its end or ends with the runtime.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static);
+}
+
+/// A connected byte stream.
+///
+/// Buffers travel by value: under io_uring the kernel owns a buffer until the operation ends.
+pub trait Socket: 'static {
+    /// Ends this socket's operations from outside, as long as the socket lives.
+    type Interrupter: Interrupt;
+
+    /// Appends what has arrived to the spare room of `into`, waiting for at least one byte; 0 means
+    /// that the peer has closed.
+    ///
+    /// The block that comes back holds the bytes; it need not be the one that went in. A socket
+    /// whose read was dropped must not be used again: bytes may be lost.
+    ///
+    /// # Panics
+    ///
+    /// Where `into` has no room: a read of nothing would look like the end of the stream.
+    fn read(&mut self, into: Block) -> impl Future<Output = (io::Result<usize>, Block)>;
+
+    /// Sends all of `bytes`.
+    fn write_all(&mut self, bytes: Block) -> impl Future<Output = (io::Result<()>, Block)>;
+
+    /// What ends this socket's operations from outside.
+    fn interrupter(&self) -> Self::Interrupter;
+}
+
+/// Ends a socket's operations: a read in flight returns 0 or an error, a write returns an error,
+/// and both hand their buffers back.
+pub trait Interrupt: 'static {
+    /// Shuts the socket down in both directions. Must not be called once the socket is dropped.
+    fn interrupt(&self);
+}
+
+/// A socket that accepts connections.
+pub trait Listener: 'static {
+    /// What it accepts.
+    type Socket: Socket;
+
+    /// Waits for one connection, and sets TCP_NODELAY on it.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Socket>>;
+
+    /// What ends an accept in flight from outside, with an error.
+    fn interrupter(&self) -> <Self::Socket as Socket>::Interrupter;
+}

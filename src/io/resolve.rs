@@ -1,0 +1,274 @@
+//! Host names to addresses: a small cache on each core, blocking lookups on threads of their own.
+//!
+//! Does not know what the addresses are for. The system's resolver (`getaddrinfo`) hides a record's
+//! time to live, so an answer is believed for a fixed, short time.
+//!
+//! Invariant: a core never blocks on a lookup, and has at most one lookup of a name in flight.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use crate::io::Io;
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::instant::Instant;
+use crate::words::limits::{
+    LOOKUPS_QUEUED_MAX, RESOLVED_NAME_TTL, RESOLVED_NAMES_MAX, RESOLVER_THREADS,
+    UNRESOLVED_NAME_TTL,
+};
+
+/// What a lookup came to.
+type Answer = Result<Arc<[IpAddr]>, Failure>;
+
+/// One fixed answer: what `--resolve HOST:PORT:ADDR` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The host, or none for every host.
+    pub host: Option<String>,
+    /// The port, or none for every port.
+    pub port: Option<u16>,
+    /// The address to connect to.
+    pub ip: IpAddr,
+    /// The port to connect to, where it is not the URL's.
+    pub to_port: Option<u16>,
+}
+
+/// A lookup on its way to a resolver thread.
+struct Lookup {
+    host: Box<str>,
+    reply: flume::Sender<Answer>,
+}
+
+/// The resolver's threads and the fixed answers, shared by all cores.
+#[derive(Clone)]
+pub struct Resolver {
+    lookups: flume::Sender<Lookup>,
+    overrides: Arc<[Override]>,
+}
+
+impl Resolver {
+    /// Starts the resolver's threads; they end when the last clone of the resolver is gone.
+    ///
+    /// # Errors
+    ///
+    /// Where a thread cannot be started.
+    pub fn start(overrides: Vec<Override>) -> io::Result<Self> {
+        let (lookups, waiting) = flume::bounded::<Lookup>(LOOKUPS_QUEUED_MAX);
+        for idx in 0..RESOLVER_THREADS {
+            let waiting = waiting.clone();
+            let run = move || {
+                while let Ok(lookup) = waiting.recv() {
+                    // A core that has ended wants no answer.
+                    let _ = lookup.reply.send(look_up(&lookup.host));
+                }
+            };
+            std::thread::Builder::new().name(format!("resolver-{idx}")).spawn(run)?;
+        }
+        Ok(Self { lookups, overrides: overrides.into() })
+    }
+
+    /// The fixed answer for `host` and `port`, if there is one.
+    fn fixed(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let fits = |o: &&Override| {
+            o.host.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(host))
+                && o.port.is_none_or(|number| number == port)
+        };
+        let found = self.overrides.iter().find(fits)?;
+        Some(SocketAddr::new(found.ip, found.to_port.unwrap_or(port)))
+    }
+}
+
+/// The addresses that one core knows.
+pub struct Names<I: Io> {
+    io: I,
+    resolver: Resolver,
+    known: Rc<RefCell<HashMap<Box<str>, Known>>>,
+}
+
+/// What a core knows of one name.
+enum Known {
+    /// Being looked up; these wait for it.
+    Pending(Vec<Waker>),
+    /// Answered, and believed until then.
+    Answered(Answer, Instant),
+}
+
+impl<I: Io> Names<I> {
+    /// A core's empty cache in front of `resolver`.
+    #[must_use]
+    pub fn new(io: I, resolver: Resolver) -> Self {
+        Self { io, resolver, known: Rc::default() }
+    }
+
+    /// Where to connect to for `host` (a name, or an address as URLs write it) and `port`, without
+    /// asking anyone; none where the name has to be looked up.
+    #[must_use]
+    pub fn at_hand(
+        &self,
+        host: &str,
+        port: u16,
+        now: Instant,
+    ) -> Option<Result<SocketAddr, Failure>> {
+        if let Some(addr) = self.resolver.fixed(host, port) {
+            return Some(Ok(addr));
+        }
+        if let Some(ip) = literal(host) {
+            return Some(Ok(SocketAddr::new(ip, port)));
+        }
+        match self.known.borrow().get(host) {
+            Some(Known::Answered(answer, until)) if *until > now => {
+                Some(answer.as_ref().map(|ips| SocketAddr::new(ips[0], port)).map_err(|f| *f))
+            }
+            _ => None,
+        }
+    }
+
+    /// Where to connect to for `host` and `port`, looked up where need be. Dropping the future ends
+    /// the wait, not the lookup.
+    ///
+    /// # Errors
+    ///
+    /// A failure of stage `dns`.
+    pub async fn look_up(&self, host: &str, port: u16) -> Result<SocketAddr, Failure> {
+        poll_fn(|context| {
+            let now = self.io.now();
+            if let Some(answer) = self.at_hand(host, port, now) {
+                return Poll::Ready(answer);
+            }
+            match self.known.borrow_mut().entry(host.into()) {
+                Entry::Occupied(mut entry) => {
+                    if let Known::Pending(waiting) = entry.get_mut() {
+                        waiting.push(context.waker().clone());
+                        return Poll::Pending;
+                    }
+                    entry.insert(Known::Pending(vec![context.waker().clone()]));
+                }
+                Entry::Vacant(entry) => {
+                    entry.insert(Known::Pending(vec![context.waker().clone()]));
+                }
+            }
+            self.ask(host.into());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Starts the one lookup of `host` that is in flight.
+    fn ask(&self, host: Box<str>) {
+        let (io, known) = (self.io.clone(), Rc::clone(&self.known));
+        let lookups = self.resolver.lookups.clone();
+        self.io.spawn(async move {
+            let (reply, answered) = flume::bounded(1);
+            let gone = Failure::new(Stage::Dns, Kind::Other, "the resolver's threads have ended");
+            let lookup = Lookup { host: host.clone(), reply };
+            let answer = match lookups.send_async(lookup).await {
+                Ok(()) => answered.recv_async().await.unwrap_or(Err(gone)),
+                Err(_) => Err(gone),
+            };
+            let now = io.now();
+            let ttl = if answer.is_ok() { RESOLVED_NAME_TTL } else { UNRESOLVED_NAME_TTL };
+            let mut known = known.borrow_mut();
+            if let Some(Known::Pending(waiting)) =
+                known.insert(host, Known::Answered(answer, now + ttl))
+            {
+                waiting.into_iter().for_each(Waker::wake);
+            }
+            make_room(&mut known, now);
+        });
+    }
+}
+
+/// Keeps the cache within its bound: first what is no longer believed goes, then all that is.
+fn make_room(known: &mut HashMap<Box<str>, Known>, now: Instant) {
+    if known.len() <= RESOLVED_NAMES_MAX {
+        return;
+    }
+    known.retain(|_, entry| {
+        matches!(entry, Known::Answered(_, until) if *until > now) || is_pending(entry)
+    });
+    if known.len() > RESOLVED_NAMES_MAX {
+        known.retain(|_, entry| is_pending(entry));
+    }
+}
+
+fn is_pending(entry: &Known) -> bool {
+    matches!(entry, Known::Pending(_))
+}
+
+/// The address that `host` spells out, if it is one.
+fn literal(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inside) => inside.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        // Names start with a digit too, but the last label of none is a number.
+        None if host.ends_with(|c: char| c.is_ascii_digit()) => host.parse().ok(),
+        None => None,
+    }
+}
+
+/// Asks the system's resolver, blocking. IPv4 goes first: there is one attempt per fetch, and a
+/// host without an IPv6 route would fail it.
+fn look_up(host: &str) -> Answer {
+    let found = (host, 0u16).to_socket_addrs().map_err(|error| {
+        // std gives getaddrinfo's own errors no kind; this is the text for EAI_AGAIN.
+        let kind = match error.to_string() {
+            text if text.contains("Temporary failure") => Kind::Other,
+            _ => Kind::NotFound,
+        };
+        let phrase = match kind {
+            Kind::NotFound => "the name does not resolve to an address",
+            _ => "the name server gave no answer for now",
+        };
+        Failure::new(Stage::Dns, kind, phrase)
+    })?;
+    let mut ips: Vec<IpAddr> = found.map(|addr| addr.ip()).collect();
+    ips.sort_by_key(IpAddr::is_ipv6);
+    if ips.is_empty() {
+        return Err(Failure::new(Stage::Dns, Kind::NotFound, "the name has no address"));
+    }
+    Ok(ips.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_told_from_a_name() {
+        for (host, is_address) in [
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("::1", false),
+            ("a", false),
+            ("a1", false),
+            ("1.2.3.4.example", false),
+        ] {
+            assert_eq!(literal(host).is_some(), is_address, "{host}");
+        }
+    }
+
+    #[test]
+    fn fixed_answers_match_by_host_and_port() {
+        let ip = IpAddr::from([127, 0, 0, 1]);
+        let only = Override { host: Some("a".to_owned()), port: Some(80), ip, to_port: None };
+        let resolver = Resolver::start(vec![only]).unwrap();
+        assert_eq!(resolver.fixed("A", 80), Some(SocketAddr::new(ip, 80)));
+        assert_eq!(resolver.fixed("a", 81), None);
+        assert_eq!(resolver.fixed("b", 80), None);
+        let every = Override { host: None, port: None, ip, to_port: Some(9) };
+        let resolver = Resolver::start(vec![every]).unwrap();
+        assert_eq!(resolver.fixed("b", 1), Some(SocketAddr::new(ip, 9)));
+    }
+
+    #[test]
+    fn localhost_resolves_and_nonsense_does_not() {
+        assert!(look_up("localhost").unwrap().iter().all(IpAddr::is_loopback));
+        let failure = look_up("no-such-host.invalid").unwrap_err();
+        assert_eq!(failure.stage, Stage::Dns);
+    }
+}

@@ -1,0 +1,132 @@
+//! What the process asks of the kernel besides sockets: limits, its own usage, shutting down.
+//!
+//! Knows nothing of what the answers are used for.
+//!
+//! Invariant: every `unsafe` here is one system call on values that this file owns.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// CPU time that a thread or the process has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// In user mode.
+    pub user: Duration,
+    /// In the kernel on its behalf.
+    pub system: Duration,
+}
+
+/// CPU time of the whole process, threads that have ended included.
+#[must_use]
+pub fn process_cpu_time() -> CpuTime {
+    cpu_time(libc::RUSAGE_SELF)
+}
+
+/// CPU time of the calling thread.
+#[must_use]
+pub fn thread_cpu_time() -> CpuTime {
+    cpu_time(libc::RUSAGE_THREAD)
+}
+
+/// The most memory that the process has had resident, in bytes (`VmHWM` of proc(5)); zero where
+/// /proc cannot be read.
+#[must_use]
+pub fn peak_rss_bytes() -> u64 {
+    // getrusage's ru_maxrss survives exec, and so may tell of the parent; VmHWM does not.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Raises the soft limit of open descriptors to the hard one; the limit that then holds.
+///
+/// # Errors
+///
+/// Where the limit cannot be read. One that cannot be raised stays as it is.
+pub fn raise_descriptor_limit() -> io::Result<usize> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for the answer.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let raised = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+    // SAFETY: `raised` is a valid limit.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
+        limit = raised;
+    }
+    Ok(usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))
+}
+
+/// Lowers the calling thread's weight so that the threads of the cores come first.
+///
+/// Nothing is lost where the kernel refuses.
+pub fn yield_to_cores() {
+    const NICE: libc::c_int = 5;
+    // SAFETY: no memory is involved; on Linux the nice value belongs to the calling thread.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
+/// Shuts a socket down in both directions; its operations in flight end at once.
+pub(super) fn shut_down(descriptor: RawFd) {
+    // SAFETY: no memory is involved; a descriptor that is no socket yields an error.
+    unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
+}
+
+/// A listening socket on `addr` that shares its port with the other cores' listeners: the kernel
+/// deals connections to them by their addresses' hash (SO_REUSEPORT of socket(7)).
+///
+/// # Errors
+///
+/// Where the address cannot be bound.
+pub fn listen(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Whether `errno` says that the kernel is out of something that others will give back:
+/// descriptors, buffers, memory for sockets, or ephemeral ports.
+#[must_use]
+pub fn is_exhaustion(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL
+    )
+}
+
+fn cpu_time(who: libc::c_int) -> CpuTime {
+    // SAFETY: `rusage` is plain numbers, for which all zeroes are a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is a valid place for the answer.
+    if unsafe { libc::getrusage(who, &raw mut usage) } != 0 {
+        return CpuTime::default();
+    }
+    CpuTime { user: duration(usage.ru_utime), system: duration(usage.ru_stime) }
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_knows_its_own_usage() {
+        let time = process_cpu_time();
+        assert!(time.user + time.system > Duration::ZERO);
+        assert!(peak_rss_bytes() > 100 * 1024);
+        assert!(raise_descriptor_limit().unwrap() >= 64);
+    }
+}

@@ -1,0 +1,114 @@
+//! The engine on Tokio's current-thread runtime.
+//!
+//! Knows Tokio's sockets and nothing of what is sent. Reads are tried when Tokio says that a socket
+//! is ready; a short read makes Tokio wait for the next edge without a further system call.
+//!
+//! Invariant: the runtime is the thread's own, so tasks need not be `Send`.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::task::ready;
+use std::time::Duration;
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::io::monoio::Descriptor;
+use crate::io::{Io, Listener, Socket, clock};
+use crate::words::buf::Block;
+use crate::words::instant::Instant;
+
+/// The machine as Tokio shows it to the thread that built its runtime.
+#[derive(Clone, Debug)]
+pub(crate) struct TokioIo;
+
+/// A connection of Tokio's.
+#[derive(Debug)]
+pub(crate) struct TokioSocket(::tokio::net::TcpStream);
+
+/// A listener of Tokio's.
+#[derive(Debug)]
+pub(crate) struct TokioListener(::tokio::net::TcpListener);
+
+impl Io for TokioIo {
+    type Socket = TokioSocket;
+    type Listener = TokioListener;
+
+    fn now(&self) -> Instant {
+        clock::now()
+    }
+
+    async fn connect(&self, to: SocketAddr) -> io::Result<TokioSocket> {
+        let stream = ::tokio::net::TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(TokioSocket(stream))
+    }
+
+    fn listen(&self, on: TcpListener) -> io::Result<TokioListener> {
+        on.set_nonblocking(true)?;
+        Ok(TokioListener(::tokio::net::TcpListener::from_std(on)?))
+    }
+
+    async fn sleep_until(&self, at: Instant) {
+        let left = at.since(clock::now());
+        ::tokio::time::sleep(left.min(Duration::from_secs(365 * 86_400))).await;
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        drop(::tokio::task::spawn_local(task));
+    }
+}
+
+impl Socket for TokioSocket {
+    type Interrupter = Descriptor;
+
+    async fn read(&mut self, mut into: Block) -> (io::Result<usize>, Block) {
+        assert!(into.spare() > 0, "a read needs room");
+        let result = poll_fn(|context| {
+            let bytes = into.as_mut_vec();
+            let mut room = ReadBuf::uninit(bytes.spare_capacity_mut());
+            ready!(Pin::new(&mut self.0).poll_read(context, &mut room))?;
+            let count = room.filled().len();
+            let filled = bytes.len() + count;
+            // SAFETY: `ReadBuf` vouches that its filled bytes, the first of the spare room, are
+            // initialised.
+            unsafe { bytes.set_len(filled) };
+            std::task::Poll::Ready(io::Result::Ok(count))
+        })
+        .await;
+        (result, into)
+    }
+
+    async fn write_all(&mut self, bytes: Block) -> (io::Result<()>, Block) {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let rest = &bytes.filled()[sent..];
+            match poll_fn(|context| Pin::new(&mut self.0).poll_write(context, rest)).await {
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), bytes),
+                Ok(count) => sent += count,
+                Err(error) => return (Err(error), bytes),
+            }
+        }
+        (Ok(()), bytes)
+    }
+
+    fn interrupter(&self) -> Descriptor {
+        Descriptor(self.0.as_raw_fd())
+    }
+}
+
+impl Listener for TokioListener {
+    type Socket = TokioSocket;
+
+    async fn accept(&self) -> io::Result<TokioSocket> {
+        let (stream, _) = self.0.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(TokioSocket(stream))
+    }
+
+    fn interrupter(&self) -> Descriptor {
+        Descriptor(self.0.as_raw_fd())
+    }
+}
