@@ -8,5 +8,6 @@
 pub mod extract;
 pub mod format;
 pub mod http1;
+pub mod policy;
 pub mod pool;
 pub mod stats;

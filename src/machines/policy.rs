@@ -1,0 +1,258 @@
+//! What to do after one exchange: keep its outcome, try again, or follow a redirect.
+//!
+//! Knows neither lanes nor connections; chance and time are arguments.
+//!
+//! Invariant: every fetch ends, since tries, redirects and the deadline are all bounded.
+
+use std::time::Duration;
+
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::instant::Instant;
+use crate::words::job::{Job, Progress};
+use crate::words::limits::{BACKOFF_FIRST, BACKOFF_MAX};
+use crate::words::target::Target;
+
+/// The bounds that a run puts on each of its fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Failures of one fetch that are tried again.
+    pub retries_max: u32,
+    /// Redirects that one fetch follows; 0 leaves the redirect's own response as the result.
+    pub redirects_max: usize,
+    /// Whether a status of 400 or above counts as a failure.
+    pub status: StatusPolicy,
+}
+
+/// What a status of 400 or above means to a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusPolicy {
+    /// A response like any other.
+    Accept,
+    /// A failed fetch.
+    Fail,
+}
+
+/// What one exchange came to, as far as a verdict needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// The response's status, where its head was read.
+    pub status: Option<u16>,
+    /// The response's Location field, if it has one.
+    pub location: Option<&'a [u8]>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The fetch is over, with this failure if any.
+    Done(Option<Failure>),
+    /// The same request again, not before this instant.
+    Retry(Instant),
+    /// A request for another URL.
+    Redirect(Target),
+}
+
+impl Policy {
+    /// Judges `outcome` of an exchange of `job`; `progress` does not count it yet. `chance` is a
+    /// random number from all of u64.
+    #[must_use]
+    pub fn judge(
+        &self,
+        job: &Job,
+        progress: &Progress,
+        outcome: Outcome<'_>,
+        now: Instant,
+        chance: u64,
+    ) -> Verdict {
+        let passing = match (outcome.failure, outcome.status) {
+            (Some(failure), _) => may_pass(failure),
+            (None, Some(status)) => is_passing_status(status),
+            (None, None) => false,
+        };
+        if passing && progress.retries < self.retries_max {
+            let at = now + backoff(progress.retries, chance);
+            // A retry that could only start after the deadline is none.
+            if at < progress.deadline {
+                return Verdict::Retry(at);
+            }
+        }
+        if outcome.failure.is_some() {
+            return Verdict::Done(outcome.failure);
+        }
+        match (outcome.status, outcome.location) {
+            (Some(301 | 302 | 303 | 307 | 308), Some(location)) if self.redirects_max > 0 => {
+                self.follow(job, progress, location)
+            }
+            (Some(400..), _) if self.status == StatusPolicy::Fail => Verdict::Done(Some(
+                Failure::new(Stage::Head, Kind::Status, "the status is 400 or above"),
+            )),
+            _ => Verdict::Done(None),
+        }
+    }
+
+    /// Where `location` leads, or why it is not followed. The method stays GET whatever the status
+    /// (RFC 9110 section 15.4).
+    fn follow(&self, job: &Job, progress: &Progress, location: &[u8]) -> Verdict {
+        let refused =
+            |kind, phrase| Verdict::Done(Some(Failure::new(Stage::Redirect, kind, phrase)));
+        if progress.redirects.len() >= self.redirects_max {
+            return refused(Kind::TooMany, "more redirects than allowed; hint: --redirects");
+        }
+        let Ok(location) = std::str::from_utf8(location) else {
+            return refused(Kind::Invalid, "the Location field is not UTF-8");
+        };
+        let target = match job.target.join(location.trim()) {
+            Ok(target) => target,
+            Err(failure) => return Verdict::Done(Some(failure)),
+        };
+        let was_there = |url: &str| url == target.url();
+        if was_there(job.target.url())
+            || progress.first_url.as_deref().is_some_and(was_there)
+            || progress.redirects.iter().any(|url| was_there(url))
+        {
+            // No cookies are kept, so the same request would get the same answer for ever.
+            return refused(Kind::Loop, "the redirects lead back to a URL already fetched");
+        }
+        Verdict::Redirect(target)
+    }
+}
+
+/// Whether a failure may pass by itself: those of the network and of the peer, but neither those of
+/// syntax, size and policy nor the deadline's.
+fn may_pass(failure: Failure) -> bool {
+    let passing_kind = matches!(
+        failure.kind,
+        Kind::Timeout
+            | Kind::Refused
+            | Kind::Reset
+            | Kind::Closed
+            | Kind::Unreachable
+            | Kind::Other
+    );
+    passing_kind && !matches!(failure.stage, Stage::Url | Stage::Policy | Stage::Redirect)
+}
+
+/// Statuses that say "not now": those that curl's `--retry` takes for passing too.
+fn is_passing_status(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// The pause before try `retries + 1`: doubled each time and jittered between its half and its
+/// whole, so that the fetches that failed together do not come back together.
+fn backoff(retries: u32, chance: u64) -> Duration {
+    let whole = BACKOFF_FIRST.saturating_mul(1 << retries.min(16)).min(BACKOFF_MAX);
+    let half_ns = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);
+    Duration::from_nanos(half_ns + chance % (half_ns + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::job::Times;
+
+    const POLICY: Policy =
+        Policy { retries_max: 2, redirects_max: 3, status: StatusPolicy::Accept };
+
+    fn job(url: &str) -> Job {
+        Job::new(0, url, Target::parse(url).unwrap(), Instant::from_ns(0))
+    }
+
+    fn progress() -> Progress {
+        Progress {
+            started_at: Instant::from_ns(0),
+            deadline: Instant::from_ns(30_000_000_000),
+            first_url: None,
+            attempts: 1,
+            retries: 0,
+            redirects: Vec::new(),
+            times: Times::default(),
+            exhausted_pauses: 0,
+        }
+    }
+
+    fn judge(policy: Policy, progress: &Progress, status: u16, location: Option<&str>) -> Verdict {
+        let location = location.map(str::as_bytes);
+        let outcome = Outcome { failure: None, status: Some(status), location };
+        policy.judge(&job("http://a/b/c"), progress, outcome, Instant::from_ns(0), 0)
+    }
+
+    fn refused(verdict: &Verdict) -> Kind {
+        let Verdict::Done(Some(failure)) = verdict else { panic!("{verdict:?}") };
+        failure.kind
+    }
+
+    #[test]
+    fn redirects_are_followed_and_bounded_and_loops_are_seen() {
+        let mut progress = progress();
+        for status in [301, 302, 303, 307, 308] {
+            let wanted = Verdict::Redirect(Target::parse("http://a/b/d").unwrap());
+            assert_eq!(judge(POLICY, &progress, status, Some("d")), wanted);
+        }
+        assert_eq!(judge(POLICY, &progress, 304, Some("d")), Verdict::Done(None));
+        assert_eq!(judge(POLICY, &progress, 301, None), Verdict::Done(None));
+        assert_eq!(refused(&judge(POLICY, &progress, 302, Some("c"))), Kind::Loop);
+        assert_eq!(refused(&judge(POLICY, &progress, 302, Some("gopher://x"))), Kind::Unsupported);
+        progress.first_url = Some("http://a/first".into());
+        assert_eq!(refused(&judge(POLICY, &progress, 302, Some("/first"))), Kind::Loop);
+        progress.redirects = vec!["http://a/1".into(), "http://a/2".into(), "http://a/3".into()];
+        assert_eq!(refused(&judge(POLICY, &progress, 302, Some("/4"))), Kind::TooMany);
+        let none = Policy { redirects_max: 0, ..POLICY };
+        assert_eq!(judge(none, &progress, 302, Some("/4")), Verdict::Done(None));
+    }
+
+    #[test]
+    fn passing_failures_are_tried_again_until_tries_or_time_run_out() {
+        let reset = Some(Failure::new(Stage::Head, Kind::Reset, ""));
+        let outcome = Outcome { failure: reset, status: None, location: None };
+        let job = job("http://a/");
+        let mut progress = progress();
+        let now = Instant::from_ns(1_000);
+        let verdict = POLICY.judge(&job, &progress, outcome, now, 0);
+        assert_eq!(verdict, Verdict::Retry(now + BACKOFF_FIRST / 2));
+        progress.retries = 2;
+        assert_eq!(POLICY.judge(&job, &progress, outcome, now, 0), Verdict::Done(reset));
+        progress.retries = 0;
+        progress.deadline = Instant::from_ns(1_001);
+        assert_eq!(POLICY.judge(&job, &progress, outcome, now, 0), Verdict::Done(reset));
+    }
+
+    #[test]
+    fn what_will_not_pass_is_not_tried_again() {
+        for (stage, kind) in [
+            (Stage::Head, Kind::Invalid),
+            (Stage::Body, Kind::TooLarge),
+            (Stage::Dns, Kind::NotFound),
+            (Stage::Redirect, Kind::Loop),
+        ] {
+            let failure = Some(Failure::new(stage, kind, ""));
+            let outcome = Outcome { failure, status: None, location: None };
+            let verdict =
+                POLICY.judge(&job("http://a/"), &progress(), outcome, Instant::from_ns(0), 7);
+            assert_eq!(verdict, Verdict::Done(failure));
+        }
+    }
+
+    #[test]
+    fn a_busy_server_is_asked_again_and_its_last_answer_stands() {
+        let mut progress = progress();
+        assert!(matches!(judge(POLICY, &progress, 503, None), Verdict::Retry(_)));
+        progress.retries = 2;
+        assert_eq!(judge(POLICY, &progress, 503, None), Verdict::Done(None));
+        let strict = Policy { status: StatusPolicy::Fail, ..POLICY };
+        assert_eq!(refused(&judge(strict, &progress, 503, None)), Kind::Status);
+        assert_eq!(refused(&judge(strict, &progress, 404, None)), Kind::Status);
+    }
+
+    #[test]
+    fn backoff_doubles_within_its_bounds() {
+        for retries in 0..40 {
+            for chance in [0, 1, u64::MAX] {
+                let pause = backoff(retries, chance);
+                assert!(pause >= BACKOFF_FIRST / 2 && pause <= BACKOFF_MAX);
+            }
+        }
+        assert_eq!(backoff(1, 0), BACKOFF_FIRST);
+    }
+}
