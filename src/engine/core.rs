@@ -1,0 +1,453 @@
+//! One core: what its lanes share, and the loop that looks after them.
+//!
+//! Does not drive exchanges (`drive`), judge them (`lane`) or choose jobs (`shard`); it brings them
+//! together. Every cell here is borrowed for a moment, never across an await.
+//!
+//! Invariant: a core ends only when it has no lane in flight, no row unsent and no job left.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use crate::engine::drive::Connection;
+use crate::engine::lane;
+use crate::engine::shard::{HostId, Politeness, Shard};
+use crate::engine::shared::Shared;
+use crate::engine::watch::{Alarm, LaneId, Watch};
+use crate::io::launch::Seat;
+use crate::io::resolve::Names;
+use crate::io::{Io, Socket};
+use crate::machines::pool::Pool;
+use crate::machines::stats::tally::Tally;
+use crate::words::buf::FreeBlocks;
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::instant::Instant;
+use crate::words::job::{Fetched, Intake, Job};
+use crate::words::limits::{
+    EXHAUSTED_PAUSE, IDLE_CONNECTION_MAX, MOVED_JOBS_MAX, ROW_BATCH, ROW_BATCH_BODY_BYTES,
+    SHARD_JOBS_LOW, STOP_GRACE, SWEEP_INTERVAL,
+};
+
+/// What ends the operations of an engine's socket.
+type AlarmOf<I> = Alarm<<<I as Io>::Socket as Socket>::Interrupter>;
+
+/// What the lanes of one core share.
+pub(super) struct Core<I: Io> {
+    pub(super) io: I,
+    pub(super) shared: Arc<Shared>,
+    pub(super) names: Names<I>,
+    pub(super) pool: RefCell<Pool<Connection<I>>>,
+    pub(super) blocks: RefCell<FreeBlocks>,
+    pub(super) tally: RefCell<Tally>,
+    pub(super) watch: RefCell<Watch<AlarmOf<I>>>,
+    seat: Seat,
+    lanes_max: usize,
+    shard: RefCell<Shard>,
+    outbox: RefCell<Outbox>,
+    moved: RefCell<Vec<(usize, Job)>>,
+    /// Lanes that were started and have not ended.
+    lanes: Cell<usize>,
+    in_flight: Cell<usize>,
+    /// Lanes that wait for room among the batches of rows.
+    backlog: Cell<usize>,
+    exhausted_until: Cell<Instant>,
+    /// When what is in flight must be over; NEVER until a stop is seen.
+    stop_at: Cell<Instant>,
+    is_over: Cell<bool>,
+    feeder_has_ended: Cell<bool>,
+    waiting: RefCell<Waiting>,
+}
+
+/// Rows that were not handed on yet.
+#[derive(Default)]
+struct Outbox {
+    rows: Vec<Fetched>,
+    body_bytes: usize,
+}
+
+/// Who waits for a change of the core's state.
+#[derive(Default)]
+struct Waiting {
+    feeder: Option<Waker>,
+    lanes: Vec<Option<Waker>>,
+    /// Lanes with a waker, the latest last: it is the one whose memory is warm.
+    idle: Vec<usize>,
+}
+
+impl<I: Io> Core<I> {
+    /// A core with no job and no lane.
+    pub(super) fn new(io: I, shared: Arc<Shared>, seat: Seat) -> Rc<Self> {
+        let settings = &shared.settings;
+        let lanes_max = settings.connections_of(seat.idx);
+        let per_host = match settings.politeness.per_host {
+            0 => lanes_max,
+            cap => usize::try_from(cap).unwrap_or(usize::MAX),
+        };
+        let names = Names::new(io.clone(), shared.resolver.clone());
+        let shard = Shard::new(settings.politeness);
+        Rc::new(Self {
+            io,
+            names,
+            pool: RefCell::new(Pool::new(per_host, lanes_max, IDLE_CONNECTION_MAX)),
+            blocks: RefCell::default(),
+            tally: RefCell::default(),
+            watch: RefCell::new(Watch::new()),
+            seat,
+            lanes_max,
+            shard: RefCell::new(shard),
+            outbox: RefCell::default(),
+            moved: RefCell::default(),
+            lanes: Cell::new(0),
+            in_flight: Cell::new(0),
+            backlog: Cell::new(0),
+            exhausted_until: Cell::default(),
+            stop_at: Cell::new(Instant::NEVER),
+            is_over: Cell::new(false),
+            feeder_has_ended: Cell::new(false),
+            waiting: RefCell::default(),
+            shared,
+        })
+    }
+
+    /// Works until the run is over, and gives back what was counted.
+    pub(super) async fn run(self: Rc<Self>, inbox: flume::Receiver<Vec<Intake>>) -> Tally {
+        self.io.spawn(Rc::clone(&self).feed(inbox));
+        while !(self.is_over.get() && self.lanes.get() == 0 && self.feeder_has_ended.get()) {
+            self.io.sleep_until(self.io.now() + SWEEP_INTERVAL).await;
+            self.sweep();
+        }
+        // Sockets must be dropped while their runtime lives.
+        self.pool.borrow_mut().clear();
+        self.tally.take()
+    }
+
+    /// The next job that may start, for `lane`; none once the run is over.
+    pub(super) async fn next(self: &Rc<Self>, lane: LaneId) -> Option<(Job, HostId, Instant)> {
+        poll_fn(|context| {
+            if self.is_over.get() {
+                return Poll::Ready(None);
+            }
+            let now = self.io.now();
+            let may_start = self.backlog.get() == 0
+                && self.stop_at.get() == Instant::NEVER
+                && self.exhausted_until.get() <= now;
+            let taken = if may_start { self.shard.borrow_mut().take(now) } else { None };
+            let Some((job, host)) = taken else {
+                self.park(lane, context);
+                return Poll::Pending;
+            };
+            self.in_flight.set(self.in_flight.get() + 1);
+            self.shared.gauges[self.seat.idx].show_in_flight(self.in_flight.get());
+            self.kick();
+            Poll::Ready(Some((job, host, now)))
+        })
+        .await
+    }
+
+    /// Ends the turn that [`Core::next`] began.
+    pub(super) fn release(&self, host: HostId) {
+        self.shard.borrow_mut().release(host);
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.shared.gauges[self.seat.idx].show_in_flight(self.in_flight.get());
+    }
+
+    /// Waits for `operation` until `deadline` or the end of a stop's grace; none where that came
+    /// first. The operation is then dropped.
+    pub(super) async fn until<T>(
+        &self,
+        lane: LaneId,
+        deadline: Instant,
+        operation: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut operation = pin!(operation);
+        let mut is_armed = false;
+        poll_fn(|context| {
+            if let Poll::Ready(value) = operation.as_mut().poll(context) {
+                self.watch.borrow_mut().disarm(lane);
+                return Poll::Ready(Some(value));
+            }
+            let mut watch = self.watch.borrow_mut();
+            if watch.is_late(lane) {
+                watch.disarm(lane);
+                return Poll::Ready(None);
+            }
+            if !is_armed {
+                watch.arm(lane, deadline, Alarm::Task(context.waker().clone()));
+                is_armed = true;
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// What it means that a lane's operation was ended from outside.
+    pub(super) fn lateness(&self, stage: Stage, deadline: Instant) -> Failure {
+        if self.io.now() < deadline {
+            return Failure::new(stage, Kind::Interrupted, "the run was stopped");
+        }
+        Failure::new(stage, Kind::Timeout, "the deadline passed; hint: --timeout")
+    }
+
+    /// Whether the run is being stopped.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop_at.get() < Instant::NEVER
+    }
+
+    /// Gives `job`, which has begun, to the core that owns its next request.
+    pub(super) fn requeue(&self, job: Job) {
+        let politeness = self.shared.settings.politeness;
+        let owner = match politeness.is_by_host() {
+            true => Politeness::owner(job.target.origin_hash(), self.seat.count),
+            false => self.seat.idx,
+        };
+        if owner == self.seat.idx {
+            self.shard.borrow_mut().push_front(job);
+        } else {
+            self.moved.borrow_mut().push((owner, job));
+        }
+    }
+
+    /// Keeps `job` until `at`.
+    pub(super) fn defer(&self, job: Job, at: Instant) {
+        self.shard.borrow_mut().defer(job, at);
+    }
+
+    /// Opens no connection for a while: the kernel has no room for one. Idle ones are closed, since
+    /// they hold what is short.
+    pub(super) fn pause_for_room(&self) {
+        self.exhausted_until.set(self.io.now() + EXHAUSTED_PAUSE);
+        self.pool.borrow_mut().clear();
+        self.tally.borrow_mut().exhausted_pauses += 1;
+    }
+
+    /// Hands on what came of one line. Waits where the rows' readers are behind: no further job
+    /// starts on this core until they have caught up.
+    pub(super) async fn emit(self: &Rc<Self>, fetched: Fetched) {
+        self.tally.borrow_mut().record(&fetched);
+        let body_bytes = fetched.response.as_ref().map_or(0, |response| response.body_bytes);
+        let gauge = &self.shared.gauges[self.seat.idx];
+        gauge.count_row(fetched.failure.is_some(), body_bytes);
+        let Some(batch) = self.outbox.borrow_mut().push(fetched) else { return };
+        if let Some(batch) = self.send(batch) {
+            let count = batch.len();
+            self.backlog.set(self.backlog.get() + 1);
+            // Nobody reads rows any more: the run has been told to stop, and the rows are lost with it.
+            let _ = self.shared.rows.send_async(batch).await;
+            self.shared.finish(count);
+            self.backlog.set(self.backlog.get() - 1);
+            self.kick();
+        }
+    }
+
+    /// Hands `batch` on if that needs no wait, else gives it back.
+    fn send(&self, batch: Vec<Fetched>) -> Option<Vec<Fetched>> {
+        let count = batch.len();
+        match self.shared.rows.try_send(batch) {
+            Ok(()) => {}
+            Err(flume::TrySendError::Full(batch)) => return Some(batch),
+            Err(flume::TrySendError::Disconnected(_)) => self.shared.stop.request(),
+        }
+        self.shared.finish(count);
+        None
+    }
+
+    /// Counts the end of a lane.
+    pub(super) fn lane_ended(&self) {
+        self.lanes.set(self.lanes.get() - 1);
+    }
+
+    /// Takes lines in while there is room for them, until the run is over.
+    async fn feed(self: Rc<Self>, inbox: flume::Receiver<Vec<Intake>>) {
+        while let Some(batch) = self.receive(&inbox).await {
+            for intake in batch {
+                match intake {
+                    Intake::Refused { n, line, failure } => {
+                        self.tally.borrow_mut().jobs_taken += 1;
+                        self.emit(Fetched::refused(n, &line, failure)).await;
+                    }
+                    Intake::Job(job) => {
+                        let counts = &mut *self.tally.borrow_mut();
+                        let count = match job.progress {
+                            None => &mut counts.jobs_taken,
+                            Some(_) => &mut counts.moved_in,
+                        };
+                        *count += 1;
+                        self.shard.borrow_mut().push(job);
+                    }
+                }
+            }
+            self.kick();
+        }
+        self.feeder_has_ended.set(true);
+    }
+
+    /// The next batch of lines, once there is room; none once the run is over.
+    async fn receive(&self, inbox: &flume::Receiver<Vec<Intake>>) -> Option<Vec<Intake>> {
+        let mut batch = pin!(inbox.recv_async());
+        poll_fn(|context| {
+            if self.is_over.get() {
+                return Poll::Ready(None);
+            }
+            self.waiting.borrow_mut().feeder = Some(context.waker().clone());
+            let held = self.shard.borrow().len() + self.moved.borrow().len();
+            if held >= SHARD_JOBS_LOW {
+                return Poll::Pending;
+            }
+            batch.as_mut().poll(context).map(Result::ok)
+        })
+        .await
+    }
+
+    /// Lets `lane` wait until it is kicked.
+    fn park(&self, lane: LaneId, context: &Context<'_>) {
+        let waiting = &mut *self.waiting.borrow_mut();
+        if waiting.lanes.len() <= lane.0 {
+            waiting.lanes.resize(lane.0 + 1, None);
+        }
+        if waiting.lanes[lane.0].replace(context.waker().clone()).is_none() {
+            waiting.idle.push(lane.0);
+        }
+    }
+
+    /// Wakes the feeder where there is room, and one more lane where there is a job for it; that lane
+    /// will wake the next.
+    fn kick(self: &Rc<Self>) {
+        let shard = self.shard.borrow();
+        let (has_ready, has_room) = (shard.has_ready(), shard.len() < SHARD_JOBS_LOW);
+        drop(shard);
+        let waiting = &mut *self.waiting.borrow_mut();
+        if has_room && let Some(feeder) = waiting.feeder.take() {
+            feeder.wake();
+        }
+        if !has_ready {
+            return;
+        }
+        if let Some(lane) = waiting.idle.pop() {
+            let waker = waiting.lanes[lane].take().expect("an idle lane has a waker");
+            waker.wake();
+        } else if self.lanes.get() < self.lanes_max {
+            let lane = LaneId(self.lanes.get());
+            self.lanes.set(lane.0 + 1);
+            self.io.spawn(lane::run(Rc::clone(self), lane));
+        }
+    }
+
+    /// What is done every few milliseconds, and for no request in particular.
+    fn sweep(self: &Rc<Self>) {
+        let now = self.io.now();
+        if self.shared.stop.is_requested() {
+            if !self.is_stopping() {
+                self.stop_at.set(now + STOP_GRACE);
+            }
+            self.abandon_waiting();
+        }
+        self.watch.borrow_mut().sweep(now, self.stop_at.get());
+        self.pool.borrow_mut().expire(now).for_each(drop);
+        self.shard.borrow_mut().settle(now);
+        self.move_jobs();
+        self.flush();
+        if self.may_end() {
+            self.end();
+        }
+        self.kick();
+    }
+
+    /// Hands on the rows gathered so far, where there is room.
+    fn flush(&self) {
+        let batch = self.outbox.borrow_mut().take();
+        if batch.is_empty() || self.backlog.get() > 0 {
+            self.outbox.borrow_mut().put_back(batch);
+            return;
+        }
+        if let Some(batch) = self.send(batch) {
+            self.outbox.borrow_mut().put_back(batch);
+        }
+    }
+
+    /// Sends jobs that redirects moved to their owners, as far as those have room.
+    fn move_jobs(&self) {
+        let moved = &mut *self.moved.borrow_mut();
+        assert!(moved.len() <= MOVED_JOBS_MAX + self.lanes_max, "moved jobs are bounded by intake");
+        for (owner, job) in std::mem::take(moved) {
+            match self.shared.inboxes[owner].try_send(vec![Intake::Job(job)]) {
+                Ok(()) => self.tally.borrow_mut().moved_out += 1,
+                Err(
+                    flume::TrySendError::Full(batch) | flume::TrySendError::Disconnected(batch),
+                ) => {
+                    let jobs = batch.into_iter().filter_map(|intake| match intake {
+                        Intake::Job(job) => Some((owner, job)),
+                        Intake::Refused { .. } => None,
+                    });
+                    moved.extend(jobs);
+                }
+            }
+        }
+    }
+
+    /// After a stop: jobs that have not begun will not; those that have are rows that say so.
+    fn abandon_waiting(&self) {
+        let mut jobs = self.shard.borrow_mut().drain();
+        jobs.extend(self.moved.take().into_iter().map(|(_, job)| job));
+        for job in jobs {
+            if job.progress.is_none() {
+                self.tally.borrow_mut().not_started += 1;
+                self.shared.finish(1);
+                continue;
+            }
+            let fetched = lane::abandoned(job, self.io.now());
+            self.tally.borrow_mut().record(&fetched);
+            self.shared.gauges[self.seat.idx].count_row(true, 0);
+            self.outbox.borrow_mut().rows.push(fetched);
+        }
+    }
+
+    /// Whether nothing is left to do on this core, and nothing will come.
+    fn may_end(&self) -> bool {
+        let is_done = self.shared.is_complete() || self.is_stopping();
+        let is_idle = self.in_flight.get() == 0 && self.backlog.get() == 0;
+        is_done && is_idle && self.shard.borrow().len() == 0 && self.outbox.borrow().rows.is_empty()
+    }
+
+    /// Ends the feeder and the lanes.
+    fn end(&self) {
+        self.is_over.set(true);
+        let waiting = &mut *self.waiting.borrow_mut();
+        waiting.feeder.take().into_iter().for_each(Waker::wake);
+        waiting.idle.clear();
+        waiting.lanes.drain(..).flatten().for_each(Waker::wake);
+    }
+}
+
+impl Outbox {
+    /// Adds one row; the batch where it is full.
+    fn push(&mut self, fetched: Fetched) -> Option<Vec<Fetched>> {
+        let body = fetched.response.as_ref().and_then(|response| response.body.as_ref());
+        self.body_bytes += body.map_or(0, Vec::capacity);
+        self.rows.push(fetched);
+        let is_full = self.rows.len() >= ROW_BATCH || self.body_bytes >= ROW_BATCH_BODY_BYTES;
+        is_full.then(|| self.take())
+    }
+
+    /// Takes the batch as it is.
+    fn take(&mut self) -> Vec<Fetched> {
+        self.body_bytes = 0;
+        if self.rows.is_empty() {
+            return Vec::new();
+        }
+        std::mem::replace(&mut self.rows, Vec::with_capacity(ROW_BATCH))
+    }
+
+    /// Puts back a batch that could not be handed on.
+    fn put_back(&mut self, batch: Vec<Fetched>) {
+        if batch.is_empty() {
+            return;
+        }
+        let bodies = batch.iter().filter_map(|f| f.response.as_ref()?.body.as_ref());
+        self.body_bytes += bodies.map(Vec::capacity).sum::<usize>();
+        let newer = std::mem::replace(&mut self.rows, batch);
+        self.rows.extend(newer);
+    }
+}

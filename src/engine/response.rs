@@ -1,0 +1,110 @@
+//! What is noted of one response while it is read.
+//!
+//! Knows nothing of sockets: it is told the head and the parts of the body.
+//!
+//! Invariant: no more of a body is kept or counted than the run allows.
+
+use crate::engine::settings::Keep;
+use crate::machines::extract::Extractor;
+use crate::machines::http1::{Framing, Head, Observer};
+use crate::words::buf::Block;
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::job::Response;
+use crate::words::limits::BODY_READ_BYTES_MAX;
+
+/// What is noted of one response.
+#[derive(Debug)]
+pub(super) struct Reading {
+    keep: Keep,
+    body_bytes_max: u64,
+    response: Option<Response>,
+    location: Option<Box<[u8]>>,
+    /// The body so far, where it is kept.
+    body: Option<Block>,
+    body_bytes: u64,
+}
+
+impl Reading {
+    /// Nothing was read yet.
+    pub(super) fn new(keep: Keep, body_bytes_max: u64) -> Self {
+        Self { keep, body_bytes_max, response: None, location: None, body: None, body_bytes: 0 }
+    }
+
+    /// Whether the body is kept.
+    pub(super) fn keeps_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The body so far, for who reads more of it in place.
+    pub(super) fn take_body(&mut self) -> Block {
+        self.body.take().expect("a body that is read in place is kept")
+    }
+
+    /// Takes the body back, with what was read in place.
+    pub(super) fn give_body(&mut self, body: Block) {
+        self.body_bytes = body.len() as u64;
+        self.body = Some(body);
+    }
+
+    /// The response as far as it was read, of `wire_bytes` received, and its Location.
+    pub(super) fn finish(self, wire_bytes: u64) -> (Option<Response>, Option<Box<[u8]>>) {
+        let response = self.response.map(|response| Response {
+            wire_bytes,
+            body_bytes: self.body_bytes,
+            body: self.body.map(Block::into_vec),
+            ..response
+        });
+        (response, self.location)
+    }
+}
+
+impl Observer for Reading {
+    fn head(&mut self, head: &Head<'_>, framing: Framing) -> Result<(), Failure> {
+        let content_type = head.field("content-type").map(text);
+        self.location = head.field("location").map(Box::from);
+        // What a body without a Content-Type is, its first bytes will say: so far, it may be a page.
+        let may_be_page = Extractor::is_page(content_type.as_deref(), b"<html>");
+        if self.keep == Keep::Pages && may_be_page {
+            let room = match framing {
+                Framing::None => 0,
+                // A length is a promise: room is made for the first piece, more as it comes true.
+                Framing::Length(bytes) => {
+                    usize::try_from(bytes).unwrap_or(usize::MAX).min(BODY_READ_BYTES_MAX)
+                }
+                Framing::Chunked | Framing::Close => 0,
+            };
+            self.body = Some(Block::with_capacity(room));
+        }
+        self.response = Some(Response {
+            status: head.status(),
+            minor_version: head.minor_version(),
+            content_type,
+            wire_bytes: 0,
+            body_bytes: 0,
+            body: None,
+        });
+        match framing {
+            Framing::Length(bytes) if bytes > self.body_bytes_max => Err(too_large()),
+            _ => Ok(()),
+        }
+    }
+
+    fn body(&mut self, part: &[u8]) -> Result<(), Failure> {
+        let room = usize::try_from(self.body_bytes_max - self.body_bytes).unwrap_or(usize::MAX);
+        let part_allowed = &part[..part.len().min(room)];
+        self.body_bytes += part_allowed.len() as u64;
+        if let Some(body) = &mut self.body {
+            body.extend(part_allowed);
+        }
+        if part_allowed.len() < part.len() { Err(too_large()) } else { Ok(()) }
+    }
+}
+
+fn too_large() -> Failure {
+    Failure::new(Stage::Body, Kind::TooLarge, "the body is larger than allowed; hint: --max-body")
+}
+
+/// A field's value as text; bytes that are no UTF-8 are shown as such.
+fn text(value: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(value).into()
+}

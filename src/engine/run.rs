@@ -1,0 +1,174 @@
+//! One run of fetches: starts the reader and the cores, and gathers what they counted.
+//!
+//! Knows neither files nor formats: lines come from a [`Source`], rows leave in batches.
+//!
+//! Invariant: when a run ends, every line that was handed over is a row or is counted as not
+//! started.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::engine::core::Core;
+use crate::engine::lane;
+use crate::engine::reader::Reader;
+use crate::engine::settings::Settings;
+use crate::engine::shared::Shared;
+use crate::engine::stop::{Reading, Stop};
+use crate::io::launch::{Ended, Program, Running, Seat, launch};
+use crate::io::resolve::Resolver;
+use crate::io::{Io, clock};
+use crate::machines::stats::tally::Tally;
+use crate::words::job::{Fetched, Intake, Source, SourceSize};
+use crate::words::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
+
+/// How often the end of a run looks for the end of its reader.
+const READER_TRIES: u32 = 10;
+
+/// The ways into the cores, one for each.
+type Inboxes = Vec<flume::Receiver<Vec<Intake>>>;
+
+/// A run that is under way.
+pub struct Run {
+    shared: Arc<Shared>,
+    inboxes: Inboxes,
+    cores: Running<Tally>,
+    reader: Option<JoinHandle<io::Result<()>>>,
+    size: flume::Receiver<SourceSize>,
+    last_size: Option<SourceSize>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What each core counted.
+    pub cores: Vec<Ended<Tally>>,
+    /// What was counted of jobs that no core had taken when the run was stopped.
+    pub leftover: Tally,
+    /// Lines that were handed to cores.
+    pub lines: u64,
+    /// Why the input ended early, if it did.
+    pub input_error: Option<io::Error>,
+}
+
+/// What runs on each core.
+struct Fetching {
+    shared: Arc<Shared>,
+    inboxes: Inboxes,
+}
+
+impl Program for Fetching {
+    type Output = Tally;
+
+    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
+        let mut alarm = StopOnPanic(Some(self.shared.stop.clone()));
+        let core = Core::new(io, Arc::clone(&self.shared), seat);
+        let tally = core.run(self.inboxes[seat.idx].clone()).await;
+        alarm.0 = None;
+        tally
+    }
+}
+
+/// Stops the run where a core panics outside its lanes: its jobs would never become rows.
+struct StopOnPanic(Option<Stop>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if let Some(stop) = &self.0 {
+            stop.request();
+        }
+    }
+}
+
+impl Run {
+    /// Starts fetching what `source` names. Rows leave through `rows`, in batches, in the order of
+    /// completion; a full queue holds the cores back.
+    ///
+    /// # Errors
+    ///
+    /// Where a thread cannot be started.
+    pub fn start(
+        settings: Settings,
+        source: impl Source + 'static,
+        rows: flume::Sender<Vec<Fetched>>,
+        stop: Stop,
+    ) -> io::Result<Self> {
+        let cores = settings.launch.cpus.len();
+        let (ways_in, inboxes): (Vec<_>, Inboxes) =
+            (0..cores).map(|_| flume::bounded(JOB_BATCHES_QUEUED_MAX)).unzip();
+        let resolver = Resolver::start(settings.overrides.clone())?;
+        let shared = Arc::new(Shared::new(settings, ways_in, rows, resolver, stop));
+        let program = Arc::new(Fetching { shared: Arc::clone(&shared), inboxes: inboxes.clone() });
+        let cores = launch(&shared.settings.launch, &program)?;
+        let (size, sizes) = flume::bounded(1);
+        let reader = Reader::new(source, Arc::clone(&shared), size);
+        let reader =
+            std::thread::Builder::new().name("reader".to_owned()).spawn(move || reader.run())?;
+        Ok(Self { shared, inboxes, cores, reader: Some(reader), size: sizes, last_size: None })
+    }
+
+    /// Whether every core has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.cores.is_over()
+    }
+
+    /// How far all cores have come.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        let mut sum = Reading::default();
+        self.shared.gauges.iter().for_each(|gauge| gauge.add_to(&mut sum));
+        sum
+    }
+
+    /// Lines that the cores were handed so far.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.shared.handed_over()
+    }
+
+    /// How much of the input was read, where that is known.
+    pub fn input_size(&mut self) -> Option<SourceSize> {
+        self.last_size = self.size.try_iter().last().or(self.last_size);
+        self.last_size
+    }
+
+    /// Waits for the cores, and then hands on what they left behind.
+    ///
+    /// # Errors
+    ///
+    /// Where a core could not build its runtime or panicked outside any lane.
+    pub fn join(mut self) -> io::Result<Outcome> {
+        let cores = std::mem::take(&mut self.cores).join()?;
+        let input_error = self.wait_for_reader();
+        let (mut leftover, mut rows) = (Tally::default(), Vec::new());
+        let now = clock::now();
+        for intake in self.inboxes.iter().flat_map(|inbox| inbox.drain().flatten()) {
+            leftover.jobs_taken += 1;
+            match intake {
+                Intake::Job(job) if job.progress.is_some() => rows.push(lane::abandoned(job, now)),
+                _ => leftover.not_started += 1,
+            }
+        }
+        rows.iter().for_each(|row| leftover.record(row));
+        if !rows.is_empty() {
+            // Where nobody reads rows any more, these are lost with all the others.
+            let _ = self.shared.rows.send(rows);
+        }
+        Ok(Outcome { cores, leftover, lines: self.shared.handed_over(), input_error })
+    }
+
+    /// Why the input ended early. A reader that hangs in its input after a stop is left behind: it
+    /// holds nothing that anyone waits for.
+    fn wait_for_reader(&mut self) -> Option<io::Error> {
+        for _ in 0..READER_TRIES {
+            if self.reader.as_ref().is_none_or(JoinHandle::is_finished) {
+                break;
+            }
+            clock::pause(READER_PATIENCE);
+        }
+        let reader = self.reader.take_if(|reader| reader.is_finished())?;
+        let gone = || Err(io::Error::other("the reader's thread panicked"));
+        reader.join().unwrap_or_else(|_| gone()).err()
+    }
+}

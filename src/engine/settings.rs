@@ -1,0 +1,59 @@
+//! What a run of fetches is told, resolved: nothing here is optional in the sense of "default".
+//!
+//! Does not know where the values came from.
+//!
+//! Invariant: settings do not change while a run lasts.
+
+use std::time::Duration;
+
+use crate::engine::shard::Politeness;
+use crate::io::launch::Launch;
+use crate::io::resolve::Override;
+use crate::machines::http1::RequestTemplate;
+use crate::machines::policy::Policy;
+
+/// What a run of fetches is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cores and their engine.
+    pub launch: Launch,
+    /// Connections in all, at least one for each core.
+    pub connections: usize,
+    /// What holds for one host.
+    pub politeness: Politeness,
+    /// Starts a second over all cores, where they are limited.
+    pub starts_per_s: Option<f64>,
+    /// The request, but for its target.
+    pub request: RequestTemplate,
+    /// Retries, redirects and what a status means.
+    pub policy: Policy,
+    /// Time for one whole fetch.
+    pub timeout: Duration,
+    /// Time for one connect, name lookup included.
+    pub connect_timeout: Duration,
+    /// Largest body, in bytes, transfer codings removed.
+    pub body_bytes_max: u64,
+    /// Which bodies are kept.
+    pub keep: Keep,
+    /// Fixed answers to name lookups.
+    pub overrides: Vec<Override>,
+}
+
+impl Settings {
+    /// The connections of core `idx`: an equal share, the first cores taking what is left over.
+    #[must_use]
+    pub fn connections_of(&self, idx: usize) -> usize {
+        let cores = self.launch.cpus.len();
+        let share = self.connections / cores + usize::from(idx < self.connections % cores);
+        share.max(1)
+    }
+}
+
+/// Which response bodies are kept for those who read them later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// None: bytes are counted and forgotten.
+    Nothing,
+    /// Those that may be HTML or XHTML by their Content-Type, or that have none.
+    Pages,
+}

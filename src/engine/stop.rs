@@ -1,0 +1,77 @@
+//! The signals that end a run early, and the counters that show how far it has come.
+//!
+//! Knows nothing of who looks at them. Both are relaxed: a core writes only its own counters, and a
+//! display that reads them can change nothing that is measured.
+//!
+//! Invariant: once requested, a stop is never taken back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// A request to stop: no job starts any more, what is in flight has a few seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Requests the stop.
+    pub fn request(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether it was requested.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// The flag itself, for a signal handler to set.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// What one core shows of its progress, on a cache line that it shares with nobody.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Gauge {
+    rows: AtomicU64,
+    failed: AtomicU64,
+    body_bytes: AtomicU64,
+    in_flight: AtomicU64,
+}
+
+/// The progress of one core, or of several together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Lines that ended in a row.
+    pub rows: u64,
+    /// Of those, how many failed.
+    pub failed: u64,
+    /// Body bytes received.
+    pub body_bytes: u64,
+    /// Fetches under way.
+    pub in_flight: u64,
+}
+
+impl Gauge {
+    /// Counts one row. Only the gauge's own core calls this, so a load and a store are enough.
+    pub(super) fn count_row(&self, failed: bool, body_bytes: u64) {
+        self.rows.store(self.rows.load(Relaxed) + 1, Relaxed);
+        self.failed.store(self.failed.load(Relaxed) + u64::from(failed), Relaxed);
+        self.body_bytes.store(self.body_bytes.load(Relaxed) + body_bytes, Relaxed);
+    }
+
+    /// Shows how many fetches are under way.
+    pub(super) fn show_in_flight(&self, count: usize) {
+        self.in_flight.store(count as u64, Relaxed);
+    }
+
+    /// What the gauge shows now, added to `sum`.
+    pub(super) fn add_to(&self, sum: &mut Reading) {
+        sum.rows += self.rows.load(Relaxed);
+        sum.failed += self.failed.load(Relaxed);
+        sum.body_bytes += self.body_bytes.load(Relaxed);
+        sum.in_flight += self.in_flight.load(Relaxed);
+    }
+}
