@@ -5,5 +5,6 @@ pub mod engine;
 pub mod io;
 pub mod machines;
 pub mod report;
+pub mod sink;
 pub mod source;
 pub mod words;

@@ -1,0 +1,200 @@
+//! The threads that finish rows: extraction, where there is a page, and the hand-over to a sink.
+//!
+//! They are no cores: parsing a page takes as long as a hundred requests, and must not keep the
+//! lanes of a core waiting. Their queue is bounded, so that a slow page holds the fetch back.
+//!
+//! Invariant: every batch is taken in to the end, also after a sink has failed, so that no core waits
+//! for ever.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::engine::Stop;
+use crate::io::system;
+use crate::machines::extract::Extractor;
+use crate::machines::format::row::{note_of, row_of};
+use crate::words::failure::{Failure, FailureCounts, Kind, Stage};
+use crate::words::job::{Fetched, Sink};
+use crate::words::row::Row;
+
+/// What the threads are told.
+#[derive(Clone, Debug)]
+pub struct Finishing {
+    /// How many threads there are.
+    pub threads: usize,
+    /// Named CSS selectors, where pages are extracted at all.
+    pub selectors: Option<Vec<(String, String)>>,
+}
+
+/// The threads that finish rows.
+#[derive(Debug)]
+pub struct Finishers {
+    threads: Vec<JoinHandle<Finished>>,
+    rows: flume::Sender<Vec<Fetched>>,
+    error: FirstError,
+}
+
+/// What the threads came to.
+#[derive(Clone, Debug, Default)]
+pub struct Finished {
+    /// Rows that the sinks took.
+    pub rows: u64,
+    /// What was noted of pages without failing their fetch.
+    pub notes: FailureCounts,
+}
+
+/// The first error of any sink.
+#[derive(Clone, Debug, Default)]
+struct FirstError(Arc<Mutex<Option<io::Error>>>);
+
+impl FirstError {
+    fn keep(&self, error: io::Error) {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(error);
+    }
+
+    fn take(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Finishers {
+    /// Starts the threads on what comes out of `batches`, the other end of `rows`. Each has the sink
+    /// that `sink` makes for it; one that fails stops the run.
+    ///
+    /// # Errors
+    ///
+    /// Where a selector is invalid, or a thread cannot be started.
+    pub fn start<S: Sink>(
+        finishing: &Finishing,
+        rows: flume::Sender<Vec<Fetched>>,
+        batches: &flume::Receiver<Vec<Fetched>>,
+        sink: impl Fn() -> S,
+        stop: &Stop,
+    ) -> io::Result<Self> {
+        let error = FirstError::default();
+        let mut threads = Vec::with_capacity(finishing.threads);
+        for idx in 0..finishing.threads {
+            let (selectors, batches) = (finishing.selectors.clone(), batches.clone());
+            let (sink, stop, error) = (sink(), stop.clone(), error.clone());
+            // Selectors are compiled on their thread: what they become cannot change threads.
+            let run = move || {
+                system::yield_to_cores();
+                let extractor = selectors.map(|selectors| {
+                    Extractor::new(&selectors).expect("the plan has checked the selectors")
+                });
+                let mut finisher = Finisher {
+                    extractor,
+                    sink: Some(sink),
+                    stop,
+                    error,
+                    done: Finished::default(),
+                };
+                finisher.run(&batches);
+                finisher.done
+            };
+            threads.push(std::thread::Builder::new().name(format!("extract-{idx}")).spawn(run)?);
+        }
+        Ok(Self { threads, rows, error })
+    }
+
+    /// Ends the threads once they have taken in what is in the queue.
+    ///
+    /// # Errors
+    ///
+    /// What the first sink that failed said.
+    pub fn join(self) -> io::Result<Finished> {
+        for _ in &self.threads {
+            // An empty batch is the end: the queue's other senders may outlive the run.
+            let _ = self.rows.send(Vec::new());
+        }
+        let mut sum = Finished::default();
+        for thread in self.threads {
+            let done =
+                thread.join().map_err(|_| io::Error::other("an extraction thread panicked"))?;
+            sum.rows += done.rows;
+            sum.notes.add(&done.notes);
+        }
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => Ok(sum),
+        }
+    }
+}
+
+/// One of the threads.
+struct Finisher<S> {
+    extractor: Option<Extractor>,
+    /// None once it has failed.
+    sink: Option<S>,
+    stop: Stop,
+    error: FirstError,
+    done: Finished,
+}
+
+impl<S: Sink> Finisher<S> {
+    fn run(&mut self, batches: &flume::Receiver<Vec<Fetched>>) {
+        while let Ok(batch) = batches.recv() {
+            if batch.is_empty() {
+                break;
+            }
+            batch.into_iter().for_each(|fetched| self.finish(fetched));
+            if batches.is_empty() {
+                // Nothing to do but wait: what was gathered should not wait with us.
+                self.with_sink(Sink::flush);
+            }
+        }
+        self.with_sink(Sink::flush);
+    }
+
+    fn finish(&mut self, mut fetched: Fetched) {
+        let body = fetched.response.as_mut().and_then(|response| response.body.take());
+        let mut notes = Vec::new();
+        let mut page = None;
+        // A body that did not arrive whole is no page: its links would be those of some part of it.
+        if let (Some(extractor), Some(body), None) = (&self.extractor, body, fetched.failure) {
+            let content_type = fetched.response.as_ref().and_then(|r| r.content_type.as_deref());
+            if Extractor::is_page(content_type, &body) {
+                let url = fetched.final_url();
+                // A page that breaks the extractor is one row without a page, not the end of a run.
+                let extracted =
+                    catch_unwind(AssertUnwindSafe(|| extractor.extract(&body, content_type, url)));
+                let (found, note) = match extracted {
+                    Ok(extracted) => (Some(extracted.page), extracted.note),
+                    Err(_) => (None, Some(panicked())),
+                };
+                page = found;
+                if let Some(note) = note {
+                    self.done.notes.count(note);
+                    notes.push(note_of(note));
+                }
+            }
+        }
+        let row = row_of(fetched, page, notes);
+        self.accept(row);
+    }
+
+    fn accept(&mut self, row: Row) {
+        if self.sink.is_some() {
+            self.done.rows += 1;
+            self.with_sink(|sink| sink.accept(row));
+        }
+    }
+
+    /// Does `act` with the sink; where that fails, the sink is gone and the run stops.
+    fn with_sink(&mut self, act: impl FnOnce(&mut S) -> io::Result<()>) {
+        let Some(sink) = &mut self.sink else { return };
+        if let Err(error) = act(sink) {
+            self.sink = None;
+            self.error.keep(error);
+            self.stop.request();
+        }
+    }
+}
+
+fn panicked() -> Failure {
+    let phrase = "a bug in ringfetch: extraction panicked; please report it";
+    Failure::new(Stage::Extract, Kind::Panic, phrase)
+}

@@ -1,0 +1,13 @@
+//! Floor 4: where results go. Extraction threads turn what was fetched into rows; sinks take those.
+//!
+//! Knows neither cores nor lanes: batches come out of a queue.
+//!
+//! Invariant: whatever comes out of the queue becomes exactly one row, or the run is told to stop.
+
+mod finish;
+mod jsonl;
+mod rows;
+
+pub use finish::{Finished, Finishers, Finishing};
+pub use jsonl::{JsonLines, Writer};
+pub use rows::{Callback, Queue};
