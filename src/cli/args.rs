@@ -1,0 +1,160 @@
+//! What can be typed.
+//!
+//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
+//!
+//! Invariant: the names and defaults are a contract with users' scripts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::cli::values::{duration, header, resolve, selector, size};
+use crate::io::launch::Engine;
+use crate::io::resolve::Override;
+use crate::words::limits;
+
+/// Fetches over HTTP as fast as the kernel allows, and tells the truth about how long it took.
+#[derive(Debug, Parser)]
+#[command(name = "ringfetch", version, max_term_width = 100)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Fetch every URL of a list: one row for each line, as JSON lines
+    Fetch(Box<FetchArgs>),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// What carries the I/O: uring, epoll or tokio
+    ///
+    /// Where the kernel refuses io_uring, epoll serves instead, and a warning says why.
+    #[arg(long, default_value = "uring", value_name = "ENGINE")]
+    pub(super) engine: Engine,
+    /// CPUs to use, such as 0,2-5 [default: all that this process may use]
+    #[arg(long, value_name = "LIST")]
+    pub(super) cores: Option<String>,
+    /// Let the kernel move the threads of the cores between CPUs
+    #[arg(long)]
+    pub(super) no_pin: bool,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Say more; repeat it for still more
+    #[arg(short, action = ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// What to log to standard error, such as ringfetch=debug
+    #[arg(long, value_name = "FILTER")]
+    pub(super) log: Option<String>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub(super) color: Color,
+    /// Write the run's numbers as one JSON object; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary_json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExtractArg {
+    /// Title, links and words of HTML
+    Page,
+    /// Nothing: bodies are counted and forgotten
+    None,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct FetchArgs {
+    /// URLs to fetch, before those of the lists
+    #[arg(value_name = "URL")]
+    pub(super) urls: Vec<String>,
+    /// A list of URLs, one a line; - is standard input; gzip and zstd are recognised
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) input: Vec<PathBuf>,
+    /// Where rows go; - is standard output
+    #[arg(short, long, value_name = "PATH", default_value = "-")]
+    pub(super) output: PathBuf,
+    /// How rows are written
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl", hide_possible_values = true)]
+    pub(super) format: Format,
+    /// Connections in all
+    #[arg(short, long, value_name = "N", default_value_t = limits::CONNECTIONS_DEFAULT)]
+    pub(super) connections: usize,
+    /// Fetches of one host at a time; 0 is no cap, and deals the list to all cores in turn
+    #[arg(long, value_name = "N", default_value_t = limits::PER_HOST_DEFAULT)]
+    pub(super) per_host: usize,
+    /// Least time between two starts on one host
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0")]
+    pub(super) delay: Duration,
+    /// Starts a second in all [default: no limit]
+    #[arg(short = 'R', long, value_name = "N")]
+    pub(super) rate: Option<f64>,
+    /// Time for one whole fetch, redirects and retries included
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub(super) timeout: Duration,
+    /// Time for one connect
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    pub(super) connect_timeout: Duration,
+    /// Failures of one fetch that are tried again, and statuses 408, 429, 500, 502, 503, 504
+    #[arg(long, value_name = "N", default_value_t = limits::RETRIES_DEFAULT)]
+    pub(super) retries: u32,
+    /// Redirects that one fetch follows
+    #[arg(long, value_name = "N", default_value_t = limits::REDIRECTS_DEFAULT)]
+    pub(super) redirects: usize,
+    /// Largest body
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "16Mi")]
+    pub(super) max_body: u64,
+    /// A header field to send; repeat it for more
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
+    pub(super) header: Vec<(String, String)>,
+    /// What the User-Agent field says
+    #[arg(short = 'A', long, value_name = "TEXT")]
+    pub(super) user_agent: Option<String>,
+    /// What is extracted from HTML: page or none
+    #[arg(long, value_name = "WHAT", default_value = "page", hide_possible_values = true)]
+    pub(super) extract: ExtractArg,
+    /// List the texts that a CSS selector matches in each page; repeat it for more
+    #[arg(long, value_name = "NAME=CSS", value_parser = selector)]
+    pub(super) select: Vec<(String, String)>,
+    /// Count a status of 400 or above as failed
+    #[arg(long)]
+    pub(super) fail: bool,
+    /// Connect to ADDR for HOST:PORT, either of which may be *; repeat it for more
+    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = resolve)]
+    pub(super) resolve: Vec<Override>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,197 @@
+//! `ringfetch fetch`: from arguments to an exit code.
+//!
+//! Knows terminals, files and signals; the fetch itself is `command`'s.
+//!
+//! Invariant: whatever ended the run, the rows that were finished are written and the numbers told.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::cli::args::{ExtractArg, FetchArgs, Format};
+use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
+use crate::command::fetch::{Extract, Fetch};
+use crate::command::fetching::{FetchError, Fetching};
+use crate::engine::Stop;
+use crate::io::launch::Pinning;
+use crate::io::{clock, cores};
+use crate::machines::policy::StatusPolicy;
+use crate::machines::stats::summary::Summary;
+use crate::report::progress::{ProgressLine, Snapshot};
+use crate::report::warning::Warning;
+use crate::report::{json, text};
+use crate::sink::Writer;
+use crate::words::limits::PROGRESS_INTERVAL;
+
+/// How often the end of the run is looked for.
+const WATCH_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Runs the fetch that `args` describe; the exit code.
+pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
+    if args.urls.is_empty() && args.input.is_empty() {
+        bail!(
+            "nothing to fetch, hint: give URLs, or a list of them with -i FILE (-i - reads a pipe)"
+        );
+    }
+    let common = &args.common;
+    let fetch = options(args)?;
+    let Format::Jsonl = args.format;
+    let output = open_output(&args.output)?;
+    let stop = Stop::default();
+    listen_for_signals(&stop).context("cannot listen for signals")?;
+    let writer = Writer::start(output).context("cannot start the writer")?;
+    let mut fetching = fetch.start(|| writer.sink(), stop)?;
+    for note in fetching.notes() {
+        if !common.quiet {
+            tell(&warning(note, args));
+        }
+    }
+    watch(&mut fetching, args);
+    let result = fetching.join();
+    let written = writer.join();
+    report(args, result, written)
+}
+
+/// The fetch's options.
+fn options(args: &FetchArgs) -> anyhow::Result<Fetch> {
+    let common = &args.common;
+    Ok(Fetch {
+        urls: args.urls.clone(),
+        files: args.input.clone(),
+        engine: common.engine,
+        cpus: common.cores.as_deref().map(cores::parse).transpose()?,
+        pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
+        connections: args.connections,
+        per_host: args.per_host,
+        delay: args.delay,
+        starts_per_s: args.rate,
+        timeout: args.timeout,
+        connect_timeout: args.connect_timeout,
+        retries: args.retries,
+        redirects: args.redirects,
+        body_bytes_max: args.max_body,
+        headers: args.header.clone(),
+        user_agent: args.user_agent.clone(),
+        extract: match args.extract {
+            ExtractArg::Page => Extract::Page,
+            ExtractArg::None => Extract::Nothing,
+        },
+        selectors: args.select.clone(),
+        status: if args.fail { StatusPolicy::Fail } else { StatusPolicy::Accept },
+        overrides: args.resolve.clone(),
+    })
+}
+
+/// Opens the place that rows go to.
+fn open_output(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
+    if path == Path::new("-") {
+        // Written in large chunks anyway: a line buffer would only copy them.
+        return Ok(Box::new(io::stdout()));
+    }
+    let file = File::create(path)
+        .with_context(|| format!("cannot write the output: {}, hint: -o PATH", path.display()))?;
+    Ok(Box::new(file))
+}
+
+/// The first signal requests a stop, the second ends the process.
+fn listen_for_signals(stop: &Stop) -> io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the second signal finds the flag that the first one set.
+        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), stop.flag())?;
+        flag::register(signal, stop.flag())?;
+    }
+    Ok(())
+}
+
+/// Waits for the end of the cores, and shows how far they have come.
+fn watch(fetching: &mut Fetching, args: &FetchArgs) {
+    let is_shown = !args.common.quiet && io::stderr().is_terminal();
+    let mut line = if is_shown { ProgressLine::stderr() } else { ProgressLine::hidden() };
+    let mut drawn_at = clock::now();
+    while !fetching.is_over() {
+        clock::pause(WATCH_INTERVAL);
+        if clock::now().since(drawn_at) < PROGRESS_INTERVAL {
+            continue;
+        }
+        drawn_at = clock::now();
+        let progress = fetching.progress();
+        line.show(&Snapshot {
+            elapsed: progress.elapsed,
+            rows: progress.reading.rows,
+            failed: progress.reading.failed,
+            in_flight: progress.reading.in_flight,
+            bytes: progress.reading.body_bytes,
+            lines: progress.lines,
+            read: progress.input,
+        });
+    }
+    line.finish();
+}
+
+/// Tells what came of the run; the exit code.
+fn report(
+    args: &FetchArgs,
+    result: Result<Summary, FetchError>,
+    written: io::Result<()>,
+) -> anyhow::Result<u8> {
+    let mut error = None;
+    let summary = match result {
+        Ok(summary) => summary,
+        Err(FetchError::Input(reason, Some(summary))) => {
+            error = Some(FetchError::Input(reason, None));
+            *summary
+        }
+        Err(reason) => return Err(reason.into()),
+    };
+    let is_closed = match written {
+        Ok(()) => false,
+        Err(reason) if reason.kind() == io::ErrorKind::BrokenPipe => true,
+        Err(reason) => return Err(FetchError::Output(reason).into()),
+    };
+    if !args.common.quiet && !is_closed {
+        tell(&text::text(&summary, paint(&args.common)));
+    }
+    if let Some(path) = &args.common.summary_json {
+        write_summary(path, &summary)?;
+    }
+    if let Some(error) = error {
+        tell(&format!("error: {error}\n"));
+        return Ok(COULD_NOT_RUN);
+    }
+    Ok(match (is_closed, summary.interrupted, summary.failed) {
+        // A reader that has seen enough is no failure.
+        (true, _, _) => DONE,
+        (false, true, _) => INTERRUPTED,
+        (false, false, 0) => DONE,
+        (false, false, _) => SOME_FAILED,
+    })
+}
+
+fn write_summary(path: &Path, summary: &Summary) -> anyhow::Result<()> {
+    let text = json::json(summary) + "\n";
+    if path == Path::new("-") {
+        return match io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        };
+    }
+    std::fs::write(path, text)
+        .with_context(|| format!("cannot write the summary: {}", path.display()))
+}
+
+/// A note of the run as a warning.
+fn warning(note: &str, args: &FetchArgs) -> String {
+    let (what, hint) = note.split_once(", hint: ").unwrap_or((note, ""));
+    let warning = Warning::new(what);
+    let warning = if hint.is_empty() { warning } else { warning.hint(hint) };
+    let mut line = warning.text(paint(&args.common));
+    if !line.ends_with('\n') {
+        line.push('\n');
+    }
+    line
+}
