@@ -63,10 +63,21 @@ pub const HTML_DEPTH_MAX: usize = 512;
 pub const HTML_PIECE_BYTES: usize = 8 * 1024;
 /// Most attributes of one tag; a tag with more stops the parser, which is quadratic in them.
 pub const HTML_ATTRIBUTES_MAX: usize = 1024;
-/// Most elements and attributes in one tree; a page can ask for more than it has bytes.
+/// Most elements and attributes in one tree: unclosed formatting elements, reopened at every
+/// paragraph, make more of them than a page has bytes.
 pub const HTML_NODES_MAX: usize = 2_000_000;
-/// Most open elements that the parser may walk over in one page, summed over its tokens.
-pub const HTML_STEPS_MAX: u64 = 50_000_000;
+/// Elements and attributes that a page of any size may have; beyond that, one for each
+/// [`HTML_BYTES_PER_NODE`].
+pub const HTML_NODES_FREE: usize = 50_000;
+/// No page without reopened elements has more elements and attributes than one for so many bytes.
+pub const HTML_BYTES_PER_NODE: usize = 2;
+/// Open elements that the parser may walk over in a page of any size, summed over its tokens;
+/// beyond that, [`HTML_STEPS_PER_BYTE`].
+pub const HTML_STEPS_FREE: u64 = 4_000_000;
+/// Open elements that the parser may walk over for each byte; ordinary pages make it walk over two.
+pub const HTML_STEPS_PER_BYTE: u64 = 16;
+/// Most bytes that the links of one page come to, resolved: a long base makes long links.
+pub const LINKS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How much of a page is searched for its encoding (HTML Standard, "prescan a byte stream").
 pub const CHARSET_PRESCAN_BYTES: usize = 1024;
 /// Most texts that one selector keeps of one page.

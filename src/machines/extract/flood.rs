@@ -53,6 +53,17 @@ impl Flood {
         flood
     }
 
+    /// Follows the tag that `text` consists of, the beginning of a page in which the tokenizer had
+    /// nothing to say yet.
+    pub(super) fn from_start(text: &str) -> Self {
+        let mut flood = Self { readings: [None; STATES.len()] };
+        if let Some(tag) = text.strip_prefix('<') {
+            flood.enter(State::TagOpen, 0);
+            flood.handle_bytes(tag.as_bytes());
+        }
+        flood
+    }
+
     /// Follows the tags through `bytes`, in which none ended.
     pub(super) fn handle_bytes(&mut self, bytes: &[u8]) {
         for byte in bytes {
@@ -125,6 +136,15 @@ mod tests {
         check("<", "a b c", 2);
         check("<a b = ", " 'c d' e = f g", 3);
         check("<a b='<i c d", " e f", 4);
+    }
+
+    #[test]
+    fn a_page_may_be_one_tag_without_end() {
+        let attributes = |text| Flood::from_start(text).attributes();
+        assert_eq!(attributes("<a b c d"), 3);
+        assert_eq!(attributes("<a href='x <b c d e f"), 1);
+        assert_eq!(attributes("<!-- <b c d e f"), 0);
+        assert_eq!(attributes(""), 0);
     }
 
     #[test]

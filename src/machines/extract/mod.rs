@@ -31,7 +31,8 @@ pub struct Extractor {
 pub struct Extracted {
     /// The page, or as much of it as the bounds of [`limits`](crate::words::limits) allowed.
     pub page: Page,
-    /// Which bound ended the reading early: `too_deep` or `too_many`, of stage `extract`.
+    /// Which bound the page broke, of stage `extract`: `too_deep` or `too_many` where the reading
+    /// ended early or selected text was left out, `too_large` where links were.
     pub note: Option<Failure>,
 }
 

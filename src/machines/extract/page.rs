@@ -17,7 +17,8 @@ use scraper::{Html, Node};
 use super::links::Resolver;
 use super::select::{Named, Texts};
 use super::text::{Collapsed, Words};
-use crate::words::failure::Failure;
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::limits::LINKS_BYTES_MAX;
 use crate::words::row::{Page, Selected};
 
 /// Reads the tree of one page that was fetched from `url` and decoded from `encoding`.
@@ -43,8 +44,8 @@ pub(super) fn gather(
         }
     });
     let resolver = Resolver::new(url, reading.base, encoding);
-    let links = reading.hrefs.iter().filter_map(|href| resolver.resolve(href)).collect();
-    let (selected, note) = texts.finish();
+    let (links, links_note) = resolve(&resolver, &reading.hrefs);
+    let (selected, texts_note) = texts.finish();
     let page = Page {
         title: reading.title,
         links,
@@ -52,7 +53,28 @@ pub(super) fn gather(
         charset: super::charset::lower_case_name(encoding),
         select: Selected(selected),
     };
-    (page, note)
+    (page, links_note.or(texts_note))
+}
+
+const LINKS_TOO_LARGE: Failure = Failure::new(
+    Stage::Extract,
+    Kind::TooLarge,
+    "the links come to more than 32 MiB; the rest was left out",
+);
+const _: () = assert!(LINKS_BYTES_MAX == 32 * 1024 * 1024, "the phrase above names the size");
+
+/// The links that `hrefs` refer to, up to a size.
+fn resolve(resolver: &Resolver, hrefs: &[&str]) -> (Vec<String>, Option<Failure>) {
+    let mut links = Vec::with_capacity(hrefs.len());
+    let mut bytes_left = LINKS_BYTES_MAX;
+    for link in hrefs.iter().filter_map(|href| resolver.resolve(href)) {
+        let Some(left) = bytes_left.checked_sub(link.len()) else {
+            return (links, Some(LINKS_TOO_LARGE));
+        };
+        bytes_left = left;
+        links.push(link);
+    }
+    (links, None)
 }
 
 /// Which selectors match which elements. `scraper` looks at elements in the order of their making,

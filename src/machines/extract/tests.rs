@@ -1,6 +1,8 @@
 use super::*;
 use crate::words::failure::{Kind, Stage};
-use crate::words::limits::{HTML_DEPTH_MAX, SELECTED_BYTES_MAX, SELECTED_TEXTS_MAX};
+use crate::words::limits::{
+    HTML_DEPTH_MAX, LINKS_BYTES_MAX, SELECTED_BYTES_MAX, SELECTED_TEXTS_MAX,
+};
 
 const URL: &str = "http://a/b/c";
 
@@ -198,12 +200,31 @@ fn tags_and_tag_content_without_bound_end_the_reading() {
     let attributes: String = (0..50_000).map(|n| format!(" a{n}=x")).collect();
     check_stopped(&format!("<p{attributes}>"), Kind::TooMany);
     check_stopped(&format!("<p{attributes}"), Kind::TooMany);
+    assert_eq!(extract(format!("<p{attributes}")).note.map(|n| n.kind), Some(Kind::TooMany));
     check_stopped(&format!("</p{}>", attributes.replace("=x", "/")), Kind::TooMany);
     // Every paragraph reopens five hundred elements.
-    let reopened = format!("<p>{}{}", unlike("b", 500), "<p>x".repeat(80_000));
+    let reopened = format!("<p>{}{}", unlike("b", 500), "<p>x".repeat(20_000));
     check_stopped(&reopened, Kind::TooMany);
-    let deep = format!("{}{}", "<div>".repeat(500), "<p></p>".repeat(100_000));
+    let deep = format!("{}{}", "<div>".repeat(500), "<p></p>".repeat(20_000));
     check_stopped(&deep, Kind::TooMany);
+}
+
+#[test]
+fn a_long_base_does_not_make_endless_links() {
+    let base = format!("<base href='/{}/'>", "d".repeat(1_000_000));
+    let Extracted { page, note } = extract(base + &"<a href=x></a>".repeat(100));
+    let bytes: usize = page.links.iter().map(String::len).sum();
+    assert!(bytes <= LINKS_BYTES_MAX && bytes > LINKS_BYTES_MAX - 1_100_000, "{bytes}");
+    assert_eq!(note.map(|note| note.kind), Some(Kind::TooLarge));
+}
+
+#[test]
+fn attributes_of_repeated_body_tags_are_dropped_beyond_a_bound() {
+    let tags: String = (0..2_000).map(|n| format!("<body a{n}=x>")).collect();
+    let extractor = extractor(&["first=body[a0]", "last=body[a1999]"]);
+    let page = extractor.extract(format!("{tags}w").as_bytes(), None, URL).page;
+    assert_eq!(page.select.0[0].1, ["w"]);
+    assert!(page.select.0[1].1.is_empty());
 }
 
 #[test]

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
 
-use ego_tree::NodeId;
+use ego_tree::{NodeId, Tree};
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, Tracer, TreeSink};
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{
@@ -19,16 +19,19 @@ use html5ever::tokenizer::{
 };
 use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
 use html5ever::{Attribute, QualName, TokenizerResult};
-use scraper::{Html, HtmlTreeSink};
+use scraper::{Html, HtmlTreeSink, Node};
 
 use super::flood::Flood;
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::limits::{
-    HTML_ATTRIBUTES_MAX, HTML_DEPTH_MAX, HTML_NODES_MAX, HTML_PIECE_BYTES, HTML_STEPS_MAX,
+    HTML_ATTRIBUTES_MAX, HTML_BYTES_PER_NODE, HTML_DEPTH_MAX, HTML_NODES_FREE, HTML_NODES_MAX,
+    HTML_PIECE_BYTES, HTML_STEPS_FREE, HTML_STEPS_PER_BYTE,
 };
 
 /// Tokens after which the open elements are counted again, where nothing asks for it earlier.
 const TOKENS_PER_COUNT: u32 = 32;
+/// Bytes of a page for each node that the tree has room for at once; real pages have 10 to 30.
+const BYTES_PER_NODE: usize = 16;
 /// What the builder holds besides the open elements: the document, and its pointers to head and form.
 const OTHER_HANDLES: usize = 3;
 
@@ -36,13 +39,16 @@ const OTHER_HANDLES: usize = 3;
 ///
 /// Scripting counts as enabled, as in browsers: what stands in `noscript` is text, not elements.
 pub(super) fn parse(text: &str) -> (Html, Option<Failure>) {
+    let mut html = Html::new_document();
+    html.tree = Tree::with_capacity(Node::Document, text.len() / BYTES_PER_NODE);
     let sink = CountingSink {
-        inner: HtmlTreeSink::new(Html::new_document()),
+        inner: HtmlTreeSink::new(html),
         elements: Cell::new(0),
         attributes: Cell::new(0),
+        added: Cell::new(0),
     };
     let opts = TreeBuilderOpts { scripting_enabled: true, ..TreeBuilderOpts::default() };
-    let guard = Guard::new(TreeBuilder::new(sink, opts));
+    let guard = Guard::new(TreeBuilder::new(sink, opts), text.len());
     // The byte order mark went with the decoding; a second one is text.
     let opts = TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() };
     let tokenizer = Tokenizer::new(guard, opts);
@@ -55,7 +61,7 @@ pub(super) fn parse(text: &str) -> (Html, Option<Failure>) {
 fn feed(tokenizer: &Tokenizer<Guard>, text: &str) {
     let guard = &tokenizer.sink;
     let input = BufferQueue::default();
-    let mut spoken = "";
+    let mut spoken = None;
     let mut flood: Option<Flood> = None;
     let mut rest = text;
     while !rest.is_empty() {
@@ -66,12 +72,22 @@ fn feed(tokenizer: &Tokenizer<Guard>, text: &str) {
         // Scripts and declared encodings interrupt the tokenizer; neither is acted upon.
         while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
         if guard.tokens.get() != tokens {
-            spoken = piece;
+            spoken = Some(piece);
             flood = None;
         } else {
             // One tag, comment or doctype has swallowed a whole piece.
-            let flood = flood.get_or_insert_with(|| Flood::after(spoken));
-            flood.handle_bytes(piece.as_bytes());
+            let flood = match (&mut flood, spoken) {
+                (None, None) => flood.insert(Flood::from_start(piece)),
+                (None, Some(spoken)) => {
+                    let flood = flood.insert(Flood::after(spoken));
+                    flood.handle_bytes(piece.as_bytes());
+                    flood
+                }
+                (Some(flood), _) => {
+                    flood.handle_bytes(piece.as_bytes());
+                    flood
+                }
+            };
             if flood.attributes() > HTML_ATTRIBUTES_MAX {
                 guard.stop(TOO_MANY_ATTRIBUTES);
             }
@@ -98,9 +114,8 @@ const _: () = assert!(HTML_ATTRIBUTES_MAX == 1024, "the phrase above names the n
 const TOO_MANY_NODES: Failure = Failure::new(
     Stage::Extract,
     Kind::TooMany,
-    "the page has more than 2 million elements and attributes; it was read up to there",
+    "the page has too many elements and attributes for its size; it was read up to there",
 );
-const _: () = assert!(HTML_NODES_MAX == 2_000_000, "the phrase above names the number");
 const TOO_MANY_STEPS: Failure = Failure::new(
     Stage::Extract,
     Kind::TooMany,
@@ -110,6 +125,8 @@ const TOO_MANY_STEPS: Failure = Failure::new(
 /// Stands between the tokenizer and the tree builder, and ends the building at a bound.
 struct Guard {
     builder: TreeBuilder<NodeId, CountingSink>,
+    nodes_max: usize,
+    steps_max: u64,
     stopped: Cell<Option<Failure>>,
     /// Tokens seen, but for parse errors.
     tokens: Cell<u64>,
@@ -123,9 +140,12 @@ struct Guard {
 }
 
 impl Guard {
-    fn new(builder: TreeBuilder<NodeId, CountingSink>) -> Self {
+    fn new(builder: TreeBuilder<NodeId, CountingSink>, text_bytes: usize) -> Self {
+        let nodes_max = HTML_NODES_FREE + text_bytes / HTML_BYTES_PER_NODE;
         Self {
             builder,
+            nodes_max: nodes_max.min(HTML_NODES_MAX),
+            steps_max: HTML_STEPS_FREE + HTML_STEPS_PER_BYTE * text_bytes as u64,
             stopped: Cell::new(None),
             tokens: Cell::new(0),
             held: Cell::new(0),
@@ -159,9 +179,9 @@ impl Guard {
         self.steps.set(self.steps.get() + held as u64 * u64::from(tokens));
         if held > HTML_DEPTH_MAX + OTHER_HANDLES && self.depth() > HTML_DEPTH_MAX {
             self.stop(TOO_DEEP);
-        } else if self.steps.get() > HTML_STEPS_MAX {
+        } else if self.steps.get() > self.steps_max {
             self.stop(TOO_MANY_STEPS);
-        } else if elements + sink.attributes.get() > HTML_NODES_MAX {
+        } else if elements + sink.attributes.get() > self.nodes_max {
             self.stop(TOO_MANY_NODES);
         }
     }
@@ -237,6 +257,8 @@ struct CountingSink {
     inner: HtmlTreeSink,
     elements: Cell<usize>,
     attributes: Cell<usize>,
+    /// Attributes of tags whose element existed: those of repeated `html` and `body` tags.
+    added: Cell<usize>,
 }
 
 impl TreeSink for CountingSink {
@@ -316,7 +338,11 @@ impl TreeSink for CountingSink {
     }
 
     fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
-        self.attributes.set(self.attributes.get() + attributes.len());
+        // LIMIT: each one is inserted into a sorted list, and no page needs many.
+        self.added.set(self.added.get() + attributes.len());
+        if self.added.get() > HTML_ATTRIBUTES_MAX {
+            return;
+        }
         self.inner.add_attrs_if_missing(target, attributes);
     }
 
