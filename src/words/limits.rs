@@ -66,6 +66,9 @@ pub const HTML_ATTRIBUTES_MAX: usize = 1024;
 /// Most elements and attributes in one tree: unclosed formatting elements, reopened at every
 /// paragraph, make more of them than a page has bytes.
 pub const HTML_NODES_MAX: usize = 2_000_000;
+/// Most different names of elements and attributes, of 8 bytes and more, in one page: the parser
+/// keeps them in 4096 linked lists, and which one a name goes to can be foreseen.
+pub const HTML_LONG_NAMES_MAX: usize = 4096;
 /// Elements and attributes that a page of any size may have; beyond that, one for each
 /// [`HTML_BYTES_PER_NODE`].
 pub const HTML_NODES_FREE: usize = 50_000;
@@ -84,6 +87,9 @@ pub const CHARSET_PRESCAN_BYTES: usize = 1024;
 pub const SELECTED_TEXTS_MAX: usize = 10_000;
 /// Most bytes of text that one selector keeps of one page.
 pub const SELECTED_BYTES_MAX: usize = 1024 * 1024;
+/// Most pairs of siblings in one page that a selector with `~` is tried on: it compares each element
+/// with all before it.
+pub const SELECTED_SIBLINGS_MAX: u64 = 10_000_000;
 /// Most nodes that are read for the selected texts of one page.
 pub const SELECTED_NODES_MAX: usize = 4_000_000;
 

@@ -15,10 +15,10 @@ use scraper::node::Element;
 use scraper::{Html, Node};
 
 use super::links::Resolver;
-use super::select::{Named, Texts};
+use super::select::{Named, Siblings, Texts};
 use super::text::{Collapsed, Words};
 use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::LINKS_BYTES_MAX;
+use crate::words::limits::{LINKS_BYTES_MAX, SELECTED_SIBLINGS_MAX};
 use crate::words::row::{Page, Selected};
 
 /// Reads the tree of one page that was fetched from `url` and decoded from `encoding`.
@@ -30,7 +30,7 @@ pub(super) fn gather(
 ) -> (Page, Option<Failure>) {
     let mut reading = Reading::default();
     let mut texts = Texts::new(selectors);
-    let matches = matches(html, selectors);
+    let matches = matches(html, selectors, &mut texts);
     read_in_order(html.tree.root(), |step| match step {
         Step::Enter(node) => {
             for selector in matches.get(&node.id()).into_iter().flatten() {
@@ -79,14 +79,26 @@ fn resolve(resolver: &Resolver, hrefs: &[&str]) -> (Vec<String>, Option<Failure>
 
 /// Which selectors match which elements. `scraper` looks at elements in the order of their making,
 /// with caches that it shares with nobody, so the order of the document is restored by look-up.
-fn matches(html: &Html, selectors: &[Named]) -> HashMap<NodeId, Vec<usize>> {
+fn matches(html: &Html, selectors: &[Named], texts: &mut Texts<'_>) -> HashMap<NodeId, Vec<usize>> {
     let mut matches: HashMap<NodeId, Vec<usize>> = HashMap::new();
     for (idx, named) in selectors.iter().enumerate() {
+        if named.siblings == Siblings::All && sibling_pairs(html) > SELECTED_SIBLINGS_MAX {
+            texts.leave_out();
+            continue;
+        }
         for element in html.select(&named.selector) {
             matches.entry(element.id()).or_default().push(idx);
         }
     }
     matches
+}
+
+/// How many pairs of elements in the tree have one parent.
+fn sibling_pairs(html: &Html) -> u64 {
+    let children = |node: NodeRef<'_, Node>| {
+        node.children().filter(|child| child.value().is_element()).count() as u64
+    };
+    html.tree.nodes().map(|node| children(node).pow(2) / 2).sum()
 }
 
 /// Whether the children of a node are read.

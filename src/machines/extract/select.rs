@@ -41,6 +41,27 @@ impl SelectorError {
 pub(super) struct Named {
     pub(super) name: String,
     pub(super) selector: Selector,
+    /// Whether an element is compared with all its siblings before it.
+    pub(super) siblings: Siblings,
+}
+
+/// How many siblings of an element a selector looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Siblings {
+    /// One at most, or some that are remembered from element to element.
+    Few,
+    /// All, for each element again: it has the combinator `~`.
+    All,
+}
+
+impl Siblings {
+    /// What the selector `css` looks at. A `~` inside a quoted string counts as well.
+    fn of(css: &str) -> Self {
+        let mut tildes = css.match_indices('~');
+        // `~=` compares the words of an attribute.
+        let is_combinator = tildes.any(|(at, _)| !css[at + 1..].starts_with('='));
+        if is_combinator { Self::All } else { Self::Few }
+    }
 }
 
 /// Splits `NAME=CSS` at the first equals sign.
@@ -70,7 +91,7 @@ pub(super) fn compile(selectors: &[(String, String)]) -> Result<Vec<Named>, Sele
             return Err(error("the name is used twice".to_owned()));
         }
         let selector = Selector::parse(css).map_err(|kind| error(reason(&kind)))?;
-        compiled.push(Named { name: name.clone(), selector });
+        compiled.push(Named { name: name.clone(), selector, siblings: Siblings::of(css) });
     }
     Ok(compiled)
 }
@@ -79,6 +100,11 @@ const CUT: Failure = Failure::new(
     Stage::Extract,
     Kind::TooMany,
     "a selector matched more text than is kept; hint: make it narrower",
+);
+const TOO_MANY_SIBLINGS: Failure = Failure::new(
+    Stage::Extract,
+    Kind::TooMany,
+    "a selector with ~ was left out, the page has too many siblings; hint: use > or +",
 );
 
 /// The texts that the selectors of one page matched so far.
@@ -106,6 +132,11 @@ impl<'a> Texts<'a> {
         };
         let kept = selectors.iter().map(kept).collect();
         Self { kept, nodes_left: SELECTED_NODES_MAX, note: None }
+    }
+
+    /// Notes that a selector was not tried at all.
+    pub(super) fn leave_out(&mut self) {
+        self.note = Some(TOO_MANY_SIBLINGS);
     }
 
     /// Keeps the text of `element` for the selector number `selector`: all text in it, but for that

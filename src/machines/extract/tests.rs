@@ -202,11 +202,28 @@ fn tags_and_tag_content_without_bound_end_the_reading() {
     check_stopped(&format!("<p{attributes}"), Kind::TooMany);
     assert_eq!(extract(format!("<p{attributes}")).note.map(|n| n.kind), Some(Kind::TooMany));
     check_stopped(&format!("</p{}>", attributes.replace("=x", "/")), Kind::TooMany);
+    let names = |tag: &str| (0..5_000).map(|n| format!("<{tag}{n}>x")).collect::<String>();
+    check_stopped(&names("br long-name-"), Kind::TooMany);
+    check_stopped(&names("/long-name-"), Kind::TooMany);
+    assert_eq!(extract(names("br x-")).note, None);
     // Every paragraph reopens five hundred elements.
     let reopened = format!("<p>{}{}", unlike("b", 500), "<p>x".repeat(20_000));
     check_stopped(&reopened, Kind::TooMany);
     let deep = format!("{}{}", "<div>".repeat(500), "<p></p>".repeat(20_000));
     check_stopped(&deep, Kind::TooMany);
+}
+
+#[test]
+fn a_selector_that_compares_all_siblings_is_left_out_where_they_are_many() {
+    let tried = |count: usize| {
+        let body = format!("<h1>a</h1>{}", "<p>b".repeat(count));
+        let extractor = extractor(&["slow=h1 ~ p", "quick=h1 + p", "word=[a~=b]"]);
+        let Extracted { page, note } = extractor.extract(body.as_bytes(), None, URL);
+        assert_eq!(page.select.0[1].1, ["b"]);
+        (page.select.0[0].1.len(), note.map(|note| note.kind))
+    };
+    assert_eq!(tried(1_000), (1_000, None));
+    assert_eq!(tried(5_000), (0, Some(Kind::TooMany)));
 }
 
 #[test]

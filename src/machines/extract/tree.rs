@@ -10,28 +10,29 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
+use std::collections::HashSet;
 
-use ego_tree::{NodeId, Tree};
+use ego_tree::NodeId;
 use html5ever::interface::{ElementFlags, NodeOrText, QuirksMode, Tracer, TreeSink};
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{
-    BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+    BufferQueue, Tag, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
-use html5ever::{Attribute, QualName, TokenizerResult};
-use scraper::{Html, HtmlTreeSink, Node};
+use html5ever::{Attribute, LocalName, QualName, TokenizerResult};
+use scraper::{Html, HtmlTreeSink};
 
 use super::flood::Flood;
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::limits::{
-    HTML_ATTRIBUTES_MAX, HTML_BYTES_PER_NODE, HTML_DEPTH_MAX, HTML_NODES_FREE, HTML_NODES_MAX,
-    HTML_PIECE_BYTES, HTML_STEPS_FREE, HTML_STEPS_PER_BYTE,
+    HTML_ATTRIBUTES_MAX, HTML_BYTES_PER_NODE, HTML_DEPTH_MAX, HTML_LONG_NAMES_MAX, HTML_NODES_FREE,
+    HTML_NODES_MAX, HTML_PIECE_BYTES, HTML_STEPS_FREE, HTML_STEPS_PER_BYTE,
 };
 
 /// Tokens after which the open elements are counted again, where nothing asks for it earlier.
 const TOKENS_PER_COUNT: u32 = 32;
-/// Bytes of a page for each node that the tree has room for at once; real pages have 10 to 30.
-const BYTES_PER_NODE: usize = 16;
+/// Names up to this many bytes are held in place by the parser, longer ones in its shared table.
+const SHORT_NAME_BYTES: usize = 7;
 /// What the builder holds besides the open elements: the document, and its pointers to head and form.
 const OTHER_HANDLES: usize = 3;
 
@@ -39,10 +40,8 @@ const OTHER_HANDLES: usize = 3;
 ///
 /// Scripting counts as enabled, as in browsers: what stands in `noscript` is text, not elements.
 pub(super) fn parse(text: &str) -> (Html, Option<Failure>) {
-    let mut html = Html::new_document();
-    html.tree = Tree::with_capacity(Node::Document, text.len() / BYTES_PER_NODE);
     let sink = CountingSink {
-        inner: HtmlTreeSink::new(html),
+        inner: HtmlTreeSink::new(Html::new_document()),
         elements: Cell::new(0),
         attributes: Cell::new(0),
         added: Cell::new(0),
@@ -111,6 +110,12 @@ const TOO_MANY_ATTRIBUTES: Failure = Failure::new(
     "a tag has more than 1024 attributes; the page was read up to there",
 );
 const _: () = assert!(HTML_ATTRIBUTES_MAX == 1024, "the phrase above names the number");
+const TOO_MANY_NAMES: Failure = Failure::new(
+    Stage::Extract,
+    Kind::TooMany,
+    "the page has more than 4096 names of elements and attributes; it was read up to there",
+);
+const _: () = assert!(HTML_LONG_NAMES_MAX == 4096, "the phrase above names the number");
 const TOO_MANY_NODES: Failure = Failure::new(
     Stage::Extract,
     Kind::TooMany,
@@ -137,6 +142,7 @@ struct Guard {
     /// Tokens since then.
     tokens_since: Cell<u32>,
     steps: Cell<u64>,
+    long_names: RefCell<HashSet<LocalName>>,
 }
 
 impl Guard {
@@ -152,11 +158,31 @@ impl Guard {
             elements_then: Cell::new(0),
             tokens_since: Cell::new(0),
             steps: Cell::new(0),
+            long_names: RefCell::default(),
         }
     }
 
     fn stop(&self, failure: Failure) {
         self.stopped.set(Some(failure));
+    }
+
+    /// Looks at the bounds of one tag before it goes to the builder.
+    fn inspect(&self, tag: &Tag) {
+        if tag.attrs.len() > HTML_ATTRIBUTES_MAX {
+            return self.stop(TOO_MANY_ATTRIBUTES);
+        }
+        let attributes = tag.attrs.iter().map(|attribute| &attribute.name.local);
+        for name in std::iter::once(&tag.name).chain(attributes) {
+            if name.len() > SHORT_NAME_BYTES {
+                let mut names = self.long_names.borrow_mut();
+                if !names.contains(name) {
+                    names.insert(name.clone());
+                }
+            }
+        }
+        if self.long_names.borrow().len() > HTML_LONG_NAMES_MAX {
+            self.stop(TOO_MANY_NAMES);
+        }
     }
 
     /// Looks at the bounds after one token.
@@ -206,9 +232,7 @@ impl TokenSink for Guard {
         match &token {
             // Nobody reads them, and a duplicate attribute must not pass for progress.
             Token::ParseError(_) => return TokenSinkResult::Continue,
-            Token::TagToken(tag) if tag.attrs.len() > HTML_ATTRIBUTES_MAX => {
-                self.stop(TOO_MANY_ATTRIBUTES);
-            }
+            Token::TagToken(tag) => self.inspect(tag),
             _ => {}
         }
         self.tokens.set(self.tokens.get() + 1);
