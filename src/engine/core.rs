@@ -28,7 +28,7 @@ use crate::words::instant::Instant;
 use crate::words::job::{Fetched, Intake, Job};
 use crate::words::limits::{
     EXHAUSTED_PAUSE, IDLE_CONNECTION_MAX, MOVED_JOBS_MAX, ROW_BATCH, ROW_BATCH_BODY_BYTES,
-    SHARD_JOBS_LOW, STOP_GRACE, SWEEP_INTERVAL,
+    SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE, SWEEP_INTERVAL,
 };
 
 /// What ends the operations of an engine's socket.
@@ -72,6 +72,8 @@ struct Outbox {
 #[derive(Default)]
 struct Waiting {
     feeder: Option<Waker>,
+    /// Whether the feeder waits for room, and not for lines.
+    needs_room: bool,
     lanes: Vec<Option<Waker>>,
     /// Lanes with a waker, the latest last: it is the one whose memory is warm.
     idle: Vec<usize>,
@@ -291,9 +293,11 @@ impl<I: Io> Core<I> {
             if self.is_over.get() {
                 return Poll::Ready(None);
             }
-            self.waiting.borrow_mut().feeder = Some(context.waker().clone());
+            let waiting = &mut *self.waiting.borrow_mut();
+            waiting.feeder = Some(context.waker().clone());
             let held = self.shard.borrow().len() + self.moved.borrow().len();
-            if held >= SHARD_JOBS_LOW {
+            waiting.needs_room = held >= SHARD_JOBS_MAX;
+            if waiting.needs_room {
                 return Poll::Pending;
             }
             batch.as_mut().poll(context).map(Result::ok)
@@ -319,7 +323,11 @@ impl<I: Io> Core<I> {
         let (has_ready, has_room) = (shard.has_ready(), shard.len() < SHARD_JOBS_LOW);
         drop(shard);
         let waiting = &mut *self.waiting.borrow_mut();
-        if has_room && let Some(feeder) = waiting.feeder.take() {
+        if has_room
+            && waiting.needs_room
+            && let Some(feeder) = waiting.feeder.take()
+        {
+            waiting.needs_room = false;
             feeder.wake();
         }
         if !has_ready {

@@ -104,6 +104,11 @@ impl Source for Input {
         }
     }
 
+    fn is_buffered(&self) -> bool {
+        let list = self.open.as_ref();
+        !self.urls.as_slice().is_empty() || list.is_some_and(|list| list.lines.is_buffered())
+    }
+
     /// Bytes as they lie in the files: compressed ones where a list is compressed. None where a
     /// list is no regular file.
     fn size_hint(&self) -> Option<SourceSize> {

@@ -117,6 +117,27 @@ impl<R: Read> Lines<R> {
         if self.is_too_long { Line::TooLong(text) } else { Line::Text(text) }
     }
 
+    /// Whether the next line lies in the buffer as a whole, so that [`advance`](Self::advance) need
+    /// not read.
+    #[must_use]
+    pub fn is_buffered(&self) -> bool {
+        let mut rest = &self.buf[self.start..self.end];
+        if self.state == State::Rest {
+            let Some(end) = memchr(b'\n', rest) else { return false };
+            rest = &rest[end..];
+        }
+        // Bounded by the buffer; comments are looked at once here and once when they are skipped.
+        loop {
+            rest = rest.trim_ascii_start();
+            match (rest.first(), memchr(b'\n', rest)) {
+                (None, _) => return false,
+                (Some(b'#'), Some(end)) => rest = &rest[end..],
+                (Some(b'#'), None) => return false,
+                (Some(_), end) => return end.is_some() || self.has_ended,
+            }
+        }
+    }
+
     /// Reads until the line at `start` is complete or known to be over-long, and marks it.
     fn find_line(&mut self) -> io::Result<()> {
         let mut searched = 0;
@@ -205,6 +226,10 @@ impl<R: Read + Send> Source for Lines<R> {
     fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         Ok(if self.advance()? { Some(self.line()) } else { None })
     }
+
+    fn is_buffered(&self) -> bool {
+        self.is_buffered()
+    }
 }
 
 /// A line that is at hand as a whole.
@@ -290,6 +315,23 @@ mod tests {
         let wanted: Vec<_> = wanted.iter().map(|text| (true, (*text).to_owned())).collect();
         assert_eq!(collect(input.as_ref()), wanted);
         assert_eq!(collect(Pieces::new(input.as_ref(), &[1])), wanted);
+    }
+
+    #[test]
+    fn a_line_is_at_hand_where_it_can_be_given_without_reading() {
+        for (text, expected) in [
+            ("a\nb\n", true),
+            ("a\n\n \n#c\nb\n", true),
+            ("a\n", false),
+            ("a\nb", false),
+            ("a\n#c\n", false),
+            ("a\n#c", false),
+        ] {
+            let mut lines = Lines::new(text.as_bytes());
+            assert!(!lines.is_buffered(), "{text:?}");
+            assert!(lines.advance().unwrap());
+            assert_eq!(lines.is_buffered(), expected, "{text:?}");
+        }
     }
 
     #[test]
