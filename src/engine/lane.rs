@@ -79,13 +79,18 @@ fn judge<I: Io>(
         true => Verdict::Done(exchanged.failure),
         false => core.shared.settings.policy.judge(&job, &progress, outcome, now, chance),
     };
-    if let Verdict::Done(failure) = verdict {
-        return Some(finished(job, *progress, exchanged, failure, now));
+    match verdict {
+        Verdict::Done(failure) => return Some(finished(job, *progress, exchanged, failure, now)),
+        Verdict::Refused(failure, target) => {
+            progress.redirects.push(target.into_url());
+            return Some(finished(job, *progress, exchanged, Some(failure), now));
+        }
+        Verdict::Retry(_) | Verdict::Redirect(_) => {}
     }
     let discarded = exchanged.response.map_or(0, |response| response.wire_bytes);
     core.tally.borrow_mut().discarded_bytes += discarded;
     match verdict {
-        Verdict::Done(_) => unreachable!("a job that is done was handed on above"),
+        Verdict::Done(_) | Verdict::Refused(..) => unreachable!("handed on above"),
         Verdict::Retry(at) => {
             progress.retries += 1;
             core.tally.borrow_mut().retries += 1;

@@ -28,8 +28,8 @@ pub struct Politeness {
 }
 
 impl Politeness {
-    /// Whether a job belongs to the core that its origin hashes to. Without any rule for hosts, jobs
-    /// are dealt to all cores in turn instead, so that a list of one host uses every core.
+    /// Whether a job belongs to the core that its origin hashes to. Without any rule for hosts,
+    /// jobs are dealt to all cores in turn instead, so that a list of one host uses every core.
     #[must_use]
     pub fn is_by_host(&self) -> bool {
         self.per_host > 0 || !self.delay.is_zero()

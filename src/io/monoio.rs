@@ -3,8 +3,8 @@
 //! Knows monoio's traits and nothing of what is sent. One type serves both drivers: monoio asks at
 //! run time which one a thread has, which costs a branch.
 //!
-//! Invariant: an operation owns its block until it ends, and a socket whose operation was dropped is
-//! never read again.
+//! Invariant: an operation owns its block until it ends, and a socket whose operation was dropped
+//! is never read again.
 
 use std::future::Future;
 use std::io;

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -206,7 +206,9 @@ fn literal(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(inside) => inside.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         // Names start with a digit too, but the last label of none is a number.
-        None if host.ends_with(|c: char| c.is_ascii_digit()) => host.parse().ok(),
+        None if host.ends_with(|c: char| c.is_ascii_digit()) => {
+            host.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
+        }
         None => None,
     }
 }

@@ -52,6 +52,8 @@ pub enum Verdict {
     Retry(Instant),
     /// A request for another URL.
     Redirect(Target),
+    /// The fetch is over, since this redirect is not followed.
+    Refused(Failure, Target),
 }
 
 impl Policy {
@@ -95,13 +97,9 @@ impl Policy {
     /// Where `location` leads, or why it is not followed. The method stays GET whatever the status
     /// (RFC 9110 section 15.4).
     fn follow(&self, job: &Job, progress: &Progress, location: &[u8]) -> Verdict {
-        let refused =
-            |kind, phrase| Verdict::Done(Some(Failure::new(Stage::Redirect, kind, phrase)));
-        if progress.redirects.len() >= self.redirects_max {
-            return refused(Kind::TooMany, "more redirects than allowed; hint: --redirects");
-        }
+        let refused = |kind, phrase| Failure::new(Stage::Redirect, kind, phrase);
         let Ok(location) = std::str::from_utf8(location) else {
-            return refused(Kind::Invalid, "the Location field is not UTF-8");
+            return Verdict::Done(Some(refused(Kind::Invalid, "the Location field is not UTF-8")));
         };
         let target = match job.target.join(location.trim()) {
             Ok(target) => target,
@@ -113,7 +111,12 @@ impl Policy {
             || progress.redirects.iter().any(|url| was_there(url))
         {
             // No cookies are kept, so the same request would get the same answer for ever.
-            return refused(Kind::Loop, "the redirects lead back to a URL already fetched");
+            let phrase = "the redirects lead back to a URL already fetched";
+            return Verdict::Refused(refused(Kind::Loop, phrase), target);
+        }
+        if progress.redirects.len() >= self.redirects_max {
+            let phrase = "more redirects than allowed (hint: --redirects), the next one to";
+            return Verdict::Refused(refused(Kind::TooMany, phrase), target);
         }
         Verdict::Redirect(target)
     }
@@ -179,8 +182,10 @@ mod tests {
     }
 
     fn refused(verdict: &Verdict) -> Kind {
-        let Verdict::Done(Some(failure)) = verdict else { panic!("{verdict:?}") };
-        failure.kind
+        match verdict {
+            Verdict::Done(Some(failure)) | Verdict::Refused(failure, _) => failure.kind,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! They are no cores: parsing a page takes as long as a hundred requests, and must not keep the
 //! lanes of a core waiting. Their queue is bounded, so that a slow page holds the fetch back.
 //!
-//! Invariant: every batch is taken in to the end, also after a sink has failed, so that no core waits
-//! for ever.
+//! Invariant: every batch is taken in to the end, also after a sink has failed, so that no core
+//! waits for ever.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +17,7 @@ use crate::machines::extract::Extractor;
 use crate::machines::format::row::{note_of, row_of};
 use crate::words::failure::{Failure, FailureCounts, Kind, Stage};
 use crate::words::job::{Fetched, Sink};
+use crate::words::limits::LARGE_PAGE_BYTES;
 use crate::words::row::Row;
 
 /// What the threads are told.
@@ -61,8 +62,8 @@ impl FirstError {
 }
 
 impl Finishers {
-    /// Starts the threads on what comes out of `batches`, the other end of `rows`. Each has the sink
-    /// that `sink` makes for it; one that fails stops the run.
+    /// Starts the threads on what comes out of `batches`, the other end of `rows`. Each has the
+    /// sink that `sink` makes for it; one that fails stops the run.
     ///
     /// # Errors
     ///
@@ -75,23 +76,21 @@ impl Finishers {
         stop: &Stop,
     ) -> io::Result<Self> {
         let error = FirstError::default();
+        let large_pages = Arc::new(Mutex::new(()));
         let mut threads = Vec::with_capacity(finishing.threads);
         for idx in 0..finishing.threads {
             let (selectors, batches) = (finishing.selectors.clone(), batches.clone());
             let (sink, stop, error) = (sink(), stop.clone(), error.clone());
+            let large_pages = Arc::clone(&large_pages);
             // Selectors are compiled on their thread: what they become cannot change threads.
             let run = move || {
                 system::yield_to_cores();
                 let extractor = selectors.map(|selectors| {
                     Extractor::new(&selectors).expect("the plan has checked the selectors")
                 });
-                let mut finisher = Finisher {
-                    extractor,
-                    sink: Some(sink),
-                    stop,
-                    error,
-                    done: Finished::default(),
-                };
+                let done = Finished::default();
+                let sink = Some(sink);
+                let mut finisher = Finisher { extractor, large_pages, sink, stop, error, done };
                 finisher.run(&batches);
                 finisher.done
             };
@@ -127,6 +126,8 @@ impl Finishers {
 /// One of the threads.
 struct Finisher<S> {
     extractor: Option<Extractor>,
+    /// Held by the one thread that parses a large page.
+    large_pages: Arc<Mutex<()>>,
     /// None once it has failed.
     sink: Option<S>,
     stop: Stop,
@@ -158,6 +159,9 @@ impl<S: Sink> Finisher<S> {
             let content_type = fetched.response.as_ref().and_then(|r| r.content_type.as_deref());
             if Extractor::is_page(content_type, &body) {
                 let url = fetched.final_url();
+                let is_large = body.len() > LARGE_PAGE_BYTES;
+                let _alone = is_large
+                    .then(|| self.large_pages.lock().unwrap_or_else(PoisonError::into_inner));
                 // A page that breaks the extractor is one row without a page, not the end of a run.
                 let extracted =
                     catch_unwind(AssertUnwindSafe(|| extractor.extract(&body, content_type, url)));

@@ -57,6 +57,9 @@ pub const OUTPUT_CHUNK_BYTES: usize = 128 * 1024;
 /// Chunks of formatted rows waiting for the writer.
 pub const OUTPUT_CHUNKS_QUEUED_MAX: usize = 16;
 
+/// Pages of more bytes than this are parsed one at a time: a tree takes some twenty times as much
+/// memory as its page.
+pub const LARGE_PAGE_BYTES: usize = 1024 * 1024;
 /// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
 pub const HTML_DEPTH_MAX: usize = 512;
 /// Bytes of text handed to the HTML parser at once; it can be stopped between two pieces.
@@ -87,8 +90,8 @@ pub const CHARSET_PRESCAN_BYTES: usize = 1024;
 pub const SELECTED_TEXTS_MAX: usize = 10_000;
 /// Most bytes of text that one selector keeps of one page.
 pub const SELECTED_BYTES_MAX: usize = 1024 * 1024;
-/// Most pairs of siblings in one page that a selector with `~` is tried on: it compares each element
-/// with all before it.
+/// Most pairs of siblings in one page that a selector with `~` is tried on: it compares each
+/// element with all before it.
 pub const SELECTED_SIBLINGS_MAX: u64 = 10_000_000;
 /// Most nodes that are read for the selected texts of one page.
 pub const SELECTED_NODES_MAX: usize = 4_000_000;

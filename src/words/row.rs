@@ -22,7 +22,8 @@ pub struct Row {
     pub error: Option<RowError>,
     /// Exchanges that were begun, retries and redirects included.
     pub attempts: u32,
-    /// The URLs that redirects led to, in order; the last one was answered by `status`.
+    /// The URLs that redirects led to, in order; the last one was answered by `status`, but was not
+    /// fetched where the error is `redirect.loop` or `redirect.too_many`.
     pub redirects: Vec<String>,
     /// The protocol of the last response: `1.1` or `1.0`.
     pub http: Option<&'static str>,

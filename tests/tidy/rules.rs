@@ -129,7 +129,12 @@ pub(crate) fn names(text: &Text) -> Vec<String> {
     };
     complaints.extend(text.complain(&text.code, "the module's name says nothing", is_banned));
     complaints.extend(text.complain(&text.code, "a getter is called by its field", |line| {
-        words_at(line, "fn").iter().any(|at| line[at + 2..].trim_start().starts_with("get_"))
+        // What html5ever's TreeSink calls its own is not ours to name.
+        let demanded = ["get_document(", "get_template_contents("];
+        let is_getter = |name: &str| {
+            name.starts_with("get_") && !demanded.iter().any(|theirs| name.starts_with(theirs))
+        };
+        words_at(line, "fn").iter().any(|at| is_getter(line[at + 2..].trim_start()))
     }));
     complaints
 }

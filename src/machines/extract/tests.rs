@@ -1,3 +1,9 @@
+//! The extractor as a whole: what pages give, and what hostile pages cost.
+//!
+//! Knows nothing of how the pieces work; each of those has tests of its own.
+//!
+//! Invariant: a time is never asserted; that a bound held is seen by its note.
+
 use super::*;
 use crate::words::failure::{Kind, Stage};
 use crate::words::limits::{

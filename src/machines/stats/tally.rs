@@ -6,7 +6,7 @@
 //! Invariant: `rows = ok + failed`, and the statuses sum up to the rows that have a response.
 
 use crate::machines::stats::latency::Latency;
-use crate::words::failure::FailureCounts;
+use crate::words::failure::{FailureCounts, Kind, Stage};
 use crate::words::job::Fetched;
 use crate::words::limits::STATUS_MAX;
 
@@ -116,7 +116,12 @@ impl Tally {
             self.wire_bytes += response.wire_bytes;
             self.body_bytes += response.body_bytes;
         }
-        self.redirects_followed += fetched.redirects.len() as u64;
+        let is_followed = fetched.failure.is_none_or(|failure| {
+            // These failures name one redirect more than was followed.
+            failure.stage != Stage::Redirect || !matches!(failure.kind, Kind::Loop | Kind::TooMany)
+        });
+        let named = fetched.redirects.len() as u64;
+        self.redirects_followed += if is_followed { named } else { named.saturating_sub(1) };
         self.record_times(fetched);
     }
 
