@@ -236,7 +236,8 @@ impl<I: Io> Core<I> {
         if let Some(batch) = self.send(batch) {
             let count = batch.len();
             self.backlog.set(self.backlog.get() + 1);
-            // Nobody reads rows any more: the run has been told to stop, and the rows are lost with it.
+            // Nobody reads rows any more: the run has been told to stop, and the rows are lost with
+            // it.
             let _ = self.shared.rows.send_async(batch).await;
             self.shared.finish(count);
             self.backlog.set(self.backlog.get() - 1);
@@ -316,8 +317,8 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// Wakes the feeder where there is room, and one more lane where there is a job for it; that lane
-    /// will wake the next.
+    /// Wakes the feeder where there is room, and one more lane where there is a job for it; that
+    /// lane will wake the next.
     fn kick(self: &Rc<Self>) {
         let shard = self.shard.borrow();
         let (has_ready, has_room) = (shard.has_ready(), shard.len() < SHARD_JOBS_LOW);

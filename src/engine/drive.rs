@@ -58,8 +58,8 @@ impl Exchanged {
     }
 }
 
-/// Drives one exchange for `target`, and one more on a fresh connection where a reused one turns out
-/// to be closed.
+/// Drives one exchange for `target`, and one more on a fresh connection where a reused one turns
+/// out to be closed.
 pub(super) async fn exchange<I: Io>(
     core: &Core<I>,
     lane: LaneId,

@@ -180,8 +180,8 @@ fn finished(
 async fn guarded<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|context| {
-        // After a panic the future is dropped, never polled again, and the cells that it shares with
-        // other lanes are borrowed only between two awaits.
+        // After a panic the future is dropped, never polled again, and the cells that it shares
+        // with other lanes are borrowed only between two awaits.
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
             Ok(Poll::Pending) => Poll::Pending,

@@ -62,7 +62,8 @@ impl Observer for Reading {
     fn head(&mut self, head: &Head<'_>, framing: Framing) -> Result<(), Failure> {
         let content_type = head.field("content-type").map(text);
         self.location = head.field("location").map(Box::from);
-        // What a body without a Content-Type is, its first bytes will say: so far, it may be a page.
+        // What a body without a Content-Type is, its first bytes will say: so far, it may be a
+        // page.
         let may_be_page = Extractor::is_page(content_type.as_deref(), b"<html>");
         if self.keep == Keep::Pages && may_be_page {
             let room = match framing {

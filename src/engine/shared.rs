@@ -4,8 +4,8 @@
 //! Knows nothing of lanes. Everything here is touched once for a batch, never once for a request,
 //! but for a core's own gauge.
 //!
-//! Invariant: `unfinished` counts the lines that were handed over and whose row was not, so a run is
-//! over when the input has ended and it is zero, wherever redirects have carried the jobs.
+//! Invariant: `unfinished` counts the lines that were handed over and whose row was not, so a run
+//! is over when the input has ended and it is zero, wherever redirects have carried the jobs.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -65,8 +65,8 @@ impl<T: Interrupt> Watch<T> {
         self.lanes[lane.0] = Watched { deadline, interrupter: Some(interrupter), is_late: false };
     }
 
-    /// Watches `lane` no longer; whether its deadline had passed. Must be called before its socket is
-    /// dropped.
+    /// Watches `lane` no longer; whether its deadline had passed. Must be called before its socket
+    /// is dropped.
     pub(super) fn disarm(&mut self, lane: LaneId) -> bool {
         let Some(watched) = self.lanes.get_mut(lane.0) else { return false };
         watched.deadline = Instant::NEVER;

@@ -3,8 +3,8 @@
 //! Knows nothing of HTML beyond what the prescan needs: it reads at most the first 1024 bytes, and
 //! those only where neither a byte order mark nor the header says anything.
 //!
-//! Invariant: decoding never fails. What is invalid in the encoding becomes U+FFFD, and text that is
-//! already UTF-8 is borrowed, never copied.
+//! Invariant: decoding never fails. What is invalid in the encoding becomes U+FFFD, and text that
+//! is already UTF-8 is borrowed, never copied.
 
 use std::borrow::Cow;
 
@@ -30,8 +30,8 @@ pub(super) fn decode<'a>(body: &'a [u8], content_type: Option<&str>) -> Decoded<
 /// The encoding of `body` and the length of its byte order mark, in bytes.
 ///
 /// In this order: the byte order mark, the `charset` parameter of the Content-Type header, the
-/// prescan for `meta` and the XML declaration (HTML Standard, "determining the character encoding"),
-/// UTF-8 where the body is valid UTF-8, and windows-1252.
+/// prescan for `meta` and the XML declaration (HTML Standard, "determining the character
+/// encoding"), UTF-8 where the body is valid UTF-8, and windows-1252.
 fn detect(body: &[u8], content_type: Option<&str>) -> (&'static Encoding, usize) {
     if let Some(found) = Encoding::for_bom(body) {
         return found;
@@ -85,8 +85,8 @@ pub(super) fn lower_case_name(encoding: &'static Encoding) -> &'static str {
 }
 
 /// The value of the first `charset` parameter of a Content-Type field (MIME Sniffing Standard
-/// section 4.4); a quoted value comes without its quotes, and escapes in it are left alone, since no
-/// label has any.
+/// section 4.4); a quoted value comes without its quotes, and escapes in it are left alone, since
+/// no label has any.
 fn charset_parameter(content_type: &str) -> Option<&str> {
     let mut rest = content_type.split_once(';')?.1;
     loop {
@@ -277,8 +277,8 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ')
 }
 
-/// The encoding in the `content` of a `meta` (HTML Standard, "extracting a character encoding from a
-/// meta element"); `content` is lower case.
+/// The encoding in the `content` of a `meta` (HTML Standard, "extracting a character encoding from
+/// a meta element"); `content` is lower case.
 fn encoding_in_content(content: &[u8]) -> Option<&'static Encoding> {
     let mut rest = content;
     loop {

@@ -1,8 +1,8 @@
 //! How many attributes a tag that does not end may already have.
 //!
 //! Knows nothing of the tokenizer that is at work on the same bytes: `html5ever` compares each new
-//! attribute of a tag with all before it and shows the tag only when it ends, so the count has to be
-//! taken from outside.
+//! attribute of a tag with all before it and shows the tag only when it ends, so the count has to
+//! be taken from outside.
 //!
 //! Invariant: the count is at least that of the tag, if a tag it is, since every tag that may have
 //! begun is followed at once.
@@ -33,8 +33,8 @@ const STATES: [State; 9] = [
     State::Unquoted,
 ];
 
-/// All readings of the bytes so far: for each state, the most attributes of any tag that would stand
-/// there.
+/// All readings of the bytes so far: for each state, the most attributes of any tag that would
+/// stand there.
 pub(super) struct Flood {
     readings: [Option<u32>; STATES.len()],
 }

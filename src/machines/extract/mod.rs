@@ -4,8 +4,8 @@
 //! really is; an XML parser would refuse it. Scripts are not run, yet the page is read as if they
 //! were: `noscript` holds text that nobody sees, and its links are not links.
 //!
-//! Invariant: extraction never fails and never takes long. A body that breaks a bound keeps what was
-//! found before the bound, with a note; whatever bytes a body has, it gives a page.
+//! Invariant: extraction never fails and never takes long. A body that breaks a bound keeps what
+//! was found before the bound, with a note; whatever bytes a body has, it gives a page.
 
 mod charset;
 mod flood;

@@ -1,7 +1,7 @@
 //! What is gathered from a page's tree: title, links, words and selected texts.
 //!
-//! Knows nothing of bytes, encodings or parsing. The tree is read once, in document order and without
-//! recursion; what stands in a `template` is not part of the document and is not read.
+//! Knows nothing of bytes, encodings or parsing. The tree is read once, in document order and
+//! without recursion; what stands in a `template` is not part of the document and is not read.
 //!
 //! Invariant: the order of links and texts is that of the document, even where the parser moved
 //! elements (misnested formatting, text inside tables).

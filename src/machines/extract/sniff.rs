@@ -2,8 +2,8 @@
 //!
 //! Knows nothing of encodings or trees; it looks at a media type and a handful of bytes.
 //!
-//! Invariant: a media type that was sent is believed, so that what a server calls plain text is never
-//! taken for a page.
+//! Invariant: a media type that was sent is believed, so that what a server calls plain text is
+//! never taken for a page.
 
 /// Start tags that make a body HTML (MIME Sniffing Standard section 7.1), in lower case.
 const TAGS: [&[u8]; 17] = [

@@ -4,9 +4,9 @@
 //! `scraper`'s; this stands between the two and the tokenizer, and counts.
 //!
 //! Invariant: what a page costs is bounded by its size times a constant, whatever it says. The
-//! builder walks its open elements for almost every tag, and can reopen unclosed formatting elements
-//! at every paragraph, so depth, nodes and steps are each bounded; a page that exceeds a bound keeps
-//! the tree it had until then.
+//! builder walks its open elements for almost every tag, and can reopen unclosed formatting
+//! elements at every paragraph, so depth, nodes and steps are each bounded; a page that exceeds a
+//! bound keeps the tree it had until then.
 
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};
@@ -33,7 +33,8 @@ use crate::words::limits::{
 const TOKENS_PER_COUNT: u32 = 32;
 /// Names up to this many bytes are held in place by the parser, longer ones in its shared table.
 const SHORT_NAME_BYTES: usize = 7;
-/// What the builder holds besides the open elements: the document, and its pointers to head and form.
+/// What the builder holds besides the open elements: the document, and its pointers to head and
+/// form.
 const OTHER_HANDLES: usize = 3;
 
 /// Builds the tree of `text`, and says why it ends early where it does.
