@@ -5,10 +5,10 @@
 //! lines ──► reader ──► cores (pinned; shard, lanes, pool, tally) ──► extraction ──► rows
 //! ```
 //!
-//! One pinned, single-threaded runtime per CPU core, completion-based I/O on io_uring; each core has
-//! its own connection pool and its own share of the URLs, and records into its own histograms, which
-//! are merged once at the end. What a program wants is [`Fetch`]; the command line is made of the
-//! same.
+//! One pinned, single-threaded runtime per CPU core, completion-based I/O on io_uring; each core
+//! has its own connection pool and its own share of the URLs, and records into its own histograms,
+//! which are merged once at the end. What a program wants is [`Fetch`]; the command line is made of
+//! the same.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), ringfetch::FetchError> {
@@ -22,16 +22,16 @@
 //! # The floors
 //!
 //! A module uses only what stands below it. [`words`] (values), [`machines`] (bytes and times into
-//! decisions), [`io`] (the kernel, for each engine), [`engine`] (lanes on cores) and `origin` (a test
-//! server), [`source`] and [`sink`], [`report`], [`command`], [`cli`].
+//! decisions), [`io`] (the kernel, for each engine), [`engine`] (lanes on cores) and `origin` (a
+//! test server), [`source`] and [`sink`], [`report`], [`command`], [`cli`].
 //!
 //! # What never happens
 //!
 //! No lock, channel or shared write on the path of a request; no timer for a request; nothing that
 //! grows with the number of URLs; no line without a row, and none with two.
 //!
-//! [`Fetch`], [`Rows`], [`FetchError`], [`fetch`] and what they give are meant for programs; the floors
-//! are public for benchmarks and tests, and may change from one version to the next.
+//! [`Fetch`], [`Rows`], [`FetchError`], [`fetch`] and what they give are meant for programs; the
+//! floors are public for benchmarks and tests, and may change from one version to the next.
 
 pub mod cli;
 pub mod command;

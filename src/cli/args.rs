@@ -92,6 +92,9 @@ pub(super) struct FetchArgs {
     /// A list of URLs, one a line; - is standard input; gzip and zstd are recognised
     #[arg(short, long, value_name = "FILE")]
     pub(super) input: Vec<PathBuf>,
+    /// Go on behind the rows that -o has already: lines with a row are not fetched again
+    #[arg(long, requires = "output")]
+    pub(super) resume: bool,
     /// Where rows go; - is standard output
     #[arg(short, long, value_name = "PATH", default_value = "-")]
     pub(super) output: PathBuf,

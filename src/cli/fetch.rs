@@ -20,12 +20,14 @@ use crate::command::fetching::{FetchError, Fetching};
 use crate::engine::Stop;
 use crate::io::launch::Pinning;
 use crate::io::{clock, cores};
+use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::StatusPolicy;
 use crate::machines::stats::summary::Summary;
 use crate::report::progress::{ProgressLine, Snapshot};
+use crate::report::units::count;
 use crate::report::warning::Warning;
 use crate::report::{json, text};
-use crate::sink::Writer;
+use crate::sink::{Resumed, Writer, resume};
 use crate::words::limits::PROGRESS_INTERVAL;
 
 /// How often the end of the run is looked for.
@@ -39,9 +41,13 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
         );
     }
     let common = &args.common;
-    let fetch = options(args)?;
+    let mut fetch = options(args)?;
     let Format::Jsonl = args.format;
-    let output = open_output(&args.output)?;
+    let (output, done) = open_output(args)?;
+    if !done.is_empty() && !common.quiet {
+        tell(&format!("resuming: {} lines have their row already\n", count(done.len())));
+    }
+    fetch.done = done;
     let stop = Stop::default();
     listen_for_signals(&stop).context("cannot listen for signals")?;
     let writer = Writer::start(output).context("cannot start the writer")?;
@@ -84,18 +90,26 @@ fn options(args: &FetchArgs) -> anyhow::Result<Fetch> {
         selectors: args.select.clone(),
         status: if args.fail { StatusPolicy::Fail } else { StatusPolicy::Accept },
         overrides: args.resolve.clone(),
+        done: Ordinals::default(),
     })
 }
 
-/// Opens the place that rows go to.
-fn open_output(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
+/// Opens the place that rows go to, and says which lines have their row there already.
+fn open_output(args: &FetchArgs) -> anyhow::Result<(Box<dyn Write + Send>, Ordinals)> {
+    let path = args.output.as_path();
     if path == Path::new("-") {
+        if args.resume {
+            bail!("standard output cannot be resumed, hint: -o FILE --resume");
+        }
         // Written in large chunks anyway: a line buffer would only copy them.
-        return Ok(Box::new(io::stdout()));
+        return Ok((Box::new(io::stdout()), Ordinals::default()));
     }
-    let file = File::create(path)
-        .with_context(|| format!("cannot write the output: {}, hint: -o PATH", path.display()))?;
-    Ok(Box::new(file))
+    let refused = || format!("cannot write the output: {}, hint: -o PATH", path.display());
+    if args.resume {
+        let Resumed { output, done } = resume(path).with_context(refused)?;
+        return Ok((Box::new(output), done));
+    }
+    Ok((Box::new(File::create(path).with_context(refused)?), Ordinals::default()))
 }
 
 /// The first signal requests a stop, the second ends the process.

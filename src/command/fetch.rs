@@ -16,6 +16,7 @@ use crate::io::resolve::Override;
 use crate::io::{clock, cores, system};
 use crate::machines::extract::Extractor;
 use crate::machines::http1::{Connection, Method, RequestSpec, RequestTemplate};
+use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::{Policy, StatusPolicy};
 use crate::machines::stats::summary::Summary;
 use crate::sink::{Callback, Finishers, Finishing, Queue};
@@ -92,6 +93,8 @@ pub struct Fetch {
     pub status: StatusPolicy,
     /// Fixed answers to name lookups.
     pub overrides: Vec<Override>,
+    /// Lines that an earlier run has fetched: they are passed over.
+    pub done: Ordinals,
 }
 
 impl Default for Fetch {
@@ -117,6 +120,7 @@ impl Default for Fetch {
             selectors: Vec::new(),
             status: StatusPolicy::Accept,
             overrides: Vec::new(),
+            done: Ordinals::default(),
         }
     }
 }
@@ -294,6 +298,7 @@ impl Fetch {
                 Extract::Nothing => Keep::Nothing,
             },
             overrides: self.overrides.clone(),
+            done: self.done.clone(),
         })
     }
 

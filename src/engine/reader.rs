@@ -81,8 +81,12 @@ impl<S: Source> Reader<S> {
                 let _ = self.hand_over_all();
                 return Ok(());
             };
-            let (core, intake) = take_in(line, self.next_n, &self.shared);
+            let n = self.next_n;
             self.next_n += 1;
+            if self.shared.settings.done.contains(n) {
+                continue;
+            }
+            let (core, intake) = take_in(line, n, &self.shared);
             self.batches[core].push(intake);
             let is_full = self.batches[core].len() >= JOB_BATCH;
             let stopped = match &mut self.pace {

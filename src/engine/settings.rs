@@ -10,6 +10,7 @@ use crate::engine::shard::Politeness;
 use crate::io::launch::Launch;
 use crate::io::resolve::Override;
 use crate::machines::http1::RequestTemplate;
+use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::Policy;
 
 /// What a run of fetches is told.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub keep: Keep,
     /// Fixed answers to name lookups.
     pub overrides: Vec<Override>,
+    /// Lines that have their row already and are passed over.
+    pub done: Ordinals,
 }
 
 impl Settings {

@@ -8,6 +8,7 @@
 pub mod extract;
 pub mod format;
 pub mod http1;
+pub mod ordinals;
 pub mod policy;
 pub mod pool;
 pub mod stats;

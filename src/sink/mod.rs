@@ -6,8 +6,10 @@
 
 mod finish;
 mod jsonl;
+mod resume;
 mod rows;
 
 pub use finish::{Finished, Finishers, Finishing};
 pub use jsonl::{JsonLines, Writer};
+pub use resume::{Resumed, resume};
 pub use rows::{Callback, Queue};
