@@ -253,8 +253,10 @@ impl<'a, I: Io> Attempt<'a, I> {
         let rest = usize::try_from(rest).unwrap_or(usize::MAX);
         let mut body = self.reading.take_body();
         let before = body.len();
-        if body.spare() == 0 {
-            body.grow(rest.min(BODY_READ_BYTES_MAX));
+        // One byte more than the rest: what a server sends beyond the end must be seen here, or the
+        // connection's next request would take it for its response.
+        if body.spare() == 0 || body.spare() == rest {
+            body.grow(rest.min(BODY_READ_BYTES_MAX) + 1);
         }
         let (read, mut body) = socket.read(body).await;
         let count = (body.len() - before).min(rest);
