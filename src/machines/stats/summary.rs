@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::tally::{Phase, Tally};
+use crate::words::failure::Stage;
 
 /// How a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +138,8 @@ pub struct Summary {
 pub struct Input {
     /// Lines that were read, skipped ones not counted.
     pub lines: u64,
-    /// Lines that became a row without reaching a core: no URLs, and lines over the bound.
+    /// Lines that became a row without any fetch: no URLs that can be fetched, and lines over the
+    /// bound.
     pub refused: u64,
     /// Lines that the end of the run left without a row.
     pub not_started: u64,
@@ -260,7 +262,7 @@ impl Summary {
             elapsed_s: input.elapsed.as_secs_f64(),
             input: Input {
                 lines: input.lines,
-                refused: input.reader.rows(),
+                refused: refused_lines(&all),
                 not_started: all.not_started,
             },
             rows: all.rows(),
@@ -338,6 +340,11 @@ impl Serialize for Latencies {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(Phase::ALL.map(|phase| (phase.word(), self.phase(phase))))
     }
+}
+
+/// Rows of lines that were never fetched: only those fail at the stage of the URL.
+fn refused_lines(all: &Tally) -> u64 {
+    all.failures().iter().filter(|(stage, ..)| *stage == Stage::Url).map(|(.., n)| n).sum()
 }
 
 fn assert_totals(input: &SummaryInput, all: &Tally) {
