@@ -190,7 +190,13 @@ impl<I: Io> Core<I> {
         if self.io.now() < deadline {
             return Failure::new(stage, Kind::Interrupted, "the run was stopped");
         }
-        Failure::new(stage, Kind::Timeout, "the deadline passed; hint: --timeout")
+        let phrase = match stage {
+            Stage::Dns | Stage::Connect => {
+                "no connection in time; hint: --connect-timeout, --timeout"
+            }
+            _ => "the deadline passed; hint: --timeout",
+        };
+        Failure::new(stage, Kind::Timeout, phrase)
     }
 
     /// Whether the run is being stopped.
