@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -104,12 +104,15 @@ fn open_output(args: &FetchArgs) -> anyhow::Result<(Box<dyn Write + Send>, Ordin
         // Written in large chunks anyway: a line buffer would only copy them.
         return Ok((Box::new(io::stdout()), Ordinals::default()));
     }
-    let refused = || format!("cannot write the output: {}, hint: -o PATH", path.display());
-    if args.resume {
-        let Resumed { output, done } = resume(path).with_context(refused)?;
-        return Ok((Box::new(output), done));
-    }
-    Ok((Box::new(File::create(path).with_context(refused)?), Ordinals::default()))
+    let opened = match args.resume {
+        true => resume(path).map(|Resumed { output, done }| (output, done)),
+        false => File::create(path).map(|file| (file, Ordinals::default())),
+    };
+    let (file, done) = opened.map_err(|error| {
+        let path = path.display();
+        anyhow!("cannot write the output: {path}: {error}, hint: -o takes a path to write to")
+    })?;
+    Ok((Box::new(file), done))
 }
 
 /// The first signal requests a stop, the second ends the process.
@@ -187,7 +190,7 @@ fn report(
 }
 
 fn write_summary(path: &Path, summary: &Summary) -> anyhow::Result<()> {
-    let text = json::json(summary) + "\n";
+    let text = json::json(summary);
     if path == Path::new("-") {
         return match io::stdout().write_all(text.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

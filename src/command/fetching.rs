@@ -216,7 +216,8 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Option(text) => f.write_str(text),
-            Self::Input(error, _) => write!(f, "cannot read the input: {error}"),
+            // A source says itself what could not be read.
+            Self::Input(error, _) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
             Self::Start(error) => write!(f, "cannot start: {error}"),
         }
@@ -227,7 +228,8 @@ impl std::error::Error for FetchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Option(_) => None,
-            Self::Input(error, _) | Self::Output(error) | Self::Start(error) => Some(error),
+            // The error itself is in the message already; a chain of causes begins behind it.
+            Self::Input(error, _) | Self::Output(error) | Self::Start(error) => error.source(),
         }
     }
 }
