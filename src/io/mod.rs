@@ -72,6 +72,12 @@ pub trait Socket: 'static {
     /// Sends all of `bytes`.
     fn write_all(&mut self, bytes: Block) -> impl Future<Output = (io::Result<()>, Block)>;
 
+    /// Sends no more: the peer reads its end once it has read everything before.
+    fn end_writes(&self);
+
+    /// Closes with a reset (RST) where dropping would close in order (FIN).
+    fn abort(self);
+
     /// What ends this socket's operations from outside.
     fn interrupter(&self) -> Self::Interrupter;
 }

@@ -98,6 +98,14 @@ impl Socket for MonoioSocket {
         (Ok(()), rest.block)
     }
 
+    fn end_writes(&self) {
+        system::end_writes(self.0.as_raw_fd());
+    }
+
+    fn abort(self) {
+        system::reset_on_close(self.0.as_raw_fd());
+    }
+
     fn interrupter(&self) -> Descriptor {
         Descriptor(self.0.as_raw_fd())
     }

@@ -6,10 +6,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// CPU time that a thread or the process has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +77,20 @@ pub(super) fn shut_down(descriptor: RawFd) {
     unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
 }
 
+/// Ends a socket's sending side: the peer sees the end after the last byte.
+pub(super) fn end_writes(descriptor: RawFd) {
+    // SAFETY: no memory is involved; a descriptor that is no socket yields an error.
+    unsafe { libc::shutdown(descriptor, libc::SHUT_WR) };
+}
+
+/// Makes the close of a socket a reset (SO_LINGER of socket(7) with a time of zero).
+pub(super) fn reset_on_close(descriptor: RawFd) {
+    // SAFETY: every caller owns the open socket, and the borrow ends with this function.
+    let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    // Where it fails the socket is closed in order, which is all that can be done.
+    let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+}
+
 /// A listening socket on `addr` that shares its port with the other cores' listeners: the kernel
 /// deals connections to them by their addresses' hash (SO_REUSEPORT of socket(7)).
 ///
@@ -84,12 +98,41 @@ pub(super) fn shut_down(descriptor: RawFd) {
 ///
 /// Where the address cannot be bound.
 pub fn listen(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+    let socket = unbound(addr)?;
     socket.set_reuse_port(true)?;
     socket.bind(&addr.into())?;
     socket.listen(backlog)?;
     Ok(socket.into())
+}
+
+/// `count` listening sockets that share one port: that of `addr`, or one that the kernel picks
+/// where it is 0.
+///
+/// # Errors
+///
+/// Where the address cannot be bound, also because others listen there that would share it.
+pub fn listen_shared(
+    mut addr: SocketAddr,
+    count: usize,
+    backlog: i32,
+) -> io::Result<Vec<TcpListener>> {
+    // Another process of this user that shares its port would share it with us, and each would get
+    // some of the other's connections. One that asks without sharing is refused.
+    unbound(addr)?.bind(&addr.into())?;
+    let mut listeners = Vec::with_capacity(count);
+    for _ in 0..count {
+        let listener = listen(addr, backlog)?;
+        addr = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// A TCP socket for `addr` that does not mind connections of before which still linger.
+fn unbound(addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
 }
 
 /// Whether `errno` says that the kernel is out of something that others will give back:
@@ -128,5 +171,16 @@ mod tests {
         assert!(time.user + time.system > Duration::ZERO);
         assert!(peak_rss_bytes() > 100 * 1024);
         assert!(raise_descriptor_limit().unwrap() >= 64);
+    }
+
+    #[test]
+    fn listeners_share_a_port_with_each_other_and_nobody_else() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = listen_shared(any, 3, 16).unwrap();
+        let addr = listeners[0].local_addr().unwrap();
+        assert!(addr.port() > 0);
+        assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == addr));
+        let refused = listen_shared(addr, 1, 16).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::monoio::Descriptor;
-use crate::io::{Io, Listener, Socket, clock};
+use crate::io::{Io, Listener, Socket, clock, system};
 use crate::words::buf::Block;
 use crate::words::instant::Instant;
 
@@ -92,6 +92,14 @@ impl Socket for TokioSocket {
             }
         }
         (Ok(()), bytes)
+    }
+
+    fn end_writes(&self) {
+        system::end_writes(self.0.as_raw_fd());
+    }
+
+    fn abort(self) {
+        system::reset_on_close(self.0.as_raw_fd());
     }
 
     fn interrupter(&self) -> Descriptor {
