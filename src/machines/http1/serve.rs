@@ -68,6 +68,8 @@ pub struct RequestBody {
     rest: Rest,
     /// Bytes taken so far, framing included.
     taken: u64,
+    /// Bytes of it that were data.
+    data_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,15 +92,24 @@ impl RequestBody {
             Rest::Sized(remaining) => {
                 consumed = usize::try_from(*remaining).map_or(input.len(), |r| r.min(input.len()));
                 *remaining -= consumed as u64;
+                self.data_bytes += consumed as u64;
             }
             Rest::Chunked(chunked) => {
                 while consumed < input.len() && !chunked.is_done() {
-                    consumed += chunked.handle_bytes(&input[consumed..])?.0;
+                    let (count, data) = chunked.handle_bytes(&input[consumed..])?;
+                    consumed += count;
+                    self.data_bytes += data.len() as u64;
                 }
             }
         }
         self.taken += consumed as u64;
         if self.taken > REQUEST_BODY_BYTES_MAX { Err(too_large()) } else { Ok(consumed) }
+    }
+
+    /// Bytes of data so far, without the framing of chunks.
+    #[must_use]
+    pub fn data_bytes(&self) -> u64 {
+        self.data_bytes
     }
 
     /// Whether nothing of it is left.
@@ -205,7 +216,7 @@ fn parse_request(bytes: &[u8], head_bytes: usize) -> Result<Request<'_>, Failure
         true if minor_version == 0 => Connection::KeepAlive,
         true => Connection::Persistent,
     };
-    let body = RequestBody { rest: body_framing(minor_version, fields)?, taken: 0 };
+    let body = RequestBody { rest: body_framing(minor_version, fields)?, taken: 0, data_bytes: 0 };
     Ok(Request { method, path, host, minor_version, connection, body, head_bytes })
 }
 
@@ -339,7 +350,7 @@ mod tests {
             \r\nGET /4 HTTP/1.1\r\nHost: h\r\n\r\n";
         for piece_bytes in [1, 2, 7, 64, requests.len()] {
             let (mut reader, mut body) = (RequestReader::default(), None::<RequestBody>);
-            let (mut held, mut paths) = (Vec::new(), Vec::new());
+            let (mut held, mut paths, mut data_bytes) = (Vec::new(), Vec::new(), 0);
             for piece in requests.as_bytes().chunks(piece_bytes) {
                 held.extend_from_slice(piece);
                 loop {
@@ -349,6 +360,7 @@ mod tests {
                         if !body.is_done() {
                             break;
                         }
+                        data_bytes += body.data_bytes();
                     }
                     let Some(request) = reader.handle_bytes(&held).unwrap() else { break };
                     paths.push(request.path.to_owned());
@@ -357,6 +369,7 @@ mod tests {
                     held.drain(..head_bytes);
                 }
             }
+            assert_eq!(data_bytes, 20 + 5, "in pieces of {piece_bytes}");
             assert_eq!(paths, ["/1", "/2", "/3", "/4"], "in pieces of {piece_bytes}");
             assert!(held.is_empty());
         }
@@ -364,7 +377,8 @@ mod tests {
 
     #[test]
     fn a_request_body_is_bounded() {
-        let mut body = RequestBody { rest: Rest::Sized(u64::MAX), taken: REQUEST_BODY_BYTES_MAX };
+        let taken = REQUEST_BODY_BYTES_MAX;
+        let mut body = RequestBody { rest: Rest::Sized(u64::MAX), taken, data_bytes: taken };
         assert_eq!(
             body.handle_bytes(b"x").map_err(|f| (f.stage, f.kind)),
             Err((Stage::Body, Kind::TooLarge))
