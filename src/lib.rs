@@ -38,6 +38,7 @@ pub mod command;
 pub mod engine;
 pub mod io;
 pub mod machines;
+pub mod origin;
 pub mod report;
 pub mod sink;
 pub mod source;

@@ -1,5 +1,9 @@
 //! Tests of the crate from outside, in one binary: they link once.
 
+#[path = "../support/client.rs"]
+mod client;
 #[path = "../support/corpus.rs"]
 mod corpus;
+mod origin;
+mod origin_faults;
 mod wire_corpus;

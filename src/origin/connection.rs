@@ -1,0 +1,398 @@
+//! One connection of the origin: requests in, answers out, in order.
+//!
+//! Does not know what is answered (`reply`), only what is left to do for it.
+//!
+//! Invariant: a connection that waits for a request holds one small block; what it writes from is
+//! lent by its core for as long as the writing takes.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::io::{Io, Socket};
+use crate::machines::http1::{self, Request, RequestBody, RequestReader};
+use crate::origin::core::{Core, Served};
+use crate::origin::fault::After;
+use crate::origin::guard::Entry;
+use crate::origin::reply::{self, Order, Step};
+use crate::origin::route::{self, Asked, Route};
+use crate::origin::stream::{Progress, Stream};
+use crate::words::buf::Block;
+use crate::words::failure::Failure;
+use crate::words::limits::{
+    BLOCK_BYTES, HEAD_BYTES_MAX, ORIGIN_FAULT_MAX, ORIGIN_INPUT_BYTES, ORIGIN_LINGER_MAX,
+    ORIGIN_PIECE_BYTES,
+};
+
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The next request is read.
+    GoOn,
+    /// It is closed once everything is sent.
+    Close,
+    /// It is closed once everything is sent and the peer has had time to read it.
+    Linger,
+    /// It is reset once everything is sent.
+    Reset,
+    /// It is broken, or has been waited for long enough.
+    Drop,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn run<I: Io>(core: Rc<Core<I>>, socket: I::Socket) {
+    let entry = core.guards.enter(socket.interrupter());
+    let connection = Connection { entry, socket, core, out: Block::default() };
+    let mut work = pin!(connection.serve());
+    poll_fn(|context| {
+        // After a panic the future is dropped and never polled again; what it shares with others is
+        // borrowed only between two awaits.
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(poll) => poll,
+            Err(_) => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+/// A connection. The entry comes first: it must be gone before the socket is.
+struct Connection<I: Io> {
+    entry: Entry<<I::Socket as Socket>::Interrupter>,
+    socket: I::Socket,
+    core: Rc<Core<I>>,
+    /// Answers that were not sent yet; without memory of its own while there are none.
+    out: Block,
+}
+
+impl<I: Io> Connection<I> {
+    async fn serve(mut self) {
+        let mut input = Block::with_capacity(ORIGIN_INPUT_BYTES);
+        let (mut reader, mut last_read) = (RequestReader::default(), 0);
+        let next = loop {
+            let next = self.answer_all(&mut reader, &mut input).await;
+            if next != Next::GoOn {
+                break next;
+            }
+            if self.flush().await.is_err() {
+                return;
+            }
+            make_room(&mut input, last_read);
+            self.wait_at_most(self.core.shared.idle);
+            let (read, filled) = self.socket.read(input).await;
+            input = filled;
+            match read {
+                Ok(count) if count > 0 => last_read = count,
+                _ => return,
+            }
+        };
+        // The block of a connection that lingers is not needed any more.
+        drop(input);
+        self.end(next).await;
+    }
+
+    /// Answers every request of which `input` holds all, and keeps the rest.
+    async fn answer_all(&mut self, reader: &mut RequestReader, input: &mut Block) -> Next {
+        let mut at = 0;
+        loop {
+            let request = match reader.handle_bytes(&input.filled()[at..]) {
+                Ok(Some(request)) => request,
+                Ok(None) => break,
+                Err(failure) => return self.refuse(failure),
+            };
+            let behind = at + request.head_bytes;
+            let mut body = request.body;
+            let consumed = match body.handle_bytes(&input.filled()[behind..]) {
+                Ok(consumed) => consumed,
+                Err(failure) => return self.refuse(failure),
+            };
+            let next = if body.is_done() {
+                let head = &input.filled()[at..behind];
+                at = behind + consumed;
+                self.answer(&request, head, body.data_bytes()).await
+            } else {
+                let head = input.filled()[at..behind].to_vec();
+                input.consume(behind + consumed);
+                at = 0;
+                Box::pin(self.answer_behind(head, body, input)).await
+            };
+            if next != Next::GoOn {
+                return next;
+            }
+            if self.out.len() >= ORIGIN_PIECE_BYTES && self.flush().await.is_err() {
+                return Next::Drop;
+            }
+        }
+        input.consume(at);
+        Next::GoOn
+    }
+
+    /// Reads past the rest of `body`, which `input` has none of, and answers the request before it.
+    async fn answer_behind(
+        &mut self,
+        head: Vec<u8>,
+        mut body: RequestBody,
+        input: &mut Block,
+    ) -> Next {
+        assert!(input.is_empty(), "a body that is not done has taken all there was");
+        // RFC 9110 section 10.1.1: who expects this holds the body back until it comes.
+        let expects = |(name, value): (String, String)| {
+            name.eq_ignore_ascii_case("expect") && value.eq_ignore_ascii_case("100-continue")
+        };
+        if reply::fields(&head).any(expects) {
+            self.lend_block();
+            self.out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        if self.flush().await.is_err() {
+            return Next::Drop;
+        }
+        let mut last_read = BLOCK_BYTES;
+        while !body.is_done() {
+            make_room(input, last_read);
+            self.wait_at_most(self.core.shared.idle);
+            let (read, filled) = self.socket.read(std::mem::take(input)).await;
+            *input = filled;
+            match read {
+                Ok(count) if count > 0 => last_read = count,
+                _ => return Next::Drop,
+            }
+            match body.handle_bytes(input.filled()) {
+                Ok(consumed) => input.consume(consumed),
+                Err(failure) => return self.refuse(failure),
+            }
+        }
+        let request = RequestReader::default().handle_bytes(&head);
+        let request = request.ok().flatten().expect("this head was read before");
+        self.answer(&request, &head, body.data_bytes()).await
+    }
+
+    /// Answers one request, of which nothing is left to be read.
+    async fn answer(&mut self, request: &Request<'_>, head: &[u8], body_bytes: u64) -> Next {
+        let connection = match self.core.is_stopping() {
+            true => http1::Connection::Close,
+            false => request.connection,
+        };
+        let served = Served::default();
+        let mut order = Order { request, head, body_bytes, connection, served };
+        let asked = match route::parse(request.path) {
+            Ok(asked) => asked,
+            Err(refusal) => {
+                self.core.count_request();
+                self.lend_block();
+                reply::write_refusal(self.out.as_mut_vec(), &order, refusal);
+                return next(connection);
+            }
+        };
+        if asked.route == Route::Count {
+            order.served = self.core.shared.served();
+        } else {
+            self.core.count_request();
+        }
+        if !asked.delay.is_zero() {
+            return Box::pin(self.answer_later(&order, &asked)).await;
+        }
+        match self.begin(&order, &asked) {
+            (Step::Done, next) => next,
+            (step, next) => Box::pin(self.finish(step, next)).await,
+        }
+    }
+
+    /// Answers one request once its delay is over; the answers before it are not delayed.
+    async fn answer_later(&mut self, order: &Order<'_>, asked: &Asked<'_>) -> Next {
+        if self.flush().await.is_err() || !self.pause(asked.delay).await {
+            return Next::Drop;
+        }
+        let (step, next) = self.begin(order, asked);
+        self.finish(step, next).await
+    }
+
+    /// Writes what can be written of an answer without waiting.
+    fn begin(&mut self, order: &Order<'_>, asked: &Asked<'_>) -> (Step, Next) {
+        self.lend_block();
+        let out = self.out.as_mut_vec();
+        let scratch = &mut *self.core.scratch.borrow_mut();
+        match reply::write(out, scratch, order, asked) {
+            (Step::Stream(mut stream), connection) => match stream.fill(out) {
+                Progress::Complete => (Step::Done, next(connection)),
+                Progress::More => (Step::Stream(stream), next(connection)),
+            },
+            (step, connection) => (step, next(connection)),
+        }
+    }
+
+    /// Does what is left to do for an answer.
+    async fn finish(&mut self, step: Step, next: Next) -> Next {
+        let sent = match step {
+            Step::Done => Ok(next),
+            Step::Stream(stream) => self.stream(stream).await.map(|()| next),
+            Step::Drip(count, pause) => self.drip(count, pause).await.map(|()| next),
+            Step::Fault(after) => self.fail(after, next).await,
+        };
+        sent.unwrap_or(Next::Drop)
+    }
+
+    async fn stream(&mut self, mut stream: Stream) -> io::Result<()> {
+        loop {
+            self.flush().await?;
+            while stream.skip_pattern() {
+                // As it is: no byte of it is copied before the kernel does.
+                let block = self.core.take_pattern();
+                self.wait_at_most(self.core.shared.idle);
+                let (sent, block) = self.socket.write_all(block).await;
+                self.core.give_pattern(block);
+                sent?;
+            }
+            self.lend_block();
+            if stream.fill(self.out.as_mut_vec()) == Progress::Complete {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn drip(&mut self, count: u64, pause: Duration) -> io::Result<()> {
+        for _ in 0..count {
+            self.flush().await?;
+            if !self.pause(pause).await {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.lend_block();
+            self.out.extend(b"x");
+        }
+        Ok(())
+    }
+
+    /// Goes on with a fault; what becomes of the connection then.
+    async fn fail(&mut self, after: After, next: Next) -> io::Result<Next> {
+        self.flush().await?;
+        match after {
+            After::GoOn => Ok(next),
+            After::Close => Ok(Next::Close),
+            After::Reset => Ok(Next::Reset),
+            After::Hang => {
+                self.read_away(ORIGIN_FAULT_MAX).await;
+                Ok(Next::Drop)
+            }
+            After::Repeat(unit) => {
+                let until = self.core.now() + ORIGIN_FAULT_MAX;
+                let mut block = self.core.take_block();
+                while block.len() < ORIGIN_PIECE_BYTES {
+                    block.extend(unit);
+                }
+                while self.core.now() < until {
+                    self.wait_at_most(self.core.shared.idle);
+                    let sent;
+                    (sent, block) = self.socket.write_all(block).await;
+                    sent?;
+                }
+                Ok(Next::Drop)
+            }
+        }
+    }
+
+    /// Refuses what is no request; the connection ends, since nobody knows where the next begins.
+    fn refuse(&mut self, failure: Failure) -> Next {
+        self.core.count_refused();
+        self.lend_block();
+        reply::write_failure(self.out.as_mut_vec(), failure);
+        Next::Linger
+    }
+
+    /// Ends the connection in the way that `next` says.
+    async fn end(mut self, next: Next) {
+        if next == Next::Drop || self.flush().await.is_err() {
+            return;
+        }
+        match next {
+            Next::Reset => {
+                let Self { entry, socket, .. } = self;
+                drop(entry);
+                socket.abort();
+            }
+            Next::Linger => {
+                // A socket that is closed while there is something left to read resets the
+                // connection, and the peer may lose the answer over it (RFC 9112 section 9.6).
+                self.socket.end_writes();
+                self.read_away(ORIGIN_LINGER_MAX).await;
+            }
+            Next::GoOn | Next::Close | Next::Drop => {}
+        }
+    }
+
+    /// Reads and forgets until the peer closes or `span` is over.
+    async fn read_away(&mut self, span: Duration) {
+        self.wait_at_most(span);
+        let mut block = Block::with_capacity(ORIGIN_INPUT_BYTES);
+        loop {
+            let (read, filled) = self.socket.read(block).await;
+            block = filled;
+            block.clear();
+            if !read.is_ok_and(|count| count > 0) {
+                return;
+            }
+        }
+    }
+
+    /// Sends what was gathered.
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.wait_at_most(self.core.shared.idle);
+        let (sent, block) = self.socket.write_all(std::mem::take(&mut self.out)).await;
+        self.core.give_block(block);
+        sent
+    }
+
+    /// Waits for `span`; false where the connection shall end instead.
+    async fn pause(&mut self, span: Duration) -> bool {
+        self.wait_at_most(Duration::MAX);
+        let (entry, io) = (&self.entry, &self.core.io);
+        let mut sleep = pin!(io.sleep_until(io.now() + span));
+        poll_fn(|context| {
+            if entry.is_over() {
+                return Poll::Ready(false);
+            }
+            entry.wake_at_end(context.waker());
+            sleep.as_mut().poll(context).map(|()| true)
+        })
+        .await
+    }
+
+    /// Ends the operation that comes next where it takes longer than `span`.
+    fn wait_at_most(&self, span: Duration) {
+        self.entry.set_deadline(self.core.now() + span);
+    }
+
+    /// Makes sure that there is a block to write into.
+    fn lend_block(&mut self) {
+        if self.out.is_empty() && self.out.spare() == 0 {
+            self.out = self.core.take_block();
+        }
+    }
+}
+
+/// What a connection does after an answer that said `connection`.
+fn next(connection: http1::Connection) -> Next {
+    match connection {
+        http1::Connection::Close => Next::Close,
+        http1::Connection::Persistent | http1::Connection::KeepAlive => Next::GoOn,
+    }
+}
+
+/// Makes room for more of a request. `last_read` bytes came last time: who sends much at once gets
+/// a larger block, who does not gives it back.
+fn make_room(input: &mut Block, last_read: usize) {
+    let room = input.len() + input.spare();
+    if input.is_empty() && room > ORIGIN_INPUT_BYTES && last_read < ORIGIN_INPUT_BYTES / 2 {
+        *input = Block::with_capacity(ORIGIN_INPUT_BYTES);
+    } else if last_read + input.len() >= room && room < BLOCK_BYTES {
+        input.reserve(BLOCK_BYTES - input.len());
+    } else if input.spare() == 0 {
+        // Bounded: the reader refuses a head that outgrows its limit.
+        debug_assert!(input.len() <= 2 * HEAD_BYTES_MAX);
+        input.reserve(input.len());
+    }
+}

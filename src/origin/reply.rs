@@ -1,0 +1,408 @@
+//! Answers: what is asked for, as bytes, and what is left to do once they are sent.
+//!
+//! Touches no socket. Everything small is written at once; what is long, slow or broken is begun
+//! here and handed back as a [`Step`].
+//!
+//! Invariant: an answer to HEAD has the head of the answer to GET and not a byte more.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+
+use crate::machines::http1::{Answer, Connection, Framing, Request, write_head};
+use crate::origin::core::Served;
+use crate::origin::fault::{After, Fault};
+use crate::origin::page;
+use crate::origin::route::{Asked, Coding, End, ROUTES, Refusal, Route};
+use crate::origin::stream::{Carrier, Stream};
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::limits::ORIGIN_PIECE_BYTES;
+
+const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
+const HTML: Option<&str> = Some("text/html; charset=utf-8");
+const JSON: Option<&str> = Some("application/json");
+const BYTES: Option<&str> = Some("application/octet-stream");
+const GZIP: &[(&str, &str)] = &[("Content-Encoding", "gzip")];
+
+/// A request, and what is known beside it.
+#[derive(Clone, Copy)]
+pub(super) struct Order<'a> {
+    pub(super) request: &'a Request<'a>,
+    /// The bytes of the request's head.
+    pub(super) head: &'a [u8],
+    /// Bytes of its body.
+    pub(super) body_bytes: u64,
+    /// What the answer says of the connection.
+    pub(super) connection: Connection,
+    /// What the origin has done so far.
+    pub(super) served: Served,
+}
+
+/// What is left to do for an answer.
+pub(super) enum Step {
+    /// Nothing.
+    Done,
+    /// The body is sent in pieces.
+    Stream(Stream),
+    /// So many bytes are sent, one after each pause.
+    Drip(u64, Duration),
+    /// The fault's bytes are sent, and then this is done.
+    Fault(After),
+}
+
+impl Order<'_> {
+    fn is_head(&self) -> bool {
+        self.request.method == "HEAD"
+    }
+
+    /// Whether the client can read chunks (RFC 9112 section 6.1).
+    fn takes_chunks(&self) -> bool {
+        self.request.minor_version >= 1
+    }
+
+    /// An answer with a body of `framing`.
+    fn answer<'a>(&self, content_type: Option<&'a str>, framing: Framing) -> Answer<'a> {
+        let connection = match framing {
+            Framing::Close => Connection::Close,
+            _ => self.connection,
+        };
+        Answer { status: 200, reason: "OK", content_type, framing, connection, fields: &[] }
+    }
+}
+
+/// Appends to `out` what `asked` for, as far as it can be written at once; `scratch` is for
+/// composing in. What is left to do, and what was said of the connection.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    order: &Order<'_>,
+    asked: &Asked<'_>,
+) -> (Step, Connection) {
+    scratch.clear();
+    let content_type = match asked.route {
+        Route::Index => {
+            scratch.extend_from_slice(INDEX.as_bytes());
+            HTML
+        }
+        Route::Page(number) => {
+            page::write(scratch, number, order.request.host);
+            HTML
+        }
+        Route::Echo => {
+            write_echo(scratch, order);
+            JSON
+        }
+        Route::Count => {
+            let Served { requests, refused, connections } = order.served;
+            // A vector takes every byte.
+            let _ = writeln!(
+                scratch,
+                "{{\"requests\":{requests},\"refused\":{refused},\"connections\":{connections}}}"
+            );
+            JSON
+        }
+        Route::Bytes(length, end) => return bytes(out, order, asked.coding, length, end),
+        Route::Chunked(length, chunking) => {
+            let stream = match order.takes_chunks() {
+                true => Stream::chunked(length, chunking),
+                false => Stream::plain(length),
+            };
+            let fields: &[_] =
+                if chunking.trailers { &[("Trailer", "X-Body-Bytes, X-End")] } else { &[] };
+            return begin(
+                out,
+                order,
+                Answer { fields, ..order.answer(BYTES, chunks(order)) },
+                stream,
+            );
+        }
+        Route::Status(status) => return write_status(out, scratch, order, status),
+        Route::Redirect(..) | Route::RedirectLoop(_) | Route::RedirectTo(..) => {
+            return redirect(out, scratch, order, asked.route);
+        }
+        Route::Drip(length, pause) => {
+            write_head(out, &order.answer(TEXT, Framing::Length(length)));
+            let step = if order.is_head() { Step::Done } else { Step::Drip(length, pause) };
+            return (step, order.connection);
+        }
+        Route::Fault(fault) => {
+            fault.write(out);
+            return (Step::Fault(fault.after()), order.connection);
+        }
+    };
+    let fields = match asked.coding {
+        Coding::Identity => &[],
+        Coding::Gzip => {
+            *scratch = gzip(scratch);
+            GZIP
+        }
+    };
+    let answer = order.answer(content_type, Framing::Length(scratch.len() as u64));
+    (whole(out, order, Answer { fields, ..answer }, scratch), order.connection)
+}
+
+/// Appends the answer to a target that is refused.
+pub(super) fn write_refusal(out: &mut Vec<u8>, order: &Order<'_>, refusal: Refusal) {
+    let text = refusal.why;
+    let answer = order.answer(TEXT, Framing::Length(text.len() as u64 + 1));
+    let reason = reason(refusal.status);
+    let is_head = order.is_head();
+    write_head(out, &Answer { status: refusal.status, reason, ..answer });
+    if !is_head {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'\n');
+    }
+}
+
+/// Appends the answer to a request that is none: 413, 431, 501 or else 400, and the end of the
+/// connection.
+pub(super) fn write_failure(out: &mut Vec<u8>, failure: Failure) {
+    let status = match (failure.stage, failure.kind) {
+        (Stage::Body, Kind::TooLarge) => 413,
+        (_, Kind::TooLarge | Kind::TooMany) => 431,
+        (_, Kind::Unsupported) => 501,
+        _ => 400,
+    };
+    let text = format!("{failure}\n");
+    let answer = Answer {
+        status,
+        reason: reason(status),
+        content_type: TEXT,
+        framing: Framing::Length(text.len() as u64),
+        connection: Connection::Close,
+        fields: &[],
+    };
+    write_head(out, &answer);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a whole answer.
+fn whole(out: &mut Vec<u8>, order: &Order<'_>, answer: Answer<'_>, body: &[u8]) -> Step {
+    write_head(out, &answer);
+    if !order.is_head() {
+        out.extend_from_slice(body);
+    }
+    Step::Done
+}
+
+/// Appends the head of an answer whose body is streamed.
+fn begin(
+    out: &mut Vec<u8>,
+    order: &Order<'_>,
+    answer: Answer<'_>,
+    stream: Stream,
+) -> (Step, Connection) {
+    write_head(out, &answer);
+    let step = if order.is_head() { Step::Done } else { Step::Stream(stream) };
+    (step, answer.connection)
+}
+
+/// `/bytes/N`: by its length where that is known before it is coded.
+fn bytes(
+    out: &mut Vec<u8>,
+    order: &Order<'_>,
+    coding: Coding,
+    length: u64,
+    end: End,
+) -> (Step, Connection) {
+    let (framing, stream, fields) = match (coding, end) {
+        (Coding::Identity, End::Length) => {
+            (Framing::Length(length), Stream::plain(length), &[][..])
+        }
+        (Coding::Identity, End::Close) => (Framing::Close, Stream::plain(length), &[][..]),
+        (Coding::Gzip, _) => {
+            let carrier = if order.takes_chunks() { Carrier::Chunks } else { Carrier::Close };
+            (chunks(order), Stream::gzip(length, carrier), GZIP)
+        }
+    };
+    begin(out, order, Answer { fields, ..order.answer(BYTES, framing) }, stream)
+}
+
+/// How a body of unknown length ends.
+fn chunks(order: &Order<'_>) -> Framing {
+    if order.takes_chunks() { Framing::Chunked } else { Framing::Close }
+}
+
+fn write_status(
+    out: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    order: &Order<'_>,
+    status: u16,
+) -> (Step, Connection) {
+    let reason = reason(status);
+    // RFC 9110 section 15: these have no body, and 205 has none either, but says so.
+    let (content_type, framing) = match status {
+        204 | 304 => (None, Framing::None),
+        205 => (None, Framing::Length(0)),
+        _ => {
+            let _ = writeln!(scratch, "{status} {reason}");
+            (TEXT, Framing::Length(scratch.len() as u64))
+        }
+    };
+    let answer = Answer { status, reason, ..order.answer(content_type, framing) };
+    (whole(out, order, answer, scratch), order.connection)
+}
+
+fn redirect(
+    out: &mut Vec<u8>,
+    scratch: &mut Vec<u8>,
+    order: &Order<'_>,
+    route: Route<'_>,
+) -> (Step, Connection) {
+    // Half of a row of redirects are paths, half are relative to the path before.
+    let _ = match route {
+        Route::Redirect(1, _) => write!(scratch, "/page/0"),
+        Route::Redirect(left, 302) if left % 2 == 0 => write!(scratch, "{}", left - 1),
+        Route::Redirect(left, 302) => write!(scratch, "/redirect/{}", left - 1),
+        Route::Redirect(left, status) => write!(scratch, "{}?status={status}", left - 1),
+        Route::RedirectLoop(302) => write!(scratch, "/redirect/loop"),
+        Route::RedirectLoop(status) => write!(scratch, "loop?status={status}"),
+        Route::RedirectTo(url, _) => {
+            percent_decode(scratch, url);
+            Ok(())
+        }
+        _ => unreachable!("only redirects are written here"),
+    };
+    let (Route::Redirect(_, status) | Route::RedirectLoop(status) | Route::RedirectTo(_, status)) =
+        route
+    else {
+        unreachable!("only redirects are written here")
+    };
+    // What a field cannot hold would be another field, or no head at all.
+    let target = match std::str::from_utf8(scratch) {
+        Ok(target) if !target.bytes().any(|byte| byte.is_ascii_control()) => target,
+        _ => {
+            let why = "the target cannot stand in a field";
+            write_refusal(out, order, Refusal { status: 400, why });
+            return (Step::Done, order.connection);
+        }
+    };
+    let fields = &[("Location", target)];
+    let answer = order.answer(None, Framing::Length(0));
+    let answer = Answer { status, reason: reason(status), fields, ..answer };
+    (whole(out, order, answer, b""), order.connection)
+}
+
+/// Appends `text` with its percent-encoded bytes decoded; a percent sign that encodes nothing
+/// stays.
+fn percent_decode(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digit = |idx: usize| {
+            let digit = (*behind.get(idx)? as char).to_digit(16)?;
+            u8::try_from(digit).ok()
+        };
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high * 16 + low);
+                rest = &behind[2..];
+            }
+            _ => {
+                out.push(*first);
+                rest = behind;
+            }
+        }
+    }
+}
+
+/// What `/echo` says.
+#[derive(Serialize)]
+struct Echo<'a> {
+    method: &'a str,
+    target: &'a str,
+    host: &'a str,
+    version: &'a str,
+    fields: Vec<(String, String)>,
+    body_bytes: u64,
+}
+
+fn write_echo(scratch: &mut Vec<u8>, order: &Order<'_>) {
+    let request = order.request;
+    let host = String::from_utf8_lossy(request.host);
+    let echo = Echo {
+        method: request.method,
+        target: request.path,
+        host: &host,
+        version: if request.minor_version == 0 { "1.0" } else { "1.1" },
+        fields: fields(order.head).collect(),
+        body_bytes: order.body_bytes,
+    };
+    // A vector takes every byte, and strings and numbers are always JSON.
+    let _ = serde_json::to_writer(&mut *scratch, &echo);
+    scratch.push(b'\n');
+}
+
+/// The names and values of a head that was read: every line behind the first with a colon is one.
+pub(super) fn fields(head: &[u8]) -> impl Iterator<Item = (String, String)> + '_ {
+    let lines = head.trim_ascii_start().split(|byte| *byte == b'\n').skip(1);
+    lines.filter_map(|line| {
+        let colon = memchr::memchr(b':', line)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+        Some((text(&line[..colon]), text(&line[colon + 1..])))
+    })
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a vector takes every byte")
+}
+
+/// The page of all routes and faults.
+static INDEX: LazyLock<String> = LazyLock::new(|| {
+    let mut page = String::from(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <title>ringfetch serve</title>\n</head>\n<body>\n<h1>ringfetch serve</h1>\n<ul>\n",
+    );
+    for (pattern, example, what) in ROUTES {
+        let (pattern, example) = (pattern.replace('&', "&amp;"), example.replace('&', "&amp;"));
+        let _ = writeln!(page, "<li><a href=\"{example}\">{pattern}</a> {what}</li>");
+    }
+    page.push_str("</ul>\n<h2>Faults</h2>\n<ul>\n");
+    for fault in Fault::ALL {
+        let (word, what) = (fault.word(), fault.what());
+        let _ = writeln!(page, "<li><a href=\"/fault/{word}\">/fault/{word}</a> {what}</li>");
+    }
+    page.push_str("</ul>\n</body>\n</html>\n");
+    assert!(page.len() < ORIGIN_PIECE_BYTES, "the list of routes is one piece");
+    page
+});
+
+/// The usual phrase of a status, where there is one (RFC 9110 section 15).
+const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        205 => "Reset Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Content Too Large",
+        418 => "I'm a teapot",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Status",
+    }
+}

@@ -1,0 +1,316 @@
+//! What a request's target asks the origin for.
+//!
+//! Answers nothing and reads no bytes but the target's own.
+//!
+//! Invariant: every number in a route is within the bounds of `limits`; a target that asks for more
+//! is refused, never cut down.
+
+use std::time::Duration;
+
+use crate::origin::fault::Fault;
+use crate::words::limits::{
+    ORIGIN_BODY_BYTES_MAX, ORIGIN_DELAY_MAX, ORIGIN_DRIP_BYTES_MAX, ORIGIN_PIECE_BYTES,
+    ORIGIN_REDIRECTS_MAX,
+};
+
+/// Bytes of one chunk of `/chunked/N` where none are asked for.
+const CHUNK_BYTES_DEFAULT: usize = 8 * 1024;
+
+/// What can be asked for: a pattern, an example, and what it answers. `/` shows this table.
+pub(super) const ROUTES: &[(&str, &str, &str)] = &[
+    ("/", "/", "this page"),
+    ("/bytes/N", "/bytes/1000", "N bytes, always the same; ?framing=close ends them by close"),
+    ("/page/N", "/page/7", "HTML page number N, with words and links to other pages"),
+    (
+        "/chunked/N",
+        "/chunked/1000?chunk=100&extensions&trailers",
+        "N bytes in chunks of ?chunk=SIZE, with ?extensions and ?trailers where asked for",
+    ),
+    ("/status/N", "/status/404", "an answer with status N, 200 to 599"),
+    ("/delay/MS/..", "/delay/100/page/7", "what the rest of the path answers, MS later"),
+    ("/drip/N/MS", "/drip/10/100", "N bytes, one each MS"),
+    ("/redirect/N", "/redirect/3", "N redirects in a row, then page 0; ?status=307 is theirs"),
+    ("/redirect/loop", "/redirect/loop", "a redirect to itself"),
+    ("/redirect-to?url=U&status=S", "/redirect-to?url=/page/7", "one redirect to U, 302 unless S"),
+    ("/gzip/..", "/gzip/page/7", "what the rest of the path answers, gzip-coded"),
+    ("/echo", "/echo", "the request as JSON: method, target, host, fields, bytes of body"),
+    ("/count", "/count", "how many requests all cores have answered, as JSON"),
+    ("/fault/KIND", "/fault/reset", "one of the faults below"),
+];
+
+/// A target, read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked<'a> {
+    /// How long the answer waits.
+    pub(super) delay: Duration,
+    /// How the answer's body is coded.
+    pub(super) coding: Coding,
+    /// What is answered.
+    pub(super) route: Route<'a>,
+}
+
+/// How a body is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Identity,
+    Gzip,
+}
+
+/// How the end of `/bytes/N` is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Length,
+    Close,
+}
+
+/// How `/chunked/N` is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunking {
+    pub(super) chunk_bytes: usize,
+    pub(super) extensions: bool,
+    pub(super) trailers: bool,
+}
+
+/// What is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    Index,
+    Bytes(u64, End),
+    Page(u64),
+    Chunked(u64, Chunking),
+    Status(u16),
+    Drip(u64, Duration),
+    /// So many redirects are still to come; the status of each.
+    Redirect(u64, u16),
+    RedirectLoop(u16),
+    /// The target, percent-encoded, and the status.
+    RedirectTo(&'a str, u16),
+    Echo,
+    Count,
+    Fault(Fault),
+}
+
+/// Why a target is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) why: &'static str,
+}
+
+const UNKNOWN: Refusal = refusal(404, "no such route; hint: / lists them all");
+
+/// Reads `target`, a path with an optional query.
+pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
+    let (mut path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (mut delay, mut coding) = (Duration::ZERO, Coding::Identity);
+    loop {
+        if let Some(rest) = path.strip_prefix("/delay/") {
+            let (span, _) = rest.split_once('/').ok_or(UNKNOWN)?;
+            delay += millis(span)?;
+            if delay > ORIGIN_DELAY_MAX {
+                return Err(refusal(400, "the delay is longer than ten minutes"));
+            }
+            path = &rest[span.len()..];
+        } else if path.starts_with("/gzip/") {
+            coding = Coding::Gzip;
+            path = &path["/gzip".len()..];
+        } else {
+            break;
+        }
+    }
+    let route = route(path, query)?;
+    let has_body = matches!(
+        route,
+        Route::Index | Route::Bytes(_, End::Length) | Route::Page(_) | Route::Echo | Route::Count
+    );
+    if coding == Coding::Gzip && !has_body {
+        return Err(refusal(404, "only /, /bytes, /page, /echo and /count can be gzip-coded"));
+    }
+    Ok(Asked { delay, coding, route })
+}
+
+/// Reads a path behind which nothing else is asked for.
+fn route<'a>(path: &'a str, query: &'a str) -> Result<Route<'a>, Refusal> {
+    let mut parts = path.strip_prefix('/').unwrap_or(path).splitn(3, '/');
+    let route = match (parts.next().unwrap_or(""), parts.next(), parts.next()) {
+        ("" | "*", None, None) => Route::Index,
+        ("bytes", Some(n), None) => Route::Bytes(body_bytes(n)?, end(query)?),
+        ("page", Some(n), None) => Route::Page(number(n)?),
+        ("chunked", Some(n), None) => Route::Chunked(body_bytes(n)?, chunking(query)?),
+        ("status", Some(n), None) => Route::Status(status(n, 200)?),
+        ("drip", Some(n), Some(span)) => {
+            let count = number(n)?;
+            if count > ORIGIN_DRIP_BYTES_MAX {
+                return Err(refusal(400, "at most 1000000 bytes are sent one at a time"));
+            }
+            Route::Drip(count, millis(span)?)
+        }
+        ("redirect", Some("loop"), None) => Route::RedirectLoop(redirect_status(query)?),
+        ("redirect", Some(n), None) => match number(n)? {
+            0 => Route::Page(0),
+            n if n > ORIGIN_REDIRECTS_MAX => {
+                return Err(refusal(400, "at most 1000000 redirects come in a row"));
+            }
+            n => Route::Redirect(n, redirect_status(query)?),
+        },
+        ("redirect-to", None, None) => {
+            let url = value(query, "url").filter(|url| !url.is_empty());
+            let url = url.ok_or(refusal(400, "no target; hint: /redirect-to?url=/page/7"))?;
+            Route::RedirectTo(url, redirect_status(query)?)
+        }
+        ("echo", None, None) => Route::Echo,
+        ("count", None, None) => Route::Count,
+        ("fault", Some(word), None) => {
+            let fault = Fault::ALL.iter().find(|fault| fault.word() == word);
+            Route::Fault(*fault.ok_or(refusal(404, "no such fault; hint: / lists them all"))?)
+        }
+        _ => return Err(UNKNOWN),
+    };
+    Ok(route)
+}
+
+fn body_bytes(digits: &str) -> Result<u64, Refusal> {
+    match number(digits)? {
+        n if n > ORIGIN_BODY_BYTES_MAX => Err(refusal(400, "a body has at most 2^40 bytes")),
+        n => Ok(n),
+    }
+}
+
+fn end(query: &str) -> Result<End, Refusal> {
+    match value(query, "framing") {
+        None | Some("length") => Ok(End::Length),
+        Some("close") => Ok(End::Close),
+        Some(_) => Err(refusal(400, "no such framing; hint: ?framing=length or close")),
+    }
+}
+
+fn chunking(query: &str) -> Result<Chunking, Refusal> {
+    let chunk_bytes = match value(query, "chunk") {
+        None => CHUNK_BYTES_DEFAULT,
+        Some(digits) => usize::try_from(number(digits)?).unwrap_or(usize::MAX),
+    };
+    if chunk_bytes == 0 || chunk_bytes > ORIGIN_PIECE_BYTES {
+        return Err(refusal(400, "a chunk has 1 to 32768 bytes"));
+    }
+    let is_asked = |name| value(query, name).is_some();
+    let (extensions, trailers) = (is_asked("extensions"), is_asked("trailers"));
+    Ok(Chunking { chunk_bytes, extensions, trailers })
+}
+
+fn status(digits: &str, least: u16) -> Result<u16, Refusal> {
+    let why = "a status is from 200 to 599, that of a redirect from 300 to 399";
+    let status = u16::try_from(number(digits)?).ok();
+    status.filter(|status| (least..=599).contains(status)).ok_or(refusal(400, why))
+}
+
+fn redirect_status(query: &str) -> Result<u16, Refusal> {
+    let status = value(query, "status").map_or(Ok(302), |digits| status(digits, 300))?;
+    if status > 399 { Err(refusal(400, "a redirect is from 300 to 399")) } else { Ok(status) }
+}
+
+fn millis(digits: &str) -> Result<Duration, Refusal> {
+    let span = Duration::from_millis(number(digits)?);
+    if span > ORIGIN_DELAY_MAX {
+        return Err(refusal(400, "a pause has at most 600000 ms"));
+    }
+    Ok(span)
+}
+
+fn number(digits: &str) -> Result<u64, Refusal> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if is_number { digits.parse().ok() } else { None };
+    number.ok_or(refusal(400, "where a number belongs there is none, or one too large"))
+}
+
+/// The value of the first `name` in `query`; empty where it stands alone.
+fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+const fn refusal(status: u16, why: &'static str) -> Refusal {
+    Refusal { status, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(target: &str, expected: Result<Route<'_>, u16>) {
+        let found = parse(target).map(|asked| asked.route).map_err(|refusal| refusal.status);
+        assert_eq!(found, expected, "{target}");
+    }
+
+    #[test]
+    fn targets_name_routes() {
+        check("/", Ok(Route::Index));
+        check("*", Ok(Route::Index));
+        check("/?x", Ok(Route::Index));
+        check("/bytes/0", Ok(Route::Bytes(0, End::Length)));
+        check("/bytes/1099511627776?framing=close", Ok(Route::Bytes(1 << 40, End::Close)));
+        check("/page/18446744073709551615", Ok(Route::Page(u64::MAX)));
+        let plain = Chunking { chunk_bytes: 8192, extensions: false, trailers: false };
+        check("/chunked/5", Ok(Route::Chunked(5, plain)));
+        let all = Chunking { chunk_bytes: 7, extensions: true, trailers: true };
+        check("/chunked/5?trailers&chunk=7&extensions=1", Ok(Route::Chunked(5, all)));
+        check("/status/599", Ok(Route::Status(599)));
+        check("/drip/3/20", Ok(Route::Drip(3, Duration::from_millis(20))));
+        check("/redirect/0", Ok(Route::Page(0)));
+        check("/redirect/2?status=308", Ok(Route::Redirect(2, 308)));
+        check("/redirect/loop", Ok(Route::RedirectLoop(302)));
+        check("/redirect-to?status=301&url=%2Fx", Ok(Route::RedirectTo("%2Fx", 301)));
+        check("/fault/reset", Ok(Route::Fault(Fault::Reset)));
+        for fault in Fault::ALL {
+            check(&format!("/fault/{}", fault.word()), Ok(Route::Fault(*fault)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_route_or_too_much_is_refused() {
+        for target in ["/x", "//", "/bytes", "/bytes/1/", "/fault/x", "/echo/", "/delay/5", ""] {
+            let expected = if target.is_empty() { Ok(Route::Index) } else { Err(404) };
+            check(target, expected);
+        }
+        for target in [
+            "/bytes/",
+            "/bytes/+1",
+            "/bytes/-1",
+            "/bytes/1099511627777",
+            "/bytes/99999999999999999999",
+            "/bytes/1?framing=x",
+            "/status/199",
+            "/status/600",
+            "/chunked/1?chunk=0",
+            "/chunked/1?chunk=32769",
+            "/drip/1000001/0",
+            "/drip/1/600001",
+            "/delay/600001/",
+            "/delay/400000/delay/400000/",
+            "/redirect/1000001",
+            "/redirect/1?status=200",
+            "/redirect-to",
+            "/redirect-to?url=",
+        ] {
+            check(target, Err(400));
+        }
+    }
+
+    #[test]
+    fn delays_and_codings_stand_before_any_route_in_any_order() {
+        let delay = Duration::from_millis(12);
+        let expected = Asked { delay, coding: Coding::Gzip, route: Route::Page(3) };
+        assert_eq!(parse("/delay/5/gzip/delay/7/page/3"), Ok(expected));
+        assert_eq!(parse("/gzip/delay/12/page/3"), Ok(expected));
+        let expected = Asked { coding: Coding::Identity, route: Route::Index, ..expected };
+        assert_eq!(parse("/delay/12/"), Ok(expected));
+        check("/gzip/status/200", Err(404));
+        check("/gzip/fault/reset", Err(404));
+    }
+
+    #[test]
+    fn the_table_of_routes_shows_examples_that_are_answered() {
+        for (_, example, _) in ROUTES {
+            assert!(parse(example).is_ok(), "{example}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The origin as a whole: its port, its threads, its end.
+//!
+//! Does not know how a connection is served (`core`).
+//!
+//! Invariant: every core listens before [`Origin::start`] returns, and none lives after
+//! [`Origin::stop`].
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::io::launch::{Ended, Engine, Launch, Pinning, Program, Running, Seat, launch};
+use crate::io::{Io, cores, system};
+use crate::origin::core::{Core, Served, Shared};
+use crate::words::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX};
+
+/// Where an origin listens, and on what it runs.
+#[derive(Clone, Debug)]
+pub struct OriginSettings {
+    /// The address to listen on; port 0 has the kernel pick one, the same for every core.
+    pub listen: SocketAddr,
+    /// The engine and the cores.
+    pub launch: Launch,
+    /// How long a connection may wait for its peer, whether for a request or for room to send.
+    pub idle: Duration,
+}
+
+impl OriginSettings {
+    /// One unpinned core on a free port of the loopback interface, on the best engine that the
+    /// kernel allows: what a test or an example wants.
+    #[must_use]
+    pub fn local() -> Self {
+        let launch = Launch {
+            engine: Engine::Uring.or_fallback().0,
+            cpus: cores::available().into_iter().take(1).collect(),
+            pinning: Pinning::Free,
+            operations: 256,
+            name: "origin",
+        };
+        Self { listen: (Ipv4Addr::LOCALHOST, 0).into(), launch, idle: ORIGIN_IDLE_MAX }
+    }
+}
+
+/// An origin that serves until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Origin {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    cores: Option<Running<io::Result<()>>>,
+}
+
+/// What runs on each core.
+struct Serving {
+    shared: Arc<Shared>,
+    /// One for each core, until that core takes it.
+    listeners: Mutex<Vec<Option<TcpListener>>>,
+}
+
+impl Serving {
+    /// The listener of the core at `seat`.
+    fn listener(&self, seat: Seat) -> TcpListener {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners[seat.idx].take().expect("each core takes its own once")
+    }
+}
+
+impl Program for Serving {
+    type Output = io::Result<()>;
+
+    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> io::Result<()> {
+        let listener = io.listen(self.listener(seat))?;
+        Core::new(io, Arc::clone(&self.shared), seat.idx).run(listener).await;
+        Ok(())
+    }
+}
+
+impl Origin {
+    /// Starts an origin. Connections are accepted from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be bound, or the engine or a thread cannot be started.
+    pub fn start(settings: &OriginSettings) -> io::Result<Self> {
+        let count = settings.launch.cpus.len();
+        let listeners = system::listen_shared(settings.listen, count, ORIGIN_BACKLOG)?;
+        let Some(first) = listeners.first() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an origin needs a core"));
+        };
+        let addr = first.local_addr()?;
+        let shared = Arc::new(Shared::new(count, settings.idle));
+        let listeners = Mutex::new(listeners.into_iter().map(Some).collect());
+        let program = Arc::new(Serving { shared: Arc::clone(&shared), listeners });
+        let cores = launch(&settings.launch, &program)?;
+        Ok(Self { addr, shared, cores: Some(cores) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Requests that it has answered so far, without those for `/count`.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.served().requests
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn served(&self) -> Served {
+        self.shared.served()
+    }
+
+    /// Whether a core has ended by itself, which only a bug or a broken kernel brings about.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.cores.as_ref().is_none_or(Running::is_over)
+    }
+
+    /// Closes the listeners and every connection, and waits for the threads; what was done in all.
+    ///
+    /// # Errors
+    ///
+    /// Where a core could not listen, or panicked.
+    pub fn stop(mut self) -> io::Result<Served> {
+        self.end()?;
+        Ok(self.served())
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.shared.stop.store(true, Relaxed);
+        let Some(cores) = self.cores.take() else { return Ok(()) };
+        let ended: Vec<Ended<io::Result<()>>> = cores.join()?;
+        ended.into_iter().try_for_each(|core| core.output)
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tracing::warn!(%error, "the origin did not end in order");
+        }
+    }
+}
