@@ -4,12 +4,14 @@
 //!
 //! Invariant: the names and defaults are a contract with users' scripts.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::cli::values::{duration, header, resolve, selector, size};
+use crate::command::serve::Serve;
 use crate::io::launch::Engine;
 use crate::io::resolve::Override;
 use crate::words::limits;
@@ -26,6 +28,8 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Fetch every URL of a list: one row for each line, as JSON lines
     Fetch(Box<FetchArgs>),
+    /// Serve the built-in test origin until Ctrl-C; / lists what it serves
+    Serve(ServeArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -146,6 +150,18 @@ pub(super) struct FetchArgs {
     /// Connect to ADDR for HOST:PORT, either of which may be *; repeat it for more
     #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = resolve)]
     pub(super) resolve: Vec<Override>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    /// The address to listen on; port 0 picks a free one
+    ///
+    /// Once connections are accepted, standard output says "listening on http://ADDR". Ctrl-C or
+    /// SIGTERM is the normal end, with exit code 0.
+    #[arg(long, value_name = "ADDR", default_value_t = Serve::default().listen)]
+    pub(super) listen: SocketAddr,
     #[command(flatten)]
     pub(super) common: Common,
 }

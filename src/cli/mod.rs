@@ -6,6 +6,7 @@
 
 mod args;
 mod fetch;
+mod serve;
 mod values;
 
 use std::io::{IsTerminal, Write};
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
             let common = &fetch.common;
             log_to_stderr(common).and_then(|()| fetch::run(&fetch))
         }
+        Command::Serve(serve) => log_to_stderr(&serve.common).and_then(|()| serve::run(&serve)),
         Command::Completions { shell } => {
             let name = env!("CARGO_PKG_NAME");
             clap_complete::generate(shell, &mut Args::command(), name, &mut std::io::stdout());

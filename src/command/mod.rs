@@ -6,3 +6,4 @@
 
 pub mod fetch;
 pub mod fetching;
+pub mod serve;

@@ -6,4 +6,5 @@ mod client;
 mod corpus;
 mod origin;
 mod origin_faults;
+mod serve_command;
 mod wire_corpus;
