@@ -30,6 +30,8 @@ pub(super) enum Command {
     Fetch(Box<FetchArgs>),
     /// Serve the built-in test origin until Ctrl-C; / lists what it serves
     Serve(ServeArgs),
+    /// Fetch generated pages from the built-in origin, to see it work
+    Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -162,6 +164,15 @@ pub(super) struct ServeArgs {
     /// SIGTERM is the normal end, with exit code 0.
     #[arg(long, value_name = "ADDR", default_value_t = Serve::default().listen)]
     pub(super) listen: SocketAddr,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DemoArgs {
+    /// The folder for the list and the rows [default: one of its own for temporary files]
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(super) output: Option<PathBuf>,
     #[command(flatten)]
     pub(super) common: Common,
 }

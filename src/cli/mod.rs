@@ -5,6 +5,7 @@
 //! Invariant: standard output carries data alone; all that is for a person goes to standard error.
 
 mod args;
+mod demo;
 mod fetch;
 mod serve;
 mod values;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
             let common = &fetch.common;
             log_to_stderr(common).and_then(|()| fetch::run(&fetch))
         }
+        Command::Demo(demo) => log_to_stderr(&demo.common).and_then(|()| demo::run(&demo)),
         Command::Serve(serve) => log_to_stderr(&serve.common).and_then(|()| serve::run(&serve)),
         Command::Completions { shell } => {
             let name = env!("CARGO_PKG_NAME");

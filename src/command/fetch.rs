@@ -24,8 +24,8 @@ use crate::source::Input;
 use crate::words::job::{Sink, Source};
 use crate::words::limits::{
     BODY_BYTES_DEFAULT, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_MAX,
-    DESCRIPTORS_KEPT, PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX, RETRIES_DEFAULT,
-    RETRIES_MAX, ROW_BATCH, ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
+    DESCRIPTORS_KEPT, DESCRIPTORS_PER_CORE, PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX,
+    RETRIES_DEFAULT, RETRIES_MAX, ROW_BATCH, ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
 };
 use crate::words::row::Row;
 
@@ -333,7 +333,9 @@ impl Fetch {
     /// The connections that the limit of open descriptors allows.
     fn affordable_connections(&self, notes: &mut Vec<String>) -> Result<usize, FetchError> {
         let limit = system::raise_descriptor_limit().map_err(FetchError::Start)?;
-        let affordable = limit.saturating_sub(DESCRIPTORS_KEPT).max(1);
+        let cores = self.cpus.as_ref().map_or_else(|| cores::available().len(), Vec::len);
+        let kept = DESCRIPTORS_KEPT + DESCRIPTORS_PER_CORE * cores;
+        let affordable = limit.saturating_sub(kept).max(1);
         if self.connections > affordable {
             notes.push(format!(
                 "connections lowered from {} to {affordable}: the limit of open descriptors is \

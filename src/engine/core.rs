@@ -27,8 +27,8 @@ use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::job::{Fetched, Intake, Job};
 use crate::words::limits::{
-    EXHAUSTED_PAUSE, IDLE_CONNECTION_MAX, MOVED_JOBS_MAX, ROW_BATCH, ROW_BATCH_BODY_BYTES,
-    SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE, SWEEP_INTERVAL,
+    EXHAUSTED_PAUSE, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, MOVED_JOBS_MAX, ROW_BATCH,
+    ROW_BATCH_BODY_BYTES, SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE, SWEEP_INTERVAL,
 };
 
 /// What ends the operations of an engine's socket.
@@ -54,11 +54,20 @@ pub(super) struct Core<I: Io> {
     /// Lanes that wait for room among the batches of rows.
     backlog: Cell<usize>,
     exhausted_until: Cell<Instant>,
+    /// Whether a lane waits because of one of those two.
+    has_held_back: Cell<bool>,
     /// When what is in flight must be over; NEVER until a stop is seen.
     stop_at: Cell<Instant>,
     is_over: Cell<bool>,
     feeder_has_ended: Cell<bool>,
     waiting: RefCell<Waiting>,
+}
+
+/// A lane's turn with one host.
+pub(super) struct Turn {
+    host: HostId,
+    /// Jobs that it has begun.
+    jobs: u32,
 }
 
 /// Rows that were not handed on yet.
@@ -106,6 +115,7 @@ impl<I: Io> Core<I> {
             in_flight: Cell::new(0),
             backlog: Cell::new(0),
             exhausted_until: Cell::default(),
+            has_held_back: Cell::new(false),
             stop_at: Cell::new(Instant::NEVER),
             is_over: Cell::new(false),
             feeder_has_ended: Cell::new(false),
@@ -127,33 +137,68 @@ impl<I: Io> Core<I> {
     }
 
     /// The next job that may start, for `lane`; none once the run is over.
-    pub(super) async fn next(self: &Rc<Self>, lane: LaneId) -> Option<(Job, HostId, Instant)> {
+    ///
+    /// `turn` is the lane's own, for this function alone: a lane goes on with the host that it has
+    /// a warm connection to, and after some jobs lets the others have their turn.
+    pub(super) async fn next(
+        self: &Rc<Self>,
+        lane: LaneId,
+        turn: &mut Option<Turn>,
+    ) -> Option<(Job, Instant)> {
         poll_fn(|context| {
             if self.is_over.get() {
                 return Poll::Ready(None);
             }
             let now = self.io.now();
-            let may_start = self.backlog.get() == 0
-                && self.stop_at.get() == Instant::NEVER
-                && self.exhausted_until.get() <= now;
-            let taken = if may_start { self.shard.borrow_mut().take(now) } else { None };
+            let is_stopping = self.is_stopping();
+            if !is_stopping && self.is_held_back(now) {
+                // The lane keeps its turn, and with it the use of its warm connection.
+                self.has_held_back.set(true);
+                self.park(lane, context);
+                return Poll::Pending;
+            }
+            if let Some(held) = turn {
+                let again = match !is_stopping && held.jobs < JOBS_PER_TURN_MAX {
+                    true => self.shard.borrow_mut().take_again(held.host),
+                    false => None,
+                };
+                if let Some(job) = again {
+                    held.jobs += 1;
+                    self.kick();
+                    return Poll::Ready(Some((job, now)));
+                }
+                self.shard.borrow_mut().release(held.host);
+                *turn = None;
+                self.count_in_flight(self.in_flight.get() - 1);
+            }
+            let taken = if is_stopping { None } else { self.shard.borrow_mut().take(now) };
             let Some((job, host)) = taken else {
                 self.park(lane, context);
                 return Poll::Pending;
             };
-            self.in_flight.set(self.in_flight.get() + 1);
-            self.shared.gauges[self.seat.idx].show_in_flight(self.in_flight.get());
+            *turn = Some(Turn { host, jobs: 1 });
+            self.count_in_flight(self.in_flight.get() + 1);
             self.kick();
-            Poll::Ready(Some((job, host, now)))
+            Poll::Ready(Some((job, now)))
         })
         .await
     }
 
-    /// Ends the turn that [`Core::next`] began.
-    pub(super) fn release(&self, host: HostId) {
-        self.shard.borrow_mut().release(host);
-        self.in_flight.set(self.in_flight.get() - 1);
-        self.shared.gauges[self.seat.idx].show_in_flight(self.in_flight.get());
+    /// Whether no job may start for now, whichever it is.
+    fn is_held_back(&self, now: Instant) -> bool {
+        self.backlog.get() > 0 || self.exhausted_until.get() > now
+    }
+
+    /// Wakes the lanes that were held back, once nothing holds them back any more.
+    fn let_go(&self, now: Instant) {
+        if !self.is_held_back(now) && self.has_held_back.replace(false) {
+            self.wake_lanes();
+        }
+    }
+
+    fn count_in_flight(&self, count: usize) {
+        self.in_flight.set(count);
+        self.shared.gauges[self.seat.idx].show_in_flight(count);
     }
 
     /// Waits for `operation` until `deadline` or the end of a stop's grace; none where that came
@@ -223,6 +268,17 @@ impl<I: Io> Core<I> {
         self.shard.borrow_mut().defer(job, at);
     }
 
+    /// Closes idle connections until one more fits: busy and idle ones together are no more than
+    /// this core's share.
+    pub(super) fn make_room_for_connection(&self) {
+        let mut pool = self.pool.borrow_mut();
+        // Each lane in flight has a connection or is about to; the caller's is one of those.
+        while pool.len() + self.in_flight.get() > self.lanes_max {
+            let Some(oldest) = pool.evict_oldest() else { break };
+            drop(oldest);
+        }
+    }
+
     /// Opens no connection for a while: the kernel has no room for one. Idle ones are closed, since
     /// they hold what is short.
     pub(super) fn pause_for_room(&self) {
@@ -247,7 +303,7 @@ impl<I: Io> Core<I> {
             let _ = self.shared.rows.send_async(batch).await;
             self.shared.finish(count);
             self.backlog.set(self.backlog.get() - 1);
-            self.kick();
+            self.let_go(self.io.now());
         }
     }
 
@@ -356,12 +412,15 @@ impl<I: Io> Core<I> {
         if self.shared.stop.is_requested() {
             if !self.is_stopping() {
                 self.stop_at.set(now + STOP_GRACE);
+                // Those that wait with a turn give it back.
+                self.wake_lanes();
             }
             self.abandon_waiting();
         }
         self.watch.borrow_mut().sweep(now, self.stop_at.get());
         self.pool.borrow_mut().expire(now).for_each(drop);
         self.shard.borrow_mut().settle(now);
+        self.let_go(now);
         self.move_jobs();
         self.flush();
         if self.may_end() {
@@ -429,8 +488,13 @@ impl<I: Io> Core<I> {
     /// Ends the feeder and the lanes.
     fn end(&self) {
         self.is_over.set(true);
+        self.waiting.borrow_mut().feeder.take().into_iter().for_each(Waker::wake);
+        self.wake_lanes();
+    }
+
+    /// Wakes every lane that waits.
+    fn wake_lanes(&self) {
         let waiting = &mut *self.waiting.borrow_mut();
-        waiting.feeder.take().into_iter().for_each(Waker::wake);
         waiting.idle.clear();
         waiting.lanes.drain(..).flatten().for_each(Waker::wake);
     }

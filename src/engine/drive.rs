@@ -104,6 +104,7 @@ async fn connect<I: Io>(
             return Ok(Err(Exchanged::failed(failure)));
         }
     };
+    core.make_room_for_connection();
     let connecting_at = core.io.now();
     let connected = core.until(lane, deadline, core.io.connect(addr)).await;
     progress.times.connect_ns += core.io.now().ns_since(connecting_at);

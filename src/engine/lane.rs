@@ -23,10 +23,9 @@ use crate::words::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
 
 /// Works on one job after the other until the run is over.
 pub(super) async fn run<I: Io>(core: Rc<Core<I>>, lane: LaneId) {
-    while let Some((job, host, now)) = core.next(lane).await {
-        let row = work(&core, lane, job, now).await;
-        core.release(host);
-        if let Some(fetched) = row {
+    let mut turn = None;
+    while let Some((job, now)) = core.next(lane, &mut turn).await {
+        if let Some(fetched) = work(&core, lane, job, now).await {
             core.emit(fetched).await;
         }
     }

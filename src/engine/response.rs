@@ -68,8 +68,8 @@ impl Observer for Reading {
         if self.keep == Keep::Pages && may_be_page {
             let room = match framing {
                 Framing::None => 0,
-                // A length is a promise: room is made for the first piece, more as it comes true. The
-                // byte over it shows whether more is sent than was promised.
+                // A length is a promise: room is made for the first piece, more as it comes true.
+                // The byte over it shows whether more is sent than was promised.
                 Framing::Length(bytes) => {
                     usize::try_from(bytes).unwrap_or(usize::MAX).min(BODY_READ_BYTES_MAX) + 1
                 }

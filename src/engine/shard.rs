@@ -140,7 +140,7 @@ impl Shard {
         self.deferred.push(Deferred { at, job });
     }
 
-    /// Whether a job may start now.
+    /// Whether a job may start now; true at times where none may.
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -148,22 +148,35 @@ impl Shard {
     /// A job that may start at `now`, the hosts taking turns. Its host counts one more lane until
     /// [`Shard::release`].
     pub(super) fn take(&mut self, now: Instant) -> Option<(Job, HostId)> {
-        let host = self.ready.pop_front()?;
+        let host = loop {
+            let host = self.ready.pop_front()?;
+            let list = &mut self.hosts[host as usize];
+            list.is_ready = false;
+            if list.first != NONE {
+                break host;
+            }
+            // Lanes that went on with it have done its jobs meanwhile.
+            self.forget_if_unused(host);
+        };
         let list = &mut self.hosts[host as usize];
-        list.is_ready = false;
-        let slot = list.first;
-        let job = self.slots[slot as usize].job.take().expect("a ready host has a job");
-        list.first = self.slots[slot as usize].next;
         list.active += 1;
-        self.slots[slot as usize].next = self.free_slot;
-        self.free_slot = slot;
-        self.waiting -= 1;
         if !self.rules.delay.is_zero() {
             list.is_resting = true;
             self.resting.push(Reverse((now + self.rules.delay, host)));
         }
+        let job = self.pop(host);
         self.make_ready(host);
         Some((job, HostId(host)))
+    }
+
+    /// Another job of `host`, which a lane has just finished one of and not yet released, out of
+    /// turn: its connection is open and warm.
+    pub(super) fn take_again(&mut self, host: HostId) -> Option<Job> {
+        let list = &self.hosts[host.0 as usize];
+        if list.first == NONE || !self.rules.delay.is_zero() {
+            return None;
+        }
+        Some(self.pop(host.0))
     }
 
     /// Ends one lane of `host`.
@@ -207,6 +220,18 @@ impl Shard {
         }
         self.waiting = 0;
         jobs
+    }
+
+    /// Takes the first job of `host`.
+    fn pop(&mut self, host: u32) -> Job {
+        let list = &mut self.hosts[host as usize];
+        let slot = list.first;
+        let job = self.slots[slot as usize].job.take().expect("a ready host has a job");
+        list.first = self.slots[slot as usize].next;
+        self.slots[slot as usize].next = self.free_slot;
+        self.free_slot = slot;
+        self.waiting -= 1;
+        job
     }
 
     /// A slot with `job` and nothing after it.
@@ -327,6 +352,19 @@ mod tests {
         shard.release(taken[0].1);
         assert_eq!(take_all(&mut shard, NOW)[0].0, 2);
         assert_eq!(shard.len(), 7);
+    }
+
+    #[test]
+    fn a_lane_may_go_on_with_its_host_out_of_turn() {
+        let mut shard = shard(1, 0);
+        (0..3).for_each(|n| shard.push(job(n, "http://a/")));
+        shard.push(job(3, "http://b/"));
+        let (_, a) = shard.take(NOW).unwrap();
+        assert_eq!(shard.take_again(a).unwrap().n, 1);
+        assert_eq!(take_all(&mut shard, NOW).iter().map(|t| t.0).collect::<Vec<_>>(), [3]);
+        shard.release(a);
+        assert_eq!(shard.take(NOW).unwrap().0.n, 2);
+        assert!(shard.take_again(a).is_none());
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub const JOB_BATCHES_QUEUED_MAX: usize = 8;
 pub const SHARD_JOBS_MAX: usize = 16 * 1024;
 /// Waiting jobs below which a core asks for more.
 pub const SHARD_JOBS_LOW: usize = SHARD_JOBS_MAX / 2;
+/// Jobs that a lane does for one host in a row before the other hosts have their turn: a connection
+/// is then opened for every 32 requests at worst, however many hosts a list has.
+pub const JOBS_PER_TURN_MAX: u32 = 32;
 /// Jobs that redirects moved and another core's inbox had no room for yet.
 pub const MOVED_JOBS_MAX: usize = SHARD_JOBS_MAX;
 
@@ -172,8 +175,10 @@ pub const REDIRECTS_DEFAULT: usize = 10;
 pub const REDIRECTS_MAX: usize = 100;
 /// Default decoded bytes of one body.
 pub const BODY_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
-/// Descriptors kept back from the connections: files, rings, eventfds, the standard streams.
-pub const DESCRIPTORS_KEPT: usize = 64;
+/// Descriptors kept back from the connections: files, lists, the standard streams.
+pub const DESCRIPTORS_KEPT: usize = 32;
+/// Descriptors kept back for each core: its ring or epoll, its wake-up, a timer.
+pub const DESCRIPTORS_PER_CORE: usize = 8;
 
 /// What a connection of the built-in origin reads into while it waits for a request.
 pub const ORIGIN_INPUT_BYTES: usize = 2 * 1024;
