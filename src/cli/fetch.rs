@@ -28,6 +28,7 @@ use crate::report::units::count;
 use crate::report::warning::Warning;
 use crate::report::{json, text};
 use crate::sink::{Resumed, Writer, resume};
+use crate::source::Input;
 use crate::words::limits::PROGRESS_INTERVAL;
 
 /// How often the end of the run is looked for.
@@ -43,7 +44,12 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
     let common = &args.common;
     let mut fetch = options(args)?;
     let Format::Jsonl = args.format;
+    // What can be found wrong is found before an older output is overwritten.
+    fetch.check()?;
+    let (urls, files) = (std::mem::take(&mut fetch.urls), std::mem::take(&mut fetch.files));
+    let input = Input::open(urls, files).map_err(|error| FetchError::Input(error, None))?;
     let (output, done) = open_output(args)?;
+    let summary_json = common.summary_json.as_deref().map(open_summary).transpose()?;
     if !done.is_empty() && !common.quiet {
         tell(&format!("resuming: {} lines have their row already\n", count(done.len())));
     }
@@ -51,7 +57,7 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
     let stop = Stop::default();
     listen_for_signals(&stop).context("cannot listen for signals")?;
     let writer = Writer::start(output).context("cannot start the writer")?;
-    let mut fetching = fetch.start(|| writer.sink(), stop)?;
+    let mut fetching = fetch.start_from(input, || writer.sink(), stop)?;
     for note in fetching.notes() {
         if !common.quiet {
             tell(&warning(note, args));
@@ -60,7 +66,7 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
     watch(&mut fetching, args);
     let result = fetching.join();
     let written = writer.join();
-    report(args, result, written)
+    report(args, result, written, summary_json)
 }
 
 /// The fetch's options.
@@ -115,6 +121,18 @@ fn open_output(args: &FetchArgs) -> anyhow::Result<(Box<dyn Write + Send>, Ordin
     Ok((Box::new(file), done))
 }
 
+/// Opens the place that the summary goes to.
+fn open_summary(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdout()));
+    }
+    let file = File::create(path).map_err(|error| {
+        let path = path.display();
+        anyhow!("cannot write the summary: {path}: {error}, hint: --summary-json takes a path or -")
+    })?;
+    Ok(Box::new(file))
+}
+
 /// The first signal requests a stop, the second ends the process.
 fn listen_for_signals(stop: &Stop) -> io::Result<()> {
     for signal in [SIGINT, SIGTERM] {
@@ -155,6 +173,7 @@ fn report(
     args: &FetchArgs,
     result: Result<Summary, FetchError>,
     written: io::Result<()>,
+    summary_json: Option<Box<dyn Write>>,
 ) -> anyhow::Result<u8> {
     let mut error = None;
     let summary = match result {
@@ -173,8 +192,8 @@ fn report(
     if !args.common.quiet && !is_closed {
         tell(&text::text(&summary, paint(&args.common)));
     }
-    if let Some(path) = &args.common.summary_json {
-        write_summary(path, &summary)?;
+    if let Some(place) = summary_json {
+        write_summary(place, &summary)?;
     }
     if let Some(error) = error {
         tell(&format!("error: {error}\n"));
@@ -189,16 +208,13 @@ fn report(
     })
 }
 
-fn write_summary(path: &Path, summary: &Summary) -> anyhow::Result<()> {
-    let text = json::json(summary);
-    if path == Path::new("-") {
-        return match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
-        };
+fn write_summary(mut place: Box<dyn Write>, summary: &Summary) -> anyhow::Result<()> {
+    match place.write_all(json::json(summary).as_bytes()).and_then(|()| place.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the summary")
+        }
+        _ => Ok(()),
     }
-    std::fs::write(path, text)
-        .with_context(|| format!("cannot write the summary: {}", path.display()))
 }
 
 /// A note of the run as a warning.

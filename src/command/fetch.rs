@@ -268,13 +268,7 @@ impl Fetch {
     /// Resolves the options; what was changed on the way is noted.
     fn resolve(&self, notes: &mut Vec<String>) -> Result<Settings, FetchError> {
         self.check()?;
-        let request = RequestTemplate::new(&RequestSpec {
-            headers: &self.headers,
-            user_agent: self.user_agent.as_deref(),
-            connection: Connection::KeepAlive,
-            ..RequestSpec::new(&Method::Get)
-        });
-        let request = request.map_err(|error| FetchError::Option(error.to_string()))?;
+        let request = self.request()?;
         let connections = self.affordable_connections(notes)?;
         Ok(Settings {
             launch: self.launch(connections, notes),
@@ -302,18 +296,30 @@ impl Fetch {
         })
     }
 
-    /// Checks the options against their bounds.
-    fn check(&self) -> Result<(), FetchError> {
+    /// Checks the options against their bounds, as every start does.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::Option`], for a person to read.
+    pub fn check(&self) -> Result<(), FetchError> {
         let bad = |text: String| Err(FetchError::Option(text));
         if self.connections == 0 || self.connections > CONNECTIONS_MAX {
             let asked = self.connections;
-            return bad(format!("connections must be from 1 to {CONNECTIONS_MAX}: {asked}"));
+            return bad(format!(
+                "connections must be from 1 to {CONNECTIONS_MAX}: {asked}, hint: -c 64"
+            ));
         }
         if self.retries > RETRIES_MAX {
-            return bad(format!("retries must be at most {RETRIES_MAX}: {}", self.retries));
+            return bad(format!(
+                "retries must be at most {RETRIES_MAX}: {}, hint: --retries 2",
+                self.retries
+            ));
         }
         if self.redirects > REDIRECTS_MAX {
-            return bad(format!("redirects must be at most {REDIRECTS_MAX}: {}", self.redirects));
+            return bad(format!(
+                "redirects must be at most {REDIRECTS_MAX}: {}, hint: --redirects 10",
+                self.redirects
+            ));
         }
         if self.timeout.is_zero() || self.connect_timeout.is_zero() {
             return bad("a timeout must be longer than zero, hint: --timeout 30s".to_owned());
@@ -324,10 +330,24 @@ impl Fetch {
         if let Some(rate) = self.starts_per_s
             && !(rate.is_finite() && rate >= 1e-6)
         {
-            return bad(format!("the rate must be a positive number of starts a second: {rate}"));
+            return bad(format!(
+                "the rate must be a positive number of starts a second: {rate}, hint: --rate 100"
+            ));
         }
-        Extractor::new(&self.selectors).map_err(|e| FetchError::Option(e.to_string()))?;
-        Ok(())
+        Extractor::new(&self.selectors)
+            .map_err(|e| FetchError::Option(format!("{e}, hint: --select 'heads=h1, h2'")))?;
+        self.request().map(drop)
+    }
+
+    /// The request, but for its target.
+    fn request(&self) -> Result<RequestTemplate, FetchError> {
+        let request = RequestTemplate::new(&RequestSpec {
+            headers: &self.headers,
+            user_agent: self.user_agent.as_deref(),
+            connection: Connection::KeepAlive,
+            ..RequestSpec::new(&Method::Get)
+        });
+        request.map_err(|error| FetchError::Option(error.to_string()))
     }
 
     /// The connections that the limit of open descriptors allows.
