@@ -15,6 +15,8 @@ mod settings;
 mod shard;
 mod shared;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use run::{Outcome, Run};

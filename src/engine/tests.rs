@@ -1,0 +1,164 @@
+//! A core whose lanes panic, on every engine.
+//!
+//! Knows the engines only as `launch` hands them out: each is wrapped in one that panics on
+//! purpose.
+//!
+//! Invariant: whatever panics in a lane is one failed row, and the core goes on.
+
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::core::Core;
+use crate::engine::settings::{Keep, Settings};
+use crate::engine::shard::Politeness;
+use crate::engine::shared::Shared;
+use crate::engine::stop::Stop;
+use crate::io::launch::{Engine, Launch, Pinning, Program, Seat, launch};
+use crate::io::resolve::Resolver;
+use crate::io::{Io, cores};
+use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
+use crate::machines::ordinals::Ordinals;
+use crate::machines::policy::{Policy, StatusPolicy};
+use crate::machines::stats::tally::Tally;
+use crate::words::failure::{Kind, Stage};
+use crate::words::instant::Instant;
+use crate::words::job::{Fetched, Intake, Job};
+use crate::words::target::Target;
+
+/// Connecting to this port panics; nothing listens there.
+const PANICKING_PORT: u16 = 1;
+/// Connecting to this port panics too, but only once it was waited for.
+const LATE_PANICKING_PORT: u16 = 2;
+
+/// An engine that panics on some ports.
+#[derive(Clone)]
+struct Panicking<I>(I);
+
+impl<I: Io> Io for Panicking<I> {
+    type Socket = I::Socket;
+    type Listener = I::Listener;
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    async fn connect(&self, to: SocketAddr) -> io::Result<I::Socket> {
+        if to.port() == LATE_PANICKING_PORT {
+            self.0.sleep_until(self.0.now() + Duration::from_millis(1)).await;
+        }
+        assert!(!matches!(to.port(), PANICKING_PORT | LATE_PANICKING_PORT), "on purpose");
+        self.0.connect(to).await
+    }
+
+    fn listen(&self, on: TcpListener) -> io::Result<I::Listener> {
+        self.0.listen(on)
+    }
+
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> {
+        self.0.sleep_until(at)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.0.spawn(task);
+    }
+}
+
+/// One core on an engine that panics.
+struct OneCore {
+    shared: Arc<Shared>,
+    inbox: flume::Receiver<Vec<Intake>>,
+}
+
+impl Program for OneCore {
+    type Output = Tally;
+
+    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
+        let core = Core::new(Panicking(io), Arc::clone(&self.shared), seat);
+        core.run(self.inbox.clone()).await
+    }
+}
+
+fn settings(engine: Engine) -> Settings {
+    let cpus = vec![cores::available()[0]];
+    let pinning = Pinning::Free;
+    Settings {
+        launch: Launch { engine, cpus, pinning, operations: 4, name: "test" },
+        connections: 4,
+        politeness: Politeness { per_host: 2, delay: Duration::ZERO },
+        starts_per_s: None,
+        request: RequestTemplate::new(&RequestSpec::new(&Method::Get)).unwrap(),
+        policy: Policy { retries_max: 2, redirects_max: 2, status: StatusPolicy::Accept },
+        timeout: Duration::from_secs(30),
+        connect_timeout: Duration::from_secs(5),
+        body_bytes_max: 1000,
+        keep: Keep::Nothing,
+        overrides: Vec::new(),
+        done: Ordinals::default(),
+    }
+}
+
+/// Fetches `urls` on one core of `engine`: the rows by ordinal, and what was counted.
+fn fetch(engine: Engine, urls: &[String]) -> (Vec<Fetched>, Tally) {
+    let (sender, inbox) = flume::bounded(1);
+    let (rows, batches) = flume::unbounded();
+    let resolver = Resolver::start(Vec::new()).unwrap();
+    let shared =
+        Shared::new(settings(engine), vec![sender.clone()], rows, resolver, Stop::default());
+    let jobs = urls.iter().zip(0..).map(|(url, n)| {
+        let target = Target::parse(url).unwrap();
+        Intake::Job(Job::new(n, url, target, Instant::from_ns(0)))
+    });
+    shared.begin(urls.len());
+    sender.send(jobs.collect()).unwrap();
+    shared.end_input();
+    let shared = Arc::new(shared);
+    let program = Arc::new(OneCore { shared: Arc::clone(&shared), inbox });
+    let ended = launch(&shared.settings.launch, &program).unwrap().join().unwrap();
+    let tally = ended.into_iter().next().unwrap().output;
+    tally.assert_jobs_closed();
+    let mut rows: Vec<Fetched> = batches.drain().flatten().collect();
+    rows.sort_by_key(|row| row.n);
+    (rows, tally)
+}
+
+/// A server that closes after each answer, for as long as the test binary runs.
+fn serve() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let is_asked = stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0);
+            if is_asked {
+                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            }
+        }
+    });
+    addr
+}
+
+#[test]
+fn a_panic_in_a_lane_is_one_failed_row_and_every_other_row_is_well() {
+    let addr = serve();
+    let urls: Vec<String> = (0..200)
+        .map(|n| match n % 10 {
+            3 => format!("http://127.0.0.1:{PANICKING_PORT}/{n}"),
+            7 => format!("http://127.0.0.1:{LATE_PANICKING_PORT}/{n}"),
+            _ => format!("http://{addr}/{n}"),
+        })
+        .collect();
+    for engine in Engine::ALL {
+        let (rows, tally) = fetch(engine, &urls);
+        assert!(rows.iter().map(|row| row.n).eq(0..200), "{engine}");
+        for row in &rows {
+            let found = row.failure.map(|failure| (failure.stage, failure.kind));
+            let wanted = matches!(row.n % 10, 3 | 7).then_some((Stage::Head, Kind::Panic));
+            assert_eq!(found, wanted, "{engine}: {row:?}");
+            assert_eq!(row.response.is_some(), wanted.is_none(), "{engine}: {row:?}");
+        }
+        assert_eq!((tally.rows(), tally.ok(), tally.failed()), (200, 160, 40), "{engine}");
+        assert_eq!(tally.retries, 0, "a bug is not tried again");
+    }
+}
