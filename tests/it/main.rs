@@ -1,10 +1,30 @@
 //! Tests of the crate from outside, in one binary: they link once.
 
+#![expect(clippy::unwrap_used, reason = "what a test needs and cannot have fails the test")]
+
+#[path = "../support/binary.rs"]
+mod binary;
 #[path = "../support/client.rs"]
 mod client;
+mod command_line;
+mod connections;
 #[path = "../support/corpus.rs"]
 mod corpus;
+mod failures;
+mod library;
+mod limits;
+mod lines;
 mod origin;
 mod origin_faults;
+mod pages;
+#[path = "../support/places.rs"]
+mod places;
+mod redirects;
+#[path = "../support/runs.rs"]
+mod runs;
 mod serve_command;
+#[path = "../support/server.rs"]
+mod server;
+mod signals;
 mod wire_corpus;
+mod wire_sockets;
