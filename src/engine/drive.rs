@@ -16,7 +16,7 @@ use crate::engine::watch::{Alarm, LaneId};
 use crate::io::{Io, Socket, system};
 use crate::machines::http1::{Exchange, RequestKind, Want};
 use crate::words::buf::Block;
-use crate::words::failure::{Failure, Stage};
+use crate::words::failure::{Cause, Failure, Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::job::{Progress, Response};
 use crate::words::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX};
@@ -99,6 +99,9 @@ async fn connect<I: Io>(
     let deadline = progress.deadline.min(started_at + core.shared.settings.connect_timeout);
     let addr = match resolve(core, lane, target, deadline, progress).await {
         Ok(addr) => addr,
+        Err(Failure { kind: Kind::Exhausted, cause: Cause::Os(errno), .. }) => {
+            return Err(Obstacle::Exhausted(errno));
+        }
         Err(failure) => {
             progress.attempts += 1;
             return Ok(Err(Exchanged::failed(failure)));

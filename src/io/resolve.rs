@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fs::File;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -15,13 +16,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use crate::io::Io;
-use crate::words::failure::{Failure, Kind, Stage};
+use crate::io::{Io, system};
+use crate::words::failure::{Cause, Failure, Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::limits::{
-    LOOKUPS_QUEUED_MAX, RESOLVED_NAME_TTL, RESOLVED_NAMES_MAX, RESOLVER_THREADS,
+    EXHAUSTED_PAUSE, LOOKUPS_QUEUED_MAX, RESOLVED_NAME_TTL, RESOLVED_NAMES_MAX, RESOLVER_THREADS,
     UNRESOLVED_NAME_TTL,
 };
+
+/// Descriptors that one lookup has open at a time: a file, and sockets to name servers.
+const LOOKUP_DESCRIPTORS: usize = 4;
 
 /// What a lookup came to.
 type Answer = Result<Arc<[IpAddr]>, Failure>;
@@ -172,7 +176,12 @@ impl<I: Io> Names<I> {
                 Err(_) => Err(gone),
             };
             let now = io.now();
-            let ttl = if answer.is_ok() { RESOLVED_NAME_TTL } else { UNRESOLVED_NAME_TTL };
+            let ttl = match &answer {
+                Ok(_) => RESOLVED_NAME_TTL,
+                // That says nothing of the name: it is asked for again when its fetches are.
+                Err(failure) if failure.kind == Kind::Exhausted => EXHAUSTED_PAUSE,
+                Err(_) => UNRESOLVED_NAME_TTL,
+            };
             let mut known = known.borrow_mut();
             if let Some(Known::Pending(waiting)) =
                 known.insert(host, Known::Answered(answer, now + ttl))
@@ -216,7 +225,17 @@ fn literal(host: &str) -> Option<IpAddr> {
 /// Asks the system's resolver, blocking. IPv4 goes first: there is one attempt per fetch, and a
 /// host without an IPv6 route would fail it.
 fn look_up(host: &str) -> Answer {
+    let exhausted =
+        |errno| Failure { stage: Stage::Dns, kind: Kind::Exhausted, cause: Cause::Os(errno) };
+    // Without a descriptor for /etc/hosts and for a name server, getaddrinfo says that there is no
+    // such name. Others may come and go while it looks, so both ends of the lookup are checked.
+    if let Some(errno) = exhaustion() {
+        return Err(exhausted(errno));
+    }
     let found = (host, 0u16).to_socket_addrs().map_err(|error| {
+        if let Some(errno) = exhaustion() {
+            return exhausted(errno);
+        }
         // std gives getaddrinfo's own errors no kind; this is the text for EAI_AGAIN.
         let kind = match error.to_string() {
             text if text.contains("Temporary failure") => Kind::Other,
@@ -234,6 +253,13 @@ fn look_up(host: &str) -> Answer {
         return Err(Failure::new(Stage::Dns, Kind::NotFound, "the name has no address"));
     }
     Ok(ips.into())
+}
+
+/// The error number of the kernel where it is out of the descriptors that a lookup needs.
+fn exhaustion() -> Option<i32> {
+    let probes: io::Result<Vec<File>> =
+        (0..LOOKUP_DESCRIPTORS).map(|_| File::open("/dev/null")).collect();
+    probes.err()?.raw_os_error().filter(|errno| system::is_exhaustion(*errno))
 }
 
 #[cfg(test)]

@@ -83,6 +83,19 @@ fn no_descriptor_left_means_waiting_and_no_failure() {
     }
 }
 
+#[test]
+fn no_descriptor_left_for_a_lookup_does_not_mean_that_there_is_no_such_name() {
+    // Long enough for the name to be looked up while all descriptors are taken.
+    let server = Server::start(|_| [vec![Act::Linger; 50], vec![Act::Send(ok("page"))]].concat());
+    let named = server.url("/").replace("127.0.0.1", "localhost") + "\n";
+    let input = (server.url("/") + "\n").repeat(20) + &named.repeat(20);
+    for engine in ENGINES {
+        let args = ["-c", "16", "--per-host", "0", "--engine", engine];
+        let (ran, _) = fetch_under(80, 58, &input, &args);
+        assert_eq!((ran.code, ran.rows().len()), (Some(0), 40), "{engine}: {}", ran.stderr);
+    }
+}
+
 /// Whether `name` can be run here. On CI it must be: nothing is left out there.
 fn can_run(name: &str) -> bool {
     let is_there = Command::new(name).arg("-V").output().is_ok_and(|out| out.status.success());
