@@ -10,10 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use crate::cli::args::{ExtractArg, FetchArgs, Format};
+use crate::cli::ends::{SummaryPlace, listen_for_signals, warn};
 use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::{FetchError, Fetching};
@@ -25,7 +24,6 @@ use crate::machines::policy::StatusPolicy;
 use crate::machines::stats::summary::Summary;
 use crate::report::progress::{ProgressLine, Snapshot};
 use crate::report::units::count;
-use crate::report::warning::Warning;
 use crate::report::{json, text};
 use crate::sink::{Resumed, Writer, resume};
 use crate::source::Input;
@@ -49,20 +47,16 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
     let (urls, files) = (std::mem::take(&mut fetch.urls), std::mem::take(&mut fetch.files));
     let input = Input::open(urls, files).map_err(|error| FetchError::Input(error, None))?;
     let (output, done) = open_output(args)?;
-    let summary_json = common.summary_json.as_deref().map(open_summary).transpose()?;
+    let summary_json = SummaryPlace::open(common)?;
     if !done.is_empty() && !common.quiet {
         tell(&format!("resuming: {} lines have their row already\n", count(done.len())));
     }
     fetch.done = done;
     let stop = Stop::default();
-    listen_for_signals(&stop).context("cannot listen for signals")?;
+    listen_for_signals(&stop.flag())?;
     let writer = Writer::start(output).context("cannot start the writer")?;
     let mut fetching = fetch.start_from(input, || writer.sink(), stop)?;
-    for note in fetching.notes() {
-        if !common.quiet {
-            tell(&warning(note, args));
-        }
-    }
+    warn(fetching.notes(), common);
     watch(&mut fetching, args);
     let result = fetching.join();
     let written = writer.join();
@@ -121,28 +115,6 @@ fn open_output(args: &FetchArgs) -> anyhow::Result<(Box<dyn Write + Send>, Ordin
     Ok((Box::new(file), done))
 }
 
-/// Opens the place that the summary goes to.
-fn open_summary(path: &Path) -> anyhow::Result<Box<dyn Write>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdout()));
-    }
-    let file = File::create(path).map_err(|error| {
-        let path = path.display();
-        anyhow!("cannot write the summary: {path}: {error}, hint: --summary-json takes a path or -")
-    })?;
-    Ok(Box::new(file))
-}
-
-/// The first signal requests a stop, the second ends the process.
-fn listen_for_signals(stop: &Stop) -> io::Result<()> {
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the second signal finds the flag that the first one set.
-        flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), stop.flag())?;
-        flag::register(signal, stop.flag())?;
-    }
-    Ok(())
-}
-
 /// Waits for the end of the cores, and shows how far they have come.
 fn watch(fetching: &mut Fetching, args: &FetchArgs) {
     let is_shown = !args.common.quiet && io::stderr().is_terminal();
@@ -173,7 +145,7 @@ fn report(
     args: &FetchArgs,
     result: Result<Summary, FetchError>,
     written: io::Result<()>,
-    summary_json: Option<Box<dyn Write>>,
+    summary_json: SummaryPlace,
 ) -> anyhow::Result<u8> {
     let mut error = None;
     let summary = match result {
@@ -192,9 +164,7 @@ fn report(
     if !args.common.quiet && !is_closed {
         tell(&text::text(&summary, paint(&args.common)));
     }
-    if let Some(place) = summary_json {
-        write_summary(place, &summary)?;
-    }
+    summary_json.write(&json::json(&summary))?;
     if let Some(error) = error {
         tell(&format!("error: {error}\n"));
         return Ok(COULD_NOT_RUN);
@@ -206,25 +176,4 @@ fn report(
         (false, false, 0) => DONE,
         (false, false, _) => SOME_FAILED,
     })
-}
-
-fn write_summary(mut place: Box<dyn Write>, summary: &Summary) -> anyhow::Result<()> {
-    match place.write_all(json::json(summary).as_bytes()).and_then(|()| place.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write the summary")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A note of the run as a warning.
-fn warning(note: &str, args: &FetchArgs) -> String {
-    let (what, hint) = note.split_once(", hint: ").unwrap_or((note, ""));
-    let warning = Warning::new(what);
-    let warning = if hint.is_empty() { warning } else { warning.hint(hint) };
-    let mut line = warning.text(paint(&args.common));
-    if !line.ends_with('\n') {
-        line.push('\n');
-    }
-    line
 }

@@ -6,6 +6,7 @@
 
 mod args;
 mod demo;
+mod ends;
 mod fetch;
 mod serve;
 mod values;

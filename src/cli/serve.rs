@@ -5,22 +5,19 @@
 //! Invariant: the address stands on standard output only once connections are accepted. A signal is
 //! the normal end of a server: the exit code is 0.
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use crate::cli::args::ServeArgs;
-use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, paint, tell};
+use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
+use crate::cli::{COULD_NOT_RUN, DONE, tell};
 use crate::command::serve::{Serve, ServeSummary};
 use crate::io::launch::Pinning;
 use crate::io::{clock, cores};
-use crate::report::warning::Warning;
 
 /// How often a signal is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
@@ -28,7 +25,9 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 /// Serves until a signal comes; the exit code.
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
     let common = &args.common;
-    let is_ending = listen_for_signals().context("cannot listen for signals")?;
+    let is_ending = Arc::new(AtomicBool::new(false));
+    listen_for_signals(&is_ending)?;
+    let summary_json = SummaryPlace::open(common)?;
     let serve = Serve {
         listen: args.listen,
         engine: common.engine,
@@ -37,11 +36,9 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
         ..Serve::default()
     };
     let serving = serve.start()?;
-    for note in serving.notes().iter().filter(|_| !common.quiet) {
-        let (what, hint) = note.split_once(", hint: ").unwrap_or((note, ""));
-        tell(&(Warning::new(what).hint(hint).text(paint(common)) + "\n"));
-    }
-    say(&format!("listening on http://{}\n", serving.addr()))?;
+    warn(serving.notes(), common);
+    write_all(&mut io::stdout(), &format!("listening on http://{}\n", serving.addr()))
+        .context("cannot write to standard output")?;
     while !is_ending.load(Relaxed) && !serving.is_over() {
         clock::pause(WATCH_INTERVAL);
     }
@@ -50,44 +47,7 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
         let ServeSummary { requests, connections, refused, .. } = &summary;
         tell(&format!("{requests} requests on {connections} connections, {refused} refused\n"));
     }
-    if let Some(path) = &common.summary_json {
-        write_summary(path, &summary)?;
-    }
+    summary_json.write(&serde_json::to_string(&summary)?)?;
     // Cores end by themselves only where something is broken.
     Ok(if is_ending.load(Relaxed) { DONE } else { COULD_NOT_RUN })
-}
-
-/// A flag that the first signal sets; the second ends the process.
-fn listen_for_signals() -> io::Result<Arc<AtomicBool>> {
-    let is_ending = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the second signal finds the flag that the first one set.
-        flag::register_conditional_shutdown(
-            signal,
-            i32::from(INTERRUPTED),
-            Arc::clone(&is_ending),
-        )?;
-        flag::register(signal, Arc::clone(&is_ending))?;
-    }
-    Ok(is_ending)
-}
-
-fn write_summary(path: &Path, summary: &ServeSummary) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(summary)? + "\n";
-    if path == Path::new("-") {
-        return say(&text);
-    }
-    std::fs::write(path, text)
-        .with_context(|| format!("cannot write the summary: {}", path.display()))
-}
-
-/// Writes `text` to standard output at once. A reader that is gone has seen enough.
-fn say(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::command::allowed;
 use crate::command::fetching::{FetchError, Fetching, Rows};
 use crate::engine::{Keep, Politeness, Run, Settings, Stop};
 use crate::io::launch::{Engine, Launch, Pinning};
@@ -368,13 +369,7 @@ impl Fetch {
 
     /// Where the cores run, and on what.
     fn launch(&self, connections: usize, notes: &mut Vec<String>) -> Launch {
-        let (engine, refusal) = self.engine.or_fallback();
-        if let Some(reason) = refusal {
-            notes.push(format!(
-                "the kernel refuses io_uring, so epoll serves: {reason}, hint: see \
-                 /proc/sys/kernel/io_uring_disabled and the container's seccomp profile"
-            ));
-        }
+        let engine = allowed(self.engine, notes);
         let mut cpus = self.cpus.clone().unwrap_or_else(cores::available);
         // A core without a connection could only wait.
         cpus.truncate(connections);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::command::allowed;
 use crate::io::launch::{Engine, Launch, Pinning};
 use crate::io::system::{self, CpuTime};
 use crate::io::{clock, cores};
@@ -100,13 +101,7 @@ impl Serve {
     /// See [`ServeError`].
     pub fn start(&self) -> Result<Serving, ServeError> {
         let mut notes = Vec::new();
-        let (engine, refusal) = self.engine.or_fallback();
-        if let Some(reason) = refusal {
-            notes.push(format!(
-                "the kernel refuses io_uring, so epoll serves: {reason}, hint: see \
-                 /proc/sys/kernel/io_uring_disabled and the container's seccomp profile"
-            ));
-        }
+        let engine = allowed(self.engine, &mut notes);
         let limit = system::raise_descriptor_limit().map_err(ServeError::Cores)?;
         tracing::debug!(limit, "open descriptors");
         let cpus = self.cpus.clone().unwrap_or_else(cores::available);
