@@ -14,6 +14,7 @@ mod failures;
 mod library;
 mod limits;
 mod lines;
+mod nginx;
 mod origin;
 mod origin_faults;
 mod pages;

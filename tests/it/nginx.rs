@@ -1,0 +1,138 @@
+//! Fetches from a real nginx: what the built-in origin and the library agree on, a server that
+//! neither of them knows must agree on too.
+//!
+//! Knows nothing of the engine's parts; it compares rows with files.
+//!
+//! Invariant: where nginx is missing the test says so and is left out, but never on CI.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+
+use ringfetch::Fetch;
+use ringfetch::io::launch::Engine;
+
+/// A folder of files behind nginx on a port of its own.
+struct Nginx {
+    child: Child,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Nginx {
+    /// Starts nginx, or says that there is none.
+    #[expect(clippy::print_stdout, reason = "what is left out is said")]
+    fn start(name: &str, files: &BTreeMap<String, Vec<u8>>) -> Option<Self> {
+        let program = ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| {
+            Command::new(program)
+                .arg("-v")
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|s| s.success())
+        });
+        let Some(program) = program else {
+            assert!(std::env::var_os("CI").is_none(), "CI has nginx");
+            println!("left out: nginx is not installed (Debian: nginx-light)");
+            return None;
+        };
+        let folder = std::env::temp_dir().join(format!("ringfetch-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("root")).expect("the folder can be made");
+        for (path, body) in files {
+            std::fs::write(folder.join("root").join(path), body).expect("the file can be written");
+        }
+        // nginx takes no port 0, and the one found free may be taken before nginx has it.
+        (0..10)
+            .find_map(|_| Self::try_start(program, &folder))
+            .or_else(|| panic!("no port for nginx"))
+    }
+
+    fn try_start(program: &str, folder: &Path) -> Option<Self> {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = free.local_addr().expect("it is bound").port();
+        drop(free);
+        let work = folder.display();
+        let config = format!(
+            "worker_processes 1; daemon off; pid {work}/pid; error_log {work}/error.log;
+             events {{ worker_connections 512; }}
+             http {{ access_log off; sendfile on; keepalive_requests 100;
+                client_body_temp_path {work}/t1; proxy_temp_path {work}/t2;
+                fastcgi_temp_path {work}/t3; uwsgi_temp_path {work}/t4; scgi_temp_path {work}/t5;
+                types {{ text/html html; }} default_type application/octet-stream;
+                server {{ listen 127.0.0.1:{port}; root {work}/root; }} }}"
+        );
+        std::fs::write(folder.join("nginx.conf"), config).expect("the file can be written");
+        let mut child = Command::new(program)
+            .arg("-p")
+            .arg(folder)
+            .arg("-c")
+            .arg(folder.join("nginx.conf"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx can be started");
+        // It listens, or it has ended because the port was taken.
+        loop {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(Self { child, folder: folder.to_owned(), port });
+            }
+            if child.try_wait().expect("it is a child").is_some() {
+                return None;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // The master passes a SIGTERM on to its worker, which a SIGKILL would leave behind.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Files of many sizes, with the edges of blocks and reads among them.
+fn files() -> BTreeMap<String, Vec<u8>> {
+    let edges = [0, 1, 15_000, 16_383, 16_384, 16_385, 65_536, 262_144, 262_145, 300_001];
+    let sizes = (0..200).map(|n| n * 137 % 20_000).chain(edges);
+    let file = |(n, size): (usize, usize)| {
+        let title = format!("<title>page {n}</title>");
+        let body = format!("{title}{}", "<p>word <a href='/x'>link</a> ".repeat(size / 30 + 1));
+        let html = body.into_bytes().into_iter().cycle().take(size).collect();
+        (format!("{n}.html"), html)
+    };
+    sizes.enumerate().map(file).collect()
+}
+
+#[test]
+fn every_row_has_the_size_of_its_file_on_every_engine() {
+    let files = files();
+    let Some(nginx) = Nginx::start("nginx", &files) else { return };
+    let base = format!("http://127.0.0.1:{}/", nginx.port);
+    let mut seen = Vec::new();
+    for engine in Engine::ALL {
+        let rows = std::sync::Arc::new(Mutex::new(BTreeMap::new()));
+        let kept = std::sync::Arc::clone(&rows);
+        // nginx closes each connection after 100 requests: some will be found closed when reused.
+        let summary = Fetch::new()
+            .engine(engine)
+            .urls(files.keys().map(|path| format!("{base}{path}")))
+            .for_each(move |row| {
+                let path = row.url.rsplit('/').next().expect("a URL has slashes").to_owned();
+                let before = kept.lock().expect("nobody panics with it").insert(path, row);
+                assert!(before.is_none(), "one row for each line");
+            })
+            .expect("the fetch can run");
+        assert_eq!((summary.rows, summary.failed), (files.len() as u64, 0));
+        let rows = std::mem::take(&mut *rows.lock().expect("nobody panics with it"));
+        for (path, body) in &files {
+            let row = &rows[path];
+            assert_eq!((row.status, row.body_bytes), (Some(200), body.len() as u64), "{path}");
+            assert_eq!(row.content_type.as_deref(), Some("text/html"));
+        }
+        seen.push(rows.into_values().map(|row| (row.n, row.url, row.page)).collect::<Vec<_>>());
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "the same pages from every engine");
+}
