@@ -51,11 +51,23 @@ impl Running {
         Self(command.spawn().expect("the binary starts"))
     }
 
-    /// Sends it the signal `name`, such as INT.
+    /// Sends it the signal `name`, such as INT, and waits until it has begun to handle it: a second
+    /// one would be lost while the first is pending.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.0.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.expect("kill is there").success());
+        while self.has_pending_signal() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether a signal waits for the process (`ShdPnd` of proc(5)).
+    fn has_pending_signal(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
+        let status = status.expect("a child that was not waited for has a status");
+        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+        pending.is_some_and(|mask| mask.contains(|c: char| c.is_ascii_hexdigit() && c != '0'))
     }
 
     /// Its standard input, to write to or to close.
