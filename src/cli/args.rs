@@ -164,6 +164,9 @@ pub(super) struct ServeArgs {
     /// SIGTERM is the normal end, with exit code 0.
     #[arg(long, value_name = "ADDR", default_value_t = Serve::default().listen)]
     pub(super) listen: SocketAddr,
+    /// End when standard input does: whoever started this process is then gone
+    #[arg(long, hide = true)]
+    pub(super) until_stdin_ends: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }

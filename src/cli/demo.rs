@@ -4,7 +4,8 @@
 //! fetches generated pages of many virtual hosts from it. Knows nothing that the other commands do
 //! not know as well.
 //!
-//! Invariant: it listens and connects on the loopback interface alone, and leaves nothing running.
+//! Invariant: it listens and connects on the loopback interface alone, and leaves nothing running:
+//! the origin ends when the pipe to its standard input does.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -137,8 +138,10 @@ impl OriginProcess {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let list = cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--quiet", "--cores", &list])
-            .stdin(Stdio::null())
+            .args(["serve", "--listen", "127.0.0.1:0", "--quiet", "--until-stdin-ends"])
+            .args(["--cores", &list])
+            // The other end of this pipe closes with this process, however that ends.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the origin")?;

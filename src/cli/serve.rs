@@ -36,6 +36,9 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
         ..Serve::default()
     };
     let serving = serve.start()?;
+    if args.until_stdin_ends {
+        end_with_stdin(&is_ending)?;
+    }
     warn(serving.notes(), common);
     write_all(&mut io::stdout(), &format!("listening on http://{}\n", serving.addr()))
         .context("cannot write to standard output")?;
@@ -50,4 +53,17 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
     summary_json.write(&serde_json::to_string(&summary)?)?;
     // Cores end by themselves only where something is broken.
     Ok(if is_ending.load(Relaxed) { DONE } else { COULD_NOT_RUN })
+}
+
+/// Sets `is_ending` when standard input ends.
+fn end_with_stdin(is_ending: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let is_ending = Arc::clone(is_ending);
+    let wait = move || {
+        // An input that cannot be read has ended, too.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        is_ending.store(true, Relaxed);
+    };
+    let thread = std::thread::Builder::new().name("stdin".to_owned());
+    thread.spawn(wait).context("cannot watch standard input")?;
+    Ok(())
 }

@@ -342,8 +342,13 @@ impl Fetch {
 
     /// The request, but for its target.
     fn request(&self) -> Result<RequestTemplate, FetchError> {
+        let mut headers = self.headers.clone();
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept-encoding")) {
+            // Without the field a server may choose any coding (RFC 9110 section 12.5.3).
+            headers.push(("Accept-Encoding".to_owned(), "identity".to_owned()));
+        }
         let request = RequestTemplate::new(&RequestSpec {
-            headers: &self.headers,
+            headers: &headers,
             user_agent: self.user_agent.as_deref(),
             connection: Connection::KeepAlive,
             ..RequestSpec::new(&Method::Get)

@@ -19,13 +19,15 @@ use crate::words::buf::Block;
 use crate::words::failure::{Cause, Failure, Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::job::{Progress, Response};
-use crate::words::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX};
+use crate::words::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX, IDLE_UNCHECKED_MAX};
 use crate::words::target::Target;
 
 /// A connection of a core, idle in its pool or in one of its lanes.
 pub(super) struct Connection<I: Io> {
     socket: I::Socket,
     ip: IpAddr,
+    /// When its last exchange ended, or when it was opened.
+    idle_since: Instant,
 }
 
 /// What one exchange came to.
@@ -67,8 +69,7 @@ pub(super) async fn exchange<I: Io>(
     progress: &mut Progress,
 ) -> Result<Exchanged, Obstacle> {
     let now = core.io.now();
-    let idle = core.pool.borrow_mut().checkout(target.origin_hash(), target.origin(), now);
-    if let Some(connection) = idle {
+    if let Some(connection) = idle_connection(core, target, now) {
         core.tally.borrow_mut().connections_reused += 1;
         let exchanged = Attempt::new(core, lane, target, progress).run(connection).await;
         let is_idempotent = core.shared.settings.request.method().is_idempotent();
@@ -86,6 +87,22 @@ pub(super) async fn exchange<I: Io>(
         Err(exchanged) => return Ok(exchanged),
     };
     Ok(Attempt::new(core, lane, target, progress).run(connection).await)
+}
+
+/// The newest idle connection to `target`'s origin of which nothing was heard since.
+fn idle_connection<I: Io>(core: &Core<I>, target: &Target, now: Instant) -> Option<Connection<I>> {
+    let mut pool = core.pool.borrow_mut();
+    // Bounded by the connections that are idle.
+    loop {
+        let connection = pool.checkout(target.origin_hash(), target.origin(), now)?;
+        // What arrived behind the last response would be taken for the next one, and an end means
+        // that the request would go nowhere. One that is used again at once is not asked.
+        let was_short = now.since(connection.idle_since) < IDLE_UNCHECKED_MAX;
+        if was_short || connection.socket.is_quiet() {
+            return Some(connection);
+        }
+        drop(connection);
+    }
 }
 
 /// Opens a connection for `target`; where it cannot be had, the exchange that came of it.
@@ -114,7 +131,8 @@ async fn connect<I: Io>(
     let failure = match connected {
         Some(Ok(socket)) => {
             core.tally.borrow_mut().connections_opened += 1;
-            return Ok(Ok(Connection { socket, ip: addr.ip() }));
+            let idle_since = core.io.now();
+            return Ok(Ok(Connection { socket, ip: addr.ip(), idle_since }));
         }
         Some(Err(error)) => {
             if let Some(errno) = error.raw_os_error().filter(|n| system::is_exhaustion(*n)) {
@@ -190,11 +208,13 @@ impl<'a, I: Io> Attempt<'a, I> {
         };
         let was_late = self.core.watch.borrow_mut().disarm(self.lane);
         self.has_excess |= !block.is_empty();
-        let is_clean = result.is_ok() && !self.has_excess && !was_late && self.exchange.reuse();
+        let may_go_on = self.exchange.reuse() && !self.core.shared.settings.request.closes();
+        let is_clean = result.is_ok() && !self.has_excess && !was_late && may_go_on;
         self.core.blocks.borrow_mut().give(block);
         let ip = connection.ip;
         if is_clean {
             let now = self.core.io.now();
+            connection.idle_since = now;
             let (hash, origin) = (self.target.origin_hash(), self.target.origin());
             let evicted = self.core.pool.borrow_mut().checkin(hash, origin, connection, now);
             drop(evicted);

@@ -65,7 +65,12 @@ impl Observer for Reading {
         // What a body without a Content-Type is, its first bytes will say: so far, it may be a
         // page.
         let may_be_page = Extractor::is_page(content_type.as_deref(), b"<html>");
-        if self.keep == Keep::Pages && may_be_page {
+        // Coded bytes are no page; whoever looks for one finds a page's type and no body.
+        let is_coded = head
+            .fields()
+            .list("content-encoding")
+            .any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        if self.keep == Keep::Pages && may_be_page && !is_coded {
             let room = match framing {
                 Framing::None => 0,
                 // A length is a promise: room is made for the first piece, more as it comes true.
@@ -75,7 +80,8 @@ impl Observer for Reading {
                 }
                 Framing::Chunked | Framing::Close => 0,
             };
-            self.body = Some(Block::with_capacity(room));
+            // One byte more, so that what follows the body is seen with its last piece.
+            self.body = Some(Block::with_capacity(room + 1));
         }
         self.response = Some(Response {
             status: head.status(),

@@ -78,6 +78,10 @@ pub trait Socket: 'static {
     /// Closes with a reset (RST) where dropping would close in order (FIN).
     fn abort(self);
 
+    /// Whether the peer has neither sent anything that was not read nor closed. Never waits; costs
+    /// a system call.
+    fn is_quiet(&self) -> bool;
+
     /// What ends this socket's operations from outside.
     fn interrupter(&self) -> Self::Interrupter;
 }

@@ -77,6 +77,13 @@ pub(super) fn shut_down(descriptor: RawFd) {
     unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
 }
 
+/// Whether there is nothing to read from a socket, not even its end.
+pub(super) fn is_quiet(descriptor: RawFd) -> bool {
+    let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+    // SAFETY: `poll` is one valid entry; a time of zero does not wait.
+    unsafe { libc::poll(&raw mut poll, 1, 0) == 0 }
+}
+
 /// Ends a socket's sending side: the peer sees the end after the last byte.
 pub(super) fn end_writes(descriptor: RawFd) {
     // SAFETY: no memory is involved; a descriptor that is no socket yields an error.

@@ -94,6 +94,10 @@ impl Socket for TokioSocket {
         (Ok(()), bytes)
     }
 
+    fn is_quiet(&self) -> bool {
+        system::is_quiet(self.0.as_raw_fd())
+    }
+
     fn end_writes(&self) {
         system::end_writes(self.0.as_raw_fd());
     }

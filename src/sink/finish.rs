@@ -18,7 +18,7 @@ use crate::machines::format::row::{note_of, row_of};
 use crate::words::failure::{Failure, FailureCounts, Kind, Stage};
 use crate::words::job::{Fetched, Sink};
 use crate::words::limits::LARGE_PAGE_BYTES;
-use crate::words::row::Row;
+use crate::words::row::{Page, Row};
 
 /// What the threads are told.
 #[derive(Clone, Debug)]
@@ -152,32 +152,47 @@ impl<S: Sink> Finisher<S> {
 
     fn finish(&mut self, mut fetched: Fetched) {
         let body = fetched.response.as_mut().and_then(|response| response.body.take());
-        let mut notes = Vec::new();
-        let mut page = None;
         // A body that did not arrive whole is no page: its links would be those of some part of it.
-        if let (Some(extractor), Some(body), None) = (&self.extractor, body, fetched.failure) {
-            let content_type = fetched.response.as_ref().and_then(|r| r.content_type.as_deref());
-            if Extractor::is_page(content_type, &body) {
-                let url = fetched.final_url();
-                let is_large = body.len() > LARGE_PAGE_BYTES;
-                let _alone = is_large
-                    .then(|| self.large_pages.lock().unwrap_or_else(PoisonError::into_inner));
-                // A page that breaks the extractor is one row without a page, not the end of a run.
-                let extracted =
-                    catch_unwind(AssertUnwindSafe(|| extractor.extract(&body, content_type, url)));
-                let (found, note) = match extracted {
-                    Ok(extracted) => (Some(extracted.page), extracted.note),
-                    Err(_) => (None, Some(panicked())),
-                };
-                page = found;
-                if let Some(note) = note {
-                    self.done.notes.count(note);
-                    notes.push(note_of(note));
-                }
-            }
+        let (page, note) = match (&self.extractor, &fetched.failure) {
+            (Some(extractor), None) => self.page(extractor, body, &fetched),
+            _ => (None, None),
+        };
+        let mut notes = Vec::new();
+        if let Some(note) = note {
+            self.done.notes.count(note);
+            notes.push(note_of(note));
         }
-        let row = row_of(fetched, page, notes);
-        self.accept(row);
+        self.accept(row_of(fetched, page, notes));
+    }
+
+    /// The page in `body`, the body of `fetched`, and what is to be noted of it.
+    fn page(
+        &self,
+        extractor: &Extractor,
+        body: Option<Vec<u8>>,
+        fetched: &Fetched,
+    ) -> (Option<Page>, Option<Failure>) {
+        let response = fetched.response.as_ref();
+        let content_type = response.and_then(|response| response.content_type.as_deref());
+        let Some(body) = body else {
+            // The engine keeps whatever may be a page, but for what has a content coding.
+            let phrase = "the page has a content coding, which is not decoded yet";
+            let coded = Failure::new(Stage::Extract, Kind::Unsupported, phrase);
+            let is_typed = content_type.is_some() && Extractor::is_page(content_type, &[]);
+            return (None, is_typed.then_some(coded));
+        };
+        if !Extractor::is_page(content_type, &body) {
+            return (None, None);
+        }
+        let is_large = body.len() > LARGE_PAGE_BYTES;
+        let _alone =
+            is_large.then(|| self.large_pages.lock().unwrap_or_else(PoisonError::into_inner));
+        // A page that breaks the extractor is one row without a page, not the end of a run.
+        let extract = || extractor.extract(&body, content_type, fetched.final_url());
+        match catch_unwind(AssertUnwindSafe(extract)) {
+            Ok(extracted) => (Some(extracted.page), extracted.note),
+            Err(_) => (None, Some(panicked())),
+        }
     }
 
     fn accept(&mut self, row: Row) {
@@ -190,7 +205,9 @@ impl<S: Sink> Finisher<S> {
     /// Does `act` with the sink; where that fails, the sink is gone and the run stops.
     fn with_sink(&mut self, act: impl FnOnce(&mut S) -> io::Result<()>) {
         let Some(sink) = &mut self.sink else { return };
-        if let Err(error) = act(sink) {
+        // A sink may call a program's own function; one that panics has failed like any other.
+        let panicked = |_| Err(io::Error::other("the function that takes rows panicked"));
+        if let Err(error) = catch_unwind(AssertUnwindSafe(|| act(sink))).unwrap_or_else(panicked) {
             self.sink = None;
             self.error.keep(error);
             self.stop.request();

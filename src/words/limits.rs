@@ -128,6 +128,8 @@ pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 /// How long an idle connection stays in the pool: under the 5 s and more that servers commonly
 /// allow.
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(4);
+/// How long a connection may be idle and still be used again without a look at what has arrived.
+pub const IDLE_UNCHECKED_MAX: Duration = Duration::from_millis(1);
 /// How long fetches in flight may go on after the first interrupt.
 pub const STOP_GRACE: Duration = Duration::from_millis(4500);
 /// First pause before a retry; each further one doubles it (with jitter).

@@ -182,6 +182,8 @@ pub struct RequestTemplate {
     after_path: Box<[u8]>,
     /// What stands after the authority, body included; none where Host is fixed.
     after_authority: Option<Box<[u8]>>,
+    /// Whether the request says that it is the connection's last.
+    closes: bool,
 }
 
 impl RequestTemplate {
@@ -216,6 +218,12 @@ impl RequestTemplate {
             Connection::KeepAlive => push_field(&mut rest, "Connection", "keep-alive"),
             Connection::Close => push_field(&mut rest, "Connection", "close"),
         }
+        let asked = spec.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("connection"));
+        let mut options = asked.flat_map(|(_, value)| value.split(','));
+        let closes = match is_given("connection") {
+            true => options.any(|option| option.trim().eq_ignore_ascii_case("close")),
+            false => matches!(spec.connection, Connection::Close),
+        };
         let body = spec.body.unwrap_or_default();
         if spec.body.is_some() || spec.method.expects_body() {
             push_field(&mut rest, "Content-Length", &body.len().to_string());
@@ -232,7 +240,15 @@ impl RequestTemplate {
             method: spec.method.clone(),
             after_path: after_path.into_boxed_slice(),
             after_authority,
+            closes,
         })
+    }
+
+    /// Whether the request says `Connection: close`: no other may follow it on its connection,
+    /// whatever the answer says (RFC 9112 section 9.6).
+    #[must_use]
+    pub const fn closes(&self) -> bool {
+        self.closes
     }
 
     /// Appends one request for `path_and_query` at `authority` to `out`, which is not reallocated
