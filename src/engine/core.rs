@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::engine::drive::Connection;
 use crate::engine::lane;
+use crate::engine::outbox::Outbox;
 use crate::engine::shard::{HostId, Politeness, Shard};
 use crate::engine::shared::Shared;
 use crate::engine::watch::{Alarm, LaneId, Watch};
@@ -27,8 +28,8 @@ use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::job::{Fetched, Intake, Job};
 use crate::words::limits::{
-    EXHAUSTED_PAUSE, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, MOVED_JOBS_MAX, ROW_BATCH,
-    ROW_BATCH_BODY_BYTES, SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE, SWEEP_INTERVAL,
+    EXHAUSTED_PAUSE, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, SHARD_JOBS_LOW, SHARD_JOBS_MAX,
+    STOP_GRACE, SWEEP_INTERVAL,
 };
 
 /// What ends the operations of an engine's socket.
@@ -47,7 +48,9 @@ pub(super) struct Core<I: Io> {
     lanes_max: usize,
     shard: RefCell<Shard>,
     outbox: RefCell<Outbox>,
-    moved: RefCell<Vec<(usize, Job)>>,
+    /// Jobs on their way to each core, this one's own always empty.
+    moved: RefCell<Vec<Vec<Job>>>,
+    arrivals: flume::Receiver<Vec<Job>>,
     /// Lanes that were started and have not ended.
     lanes: Cell<usize>,
     in_flight: Cell<usize>,
@@ -59,6 +62,8 @@ pub(super) struct Core<I: Io> {
     /// When what is in flight must be over; NEVER until a stop is seen.
     stop_at: Cell<Instant>,
     is_over: Cell<bool>,
+    /// Whether a task ended by a panic: what it held is lost, and the core with it.
+    is_broken: Cell<bool>,
     feeder_has_ended: Cell<bool>,
     waiting: RefCell<Waiting>,
 }
@@ -70,11 +75,26 @@ pub(super) struct Turn {
     jobs: u32,
 }
 
-/// Rows that were not handed on yet.
-#[derive(Default)]
-struct Outbox {
-    rows: Vec<Fetched>,
-    body_bytes: usize,
+/// A task of a core, which an engine may drop in silence where it panics.
+pub(super) struct Task<I: Io>(Rc<Core<I>>, bool);
+
+impl<I: Io> Task<I> {
+    /// A task of `core` that has begun.
+    pub(super) fn of(core: &Rc<Core<I>>) -> Self {
+        Self(Rc::clone(core), false)
+    }
+
+    fn ended(mut self) {
+        self.1 = true;
+    }
+}
+
+impl<I: Io> Drop for Task<I> {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.is_broken.set(true);
+        }
+    }
 }
 
 /// Who waits for a change of the core's state.
@@ -90,7 +110,12 @@ struct Waiting {
 
 impl<I: Io> Core<I> {
     /// A core with no job and no lane.
-    pub(super) fn new(io: I, shared: Arc<Shared>, seat: Seat) -> Rc<Self> {
+    pub(super) fn new(
+        io: I,
+        shared: Arc<Shared>,
+        seat: Seat,
+        arrivals: flume::Receiver<Vec<Job>>,
+    ) -> Rc<Self> {
         let settings = &shared.settings;
         let lanes_max = settings.connections_of(seat.idx);
         let per_host = match settings.politeness.per_host {
@@ -110,7 +135,8 @@ impl<I: Io> Core<I> {
             lanes_max,
             shard: RefCell::new(shard),
             outbox: RefCell::default(),
-            moved: RefCell::default(),
+            moved: RefCell::new((0..seat.count).map(|_| Vec::new()).collect()),
+            arrivals,
             lanes: Cell::new(0),
             in_flight: Cell::new(0),
             backlog: Cell::new(0),
@@ -118,6 +144,7 @@ impl<I: Io> Core<I> {
             has_held_back: Cell::new(false),
             stop_at: Cell::new(Instant::NEVER),
             is_over: Cell::new(false),
+            is_broken: Cell::new(false),
             feeder_has_ended: Cell::new(false),
             waiting: RefCell::default(),
             shared,
@@ -164,6 +191,7 @@ impl<I: Io> Core<I> {
                 };
                 if let Some(job) = again {
                     held.jobs += 1;
+                    self.count_begun(&job);
                     self.kick();
                     return Poll::Ready(Some((job, now)));
                 }
@@ -177,6 +205,7 @@ impl<I: Io> Core<I> {
                 return Poll::Pending;
             };
             *turn = Some(Turn { host, jobs: 1 });
+            self.count_begun(&job);
             self.count_in_flight(self.in_flight.get() + 1);
             self.kick();
             Poll::Ready(Some((job, now)))
@@ -193,6 +222,13 @@ impl<I: Io> Core<I> {
     fn let_go(&self, now: Instant) {
         if !self.is_held_back(now) && self.has_held_back.replace(false) {
             self.wake_lanes();
+        }
+    }
+
+    /// Counts the line of `job` where this is its first exchange.
+    fn count_begun(&self, job: &Job) {
+        if job.progress.is_none() {
+            self.shared.gauges[self.seat.idx].count_begun();
         }
     }
 
@@ -259,7 +295,7 @@ impl<I: Io> Core<I> {
         if owner == self.seat.idx {
             self.shard.borrow_mut().push_front(job);
         } else {
-            self.moved.borrow_mut().push((owner, job));
+            self.moved.borrow_mut()[owner].push(job);
         }
     }
 
@@ -279,11 +315,11 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// Opens no connection for a while: the kernel has no room for one. Idle ones are closed, since
-    /// they hold what is short.
+    /// Opens no connection for a while: the kernel has no room for one. The longest idle one is
+    /// closed, since it holds what is short.
     pub(super) fn pause_for_room(&self) {
         self.exhausted_until.set(self.io.now() + EXHAUSTED_PAUSE);
-        self.pool.borrow_mut().clear();
+        drop(self.pool.borrow_mut().evict_oldest());
         self.tally.borrow_mut().exhausted_pauses += 1;
     }
 
@@ -319,27 +355,25 @@ impl<I: Io> Core<I> {
         None
     }
 
-    /// Counts the end of a lane.
-    pub(super) fn lane_ended(&self) {
+    /// Counts the end of a lane, whose task `task` is.
+    pub(super) fn lane_ended(&self, task: Task<I>) {
         self.lanes.set(self.lanes.get() - 1);
+        task.ended();
     }
 
     /// Takes lines in while there is room for them, until the run is over.
     async fn feed(self: Rc<Self>, inbox: flume::Receiver<Vec<Intake>>) {
+        let task = Task::of(&self);
         while let Some(batch) = self.receive(&inbox).await {
             for intake in batch {
                 match intake {
                     Intake::Refused { n, line, failure } => {
                         self.tally.borrow_mut().jobs_taken += 1;
+                        self.shared.gauges[self.seat.idx].count_begun();
                         self.emit(Fetched::refused(n, &line, failure)).await;
                     }
                     Intake::Job(job) => {
-                        let counts = &mut *self.tally.borrow_mut();
-                        let count = match job.progress {
-                            None => &mut counts.jobs_taken,
-                            Some(_) => &mut counts.moved_in,
-                        };
-                        *count += 1;
+                        self.tally.borrow_mut().jobs_taken += 1;
                         self.shard.borrow_mut().push(job);
                     }
                 }
@@ -347,6 +381,7 @@ impl<I: Io> Core<I> {
             self.kick();
         }
         self.feeder_has_ended.set(true);
+        task.ended();
     }
 
     /// The next batch of lines, once there is room; none once the run is over.
@@ -358,8 +393,7 @@ impl<I: Io> Core<I> {
             }
             let waiting = &mut *self.waiting.borrow_mut();
             waiting.feeder = Some(context.waker().clone());
-            let held = self.shard.borrow().len() + self.moved.borrow().len();
-            waiting.needs_room = held >= SHARD_JOBS_MAX;
+            waiting.needs_room = self.shard.borrow().len() >= SHARD_JOBS_MAX;
             if waiting.needs_room {
                 return Poll::Pending;
             }
@@ -408,6 +442,7 @@ impl<I: Io> Core<I> {
 
     /// What is done every few milliseconds, and for no request in particular.
     fn sweep(self: &Rc<Self>) {
+        assert!(!self.is_broken.get(), "a task of this core panicked outside its guard");
         let now = self.io.now();
         if self.shared.stop.is_requested() {
             if !self.is_stopping() {
@@ -441,30 +476,27 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// Sends jobs that redirects moved to their owners, as far as those have room.
+    /// Sends the jobs that redirects moved to their owners, and takes in those that came here. They
+    /// have begun, so they go before those of their hosts that have not.
     fn move_jobs(&self) {
-        let moved = &mut *self.moved.borrow_mut();
-        assert!(moved.len() <= MOVED_JOBS_MAX + self.lanes_max, "moved jobs are bounded by intake");
-        for (owner, job) in std::mem::take(moved) {
-            match self.shared.inboxes[owner].try_send(vec![Intake::Job(job)]) {
-                Ok(()) => self.tally.borrow_mut().moved_out += 1,
-                Err(
-                    flume::TrySendError::Full(batch) | flume::TrySendError::Disconnected(batch),
-                ) => {
-                    let jobs = batch.into_iter().filter_map(|intake| match intake {
-                        Intake::Job(job) => Some((owner, job)),
-                        Intake::Refused { .. } => None,
-                    });
-                    moved.extend(jobs);
-                }
+        for (owner, moved) in self.moved.borrow_mut().iter_mut().enumerate() {
+            if !moved.is_empty() {
+                self.tally.borrow_mut().moved_out += moved.len() as u64;
+                let arrived = self.shared.arrivals[owner].send(std::mem::take(moved));
+                arrived.expect("the run holds every way in until all cores have ended");
             }
+        }
+        for job in self.arrivals.try_iter().flatten() {
+            self.tally.borrow_mut().moved_in += 1;
+            self.shard.borrow_mut().push_front(job);
         }
     }
 
     /// After a stop: jobs that have not begun will not; those that have are rows that say so.
     fn abandon_waiting(&self) {
         let mut jobs = self.shard.borrow_mut().drain();
-        jobs.extend(self.moved.take().into_iter().map(|(_, job)| job));
+        self.moved.borrow_mut().iter_mut().for_each(|moved| jobs.append(moved));
+        let mut full = Vec::new();
         for job in jobs {
             if job.progress.is_none() {
                 self.tally.borrow_mut().not_started += 1;
@@ -474,15 +506,19 @@ impl<I: Io> Core<I> {
             let fetched = lane::abandoned(job, self.io.now());
             self.tally.borrow_mut().record(&fetched);
             self.shared.gauges[self.seat.idx].count_row(true, 0);
-            self.outbox.borrow_mut().rows.push(fetched);
+            if let Some(batch) = self.outbox.borrow_mut().push(fetched) {
+                full.push(batch);
+            }
         }
+        // All of them go with the next flush: none of them is a body.
+        full.into_iter().rev().for_each(|batch| self.outbox.borrow_mut().put_back(batch));
     }
 
     /// Whether nothing is left to do on this core, and nothing will come.
     fn may_end(&self) -> bool {
         let is_done = self.shared.is_complete() || self.is_stopping();
         let is_idle = self.in_flight.get() == 0 && self.backlog.get() == 0;
-        is_done && is_idle && self.shard.borrow().len() == 0 && self.outbox.borrow().rows.is_empty()
+        is_done && is_idle && self.shard.borrow().len() == 0 && self.outbox.borrow().is_empty()
     }
 
     /// Ends the feeder and the lanes.
@@ -497,36 +533,5 @@ impl<I: Io> Core<I> {
         let waiting = &mut *self.waiting.borrow_mut();
         waiting.idle.clear();
         waiting.lanes.drain(..).flatten().for_each(Waker::wake);
-    }
-}
-
-impl Outbox {
-    /// Adds one row; the batch where it is full.
-    fn push(&mut self, fetched: Fetched) -> Option<Vec<Fetched>> {
-        let body = fetched.response.as_ref().and_then(|response| response.body.as_ref());
-        self.body_bytes += body.map_or(0, Vec::capacity);
-        self.rows.push(fetched);
-        let is_full = self.rows.len() >= ROW_BATCH || self.body_bytes >= ROW_BATCH_BODY_BYTES;
-        is_full.then(|| self.take())
-    }
-
-    /// Takes the batch as it is.
-    fn take(&mut self) -> Vec<Fetched> {
-        self.body_bytes = 0;
-        if self.rows.is_empty() {
-            return Vec::new();
-        }
-        std::mem::replace(&mut self.rows, Vec::with_capacity(ROW_BATCH))
-    }
-
-    /// Puts back a batch that could not be handed on.
-    fn put_back(&mut self, batch: Vec<Fetched>) {
-        if batch.is_empty() {
-            return;
-        }
-        let bodies = batch.iter().filter_map(|f| f.response.as_ref()?.body.as_ref());
-        self.body_bytes += bodies.map(Vec::capacity).sum::<usize>();
-        let newer = std::mem::replace(&mut self.rows, batch);
-        self.rows.extend(newer);
     }
 }

@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use crate::engine::core::Core;
+use crate::engine::core::{Core, Task};
 use crate::engine::drive::{self, Exchanged, Obstacle};
 use crate::engine::watch::LaneId;
 use crate::io::Io;
@@ -23,13 +23,14 @@ use crate::words::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
 
 /// Works on one job after the other until the run is over.
 pub(super) async fn run<I: Io>(core: Rc<Core<I>>, lane: LaneId) {
+    let task = Task::of(&core);
     let mut turn = None;
     while let Some((job, now)) = core.next(lane, &mut turn).await {
         if let Some(fetched) = work(&core, lane, job, now).await {
             core.emit(fetched).await;
         }
     }
-    core.lane_ended();
+    core.lane_ended(task);
 }
 
 /// Drives one exchange of `job`; its row, or none where the job goes on elsewhere or later.
@@ -73,10 +74,13 @@ fn judge<I: Io>(
         location: exchanged.location.as_deref(),
     };
     let chance = fastrand::u64(..);
-    let verdict = match core.is_stopping() {
-        // There is no time left for anything more.
-        true => Verdict::Done(exchanged.failure),
-        false => core.shared.settings.policy.judge(&job, &progress, outcome, now, chance),
+    let verdict = core.shared.settings.policy.judge(&job, &progress, outcome, now, chance);
+    let verdict = match verdict {
+        Verdict::Retry(_) | Verdict::Redirect(_) if core.is_stopping() => {
+            // There is no time left for what this fetch still needs; a later run does it.
+            Verdict::Done(Some(interrupted("the run was stopped before the next request")))
+        }
+        verdict => verdict,
     };
     match verdict {
         Verdict::Done(failure) => return Some(finished(job, *progress, exchanged, failure, now)),
@@ -120,8 +124,13 @@ fn wait_for_room<I: Io>(
     let now = core.io.now();
     progress.exhausted_pauses += 1;
     if progress.exhausted_pauses > EXHAUSTED_PAUSES_MAX || core.is_stopping() {
-        let cause = Cause::Os(errno);
-        let failure = Failure { stage: Stage::Connect, kind: Kind::Exhausted, cause };
+        let failure = match core.is_stopping() {
+            true => interrupted("the run was stopped while the kernel had no descriptor or port"),
+            false => {
+                let cause = Cause::Os(errno);
+                Failure { stage: Stage::Connect, kind: Kind::Exhausted, cause }
+            }
+        };
         return Some(finished(job, *progress, Exchanged::failed(failure), Some(failure), now));
     }
     progress.deadline = progress.deadline + EXHAUSTED_PAUSE;
@@ -133,9 +142,13 @@ fn wait_for_room<I: Io>(
 /// The row of a job that had begun when the run was stopped.
 pub(super) fn abandoned(mut job: Job, now: Instant) -> Fetched {
     let progress = job.progress.take().expect("only a job that has begun is abandoned");
-    let phrase = "the run was stopped between two tries";
-    let failure = Failure::new(Stage::Connect, Kind::Interrupted, phrase);
+    let failure = interrupted("the run was stopped between two requests");
     finished(job, *progress, Exchanged::failed(failure), Some(failure), now)
+}
+
+/// The failure of a fetch that a stop cut short.
+fn interrupted(phrase: &'static str) -> Failure {
+    Failure::new(Stage::Connect, Kind::Interrupted, phrase)
 }
 
 /// The progress of a job that begins now.

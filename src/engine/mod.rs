@@ -8,6 +8,7 @@
 mod core;
 mod drive;
 mod lane;
+mod outbox;
 mod reader;
 mod response;
 mod run;

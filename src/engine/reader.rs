@@ -18,7 +18,7 @@ use crate::io::clock;
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::job::{Intake, Job, Line, Source, SourceSize};
-use crate::words::limits::{JOB_BATCH, READER_PATIENCE};
+use crate::words::limits::{JOB_BATCH, READER_HELD_MAX, READER_PATIENCE, READER_PAUSE};
 use crate::words::target::Target;
 
 /// Reads a source and deals its lines.
@@ -37,6 +37,19 @@ pub(super) struct Reader<S> {
 struct Pace {
     gap: Duration,
     next_at: Instant,
+    /// Lines that may be handed over and not begun: what a stall can turn into a burst.
+    behind_max: u64,
+}
+
+/// What a twentieth of a second has of starts, and one at least.
+fn behind_max(starts_per_s: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is positive, and a float saturates"
+    )]
+    let starts = (starts_per_s / 20.0) as u64;
+    starts.max(1)
 }
 
 /// Nobody takes lines any more: the run was stopped, or its cores have ended.
@@ -49,6 +62,7 @@ impl<S: Source> Reader<S> {
         let pace = shared.settings.starts_per_s.map(|starts_per_s| Pace {
             gap: Duration::from_secs_f64(1.0 / starts_per_s),
             next_at: clock::now(),
+            behind_max: behind_max(starts_per_s),
         });
         Self { source, shared, batches, next_n: 0, pace, size }
     }
@@ -59,10 +73,10 @@ impl<S: Source> Reader<S> {
     ///
     /// Where the input cannot be read to its end; the lines before that are handed over.
     pub(super) fn run(mut self) -> io::Result<()> {
+        let _end = EndOfInput(Arc::clone(&self.shared));
         let result = self.read_all();
-        // Nothing is left here unless the input could not be read: what came before still counts.
+        // Also where the input could not be read to its end: what came before still counts.
         let _ = self.hand_over_all();
-        self.shared.end_input();
         result
     }
 
@@ -78,7 +92,6 @@ impl<S: Source> Reader<S> {
                 }
             }
             let Some(line) = self.source.next_line()? else {
-                let _ = self.hand_over_all();
                 return Ok(());
             };
             let n = self.next_n;
@@ -88,30 +101,45 @@ impl<S: Source> Reader<S> {
             }
             let (core, intake) = take_in(line, n, &self.shared);
             self.batches[core].push(intake);
-            let is_full = self.batches[core].len() >= JOB_BATCH;
-            let stopped = match &mut self.pace {
-                Some(_) => self.wait_for_start().and_then(|()| self.hand_over(core)).is_err(),
-                None => is_full && self.hand_over(core).is_err(),
-            };
-            if stopped {
+            if self.go_on(core).is_err() {
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    /// Waits until the next start is due.
+    /// Hands over what `core` was given, if it is time for that.
+    fn go_on(&mut self, core: usize) -> Result<(), Stopped> {
+        let held = self.batches[core].len();
+        if self.pace.is_some() {
+            self.wait_for_start()?;
+            return self.hand_over_all();
+        }
+        if held >= READER_HELD_MAX {
+            // So much for one core: now it waits for that one.
+            while !self.batches[core].is_empty() {
+                self.hand_over(core, READER_PATIENCE)?;
+            }
+        } else if held.is_multiple_of(JOB_BATCH) {
+            self.hand_over(core, Duration::ZERO)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the next start is due, and those before it have been made.
     fn wait_for_start(&mut self) -> Result<(), Stopped> {
         let Some(pace) = &mut self.pace else { return Ok(()) };
         loop {
             let left = pace.next_at.since(clock::now());
-            if left.is_zero() {
+            let is_behind = self.shared.not_begun() > pace.behind_max;
+            if left.is_zero() && !is_behind {
                 break;
             }
             if self.shared.stop.is_requested() {
                 return Err(Stopped);
             }
-            clock::pause(left.min(READER_PATIENCE));
+            let pause = if is_behind { READER_PAUSE } else { left.min(READER_PATIENCE) };
+            clock::pause(pause);
         }
         // A reader that was held up does not make up for it in a burst.
         let late = clock::now().since(pace.next_at);
@@ -119,43 +147,71 @@ impl<S: Source> Reader<S> {
         Ok(())
     }
 
+    /// Hands over whatever is held, to each core as it has room.
     fn hand_over_all(&mut self) -> Result<(), Stopped> {
-        (0..self.batches.len()).try_for_each(|core| self.hand_over(core))
+        loop {
+            for core in 0..self.batches.len() {
+                self.hand_over(core, Duration::ZERO)?;
+            }
+            let Some(core) = self.batches.iter().position(|batch| !batch.is_empty()) else {
+                return Ok(());
+            };
+            self.hand_over(core, READER_PAUSE)?;
+        }
     }
 
-    /// Hands the batch of `core` over; where its inbox is full and jobs belong to no core in
-    /// particular, to another that has room.
-    fn hand_over(&mut self, core: usize) -> Result<(), Stopped> {
-        if self.batches[core].is_empty() {
+    /// Hands the batch of `core` over, if there is room within `patience`; where jobs belong to no
+    /// core in particular, to another that has room.
+    fn hand_over(&mut self, core: usize, patience: Duration) -> Result<(), Stopped> {
+        let count = self.batches[core].len();
+        if self.shared.stop.is_requested() {
+            return Err(Stopped);
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        if self.shared.would_exceed_window(count) {
+            clock::pause(patience.min(READER_PAUSE));
             return Ok(());
         }
         let mut batch = std::mem::replace(&mut self.batches[core], Vec::with_capacity(JOB_BATCH));
-        let count = batch.len();
         self.shared.begin(count);
         let others = match self.shared.settings.politeness.is_by_host() {
-            true => 1,
-            false => self.batches.len(),
+            true => 0..0,
+            false => 1..self.batches.len(),
         };
-        for turn in 0.. {
-            let inbox = &self.shared.inboxes[(core + turn % others) % self.batches.len()];
-            // Without another choice it waits at this inbox, else it looks at each in turn.
-            let patience = match turn % others == others - 1 {
-                true => READER_PATIENCE,
-                false => Duration::ZERO,
-            };
+        // Its own, then the others without a wait, then its own with one.
+        let own = std::iter::once((0, Duration::ZERO));
+        let turns = own.chain(others.map(|turn| (turn, Duration::ZERO)));
+        for (turn, patience) in turns.chain(std::iter::once((0, patience))) {
+            let inbox = &self.shared.inboxes[(core + turn) % self.shared.inboxes.len()];
             match inbox.send_timeout(batch, patience) {
-                Ok(()) => break,
-                Err(SendTimeoutError::Timeout(back)) if !self.shared.stop.is_requested() => {
-                    batch = back;
+                Ok(()) => {
+                    self.shared.count_handed_over(count);
+                    return Ok(());
                 }
-                Err(_) => {
+                Err(SendTimeoutError::Timeout(back)) => batch = back,
+                Err(SendTimeoutError::Disconnected(_)) => {
                     self.shared.finish(count);
                     return Err(Stopped);
                 }
             }
         }
-        self.shared.count_handed_over(count);
+        self.shared.finish(count);
+        self.batches[core] = batch;
         Ok(())
+    }
+}
+
+/// Says that the input has ended, also where the reader panics.
+struct EndOfInput(Arc<Shared>);
+
+impl Drop for EndOfInput {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop.request();
+        }
+        self.0.end_input();
     }
 }
 

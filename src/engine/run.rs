@@ -19,7 +19,7 @@ use crate::io::launch::{Ended, Program, Running, Seat, launch};
 use crate::io::resolve::Resolver;
 use crate::io::{Io, clock};
 use crate::machines::stats::tally::Tally;
-use crate::words::job::{Fetched, Intake, Source, SourceSize};
+use crate::words::job::{Fetched, Intake, Job, Source, SourceSize};
 use crate::words::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
 
 /// How often the end of a run looks for the end of its reader.
@@ -32,6 +32,7 @@ type Inboxes = Vec<flume::Receiver<Vec<Intake>>>;
 pub struct Run {
     shared: Arc<Shared>,
     inboxes: Inboxes,
+    arrivals: Vec<flume::Receiver<Vec<Job>>>,
     cores: Running<Tally>,
     reader: Option<JoinHandle<io::Result<()>>>,
     size: flume::Receiver<SourceSize>,
@@ -55,6 +56,7 @@ pub struct Outcome {
 struct Fetching {
     shared: Arc<Shared>,
     inboxes: Inboxes,
+    arrivals: Vec<flume::Receiver<Vec<Job>>>,
 }
 
 impl Program for Fetching {
@@ -62,7 +64,7 @@ impl Program for Fetching {
 
     async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
         let mut alarm = StopOnPanic(Some(self.shared.stop.clone()));
-        let core = Core::new(io, Arc::clone(&self.shared), seat);
+        let core = Core::new(io, Arc::clone(&self.shared), seat, self.arrivals[seat.idx].clone());
         let tally = core.run(self.inboxes[seat.idx].clone()).await;
         alarm.0 = None;
         tally
@@ -96,15 +98,21 @@ impl Run {
         let cores = settings.launch.cpus.len();
         let (ways_in, inboxes): (Vec<_>, Inboxes) =
             (0..cores).map(|_| flume::bounded(JOB_BATCHES_QUEUED_MAX)).unzip();
+        let (moves, arrivals): (Vec<_>, Vec<_>) = (0..cores).map(|_| flume::unbounded()).unzip();
         let resolver = Resolver::start(settings.overrides.clone())?;
-        let shared = Arc::new(Shared::new(settings, ways_in, rows, resolver, stop));
-        let program = Arc::new(Fetching { shared: Arc::clone(&shared), inboxes: inboxes.clone() });
+        let shared = Arc::new(Shared::new(settings, ways_in, moves, rows, resolver, stop));
+        let program = Arc::new(Fetching {
+            shared: Arc::clone(&shared),
+            inboxes: inboxes.clone(),
+            arrivals: arrivals.clone(),
+        });
         let cores = launch(&shared.settings.launch, &program)?;
         let (size, sizes) = flume::bounded(1);
         let reader = Reader::new(source, Arc::clone(&shared), size);
         let reader =
             std::thread::Builder::new().name("reader".to_owned()).spawn(move || reader.run())?;
-        Ok(Self { shared, inboxes, cores, reader: Some(reader), size: sizes, last_size: None })
+        let reader = Some(reader);
+        Ok(Self { shared, inboxes, arrivals, cores, reader, size: sizes, last_size: None })
     }
 
     /// Whether every core has ended.
@@ -143,12 +151,13 @@ impl Run {
         let input_error = self.wait_for_reader();
         let (mut leftover, mut rows) = (Tally::default(), Vec::new());
         let now = clock::now();
-        for intake in self.inboxes.iter().flat_map(|inbox| inbox.drain().flatten()) {
+        for _ in self.inboxes.iter().flat_map(|inbox| inbox.drain().flatten()) {
             leftover.jobs_taken += 1;
-            match intake {
-                Intake::Job(job) if job.progress.is_some() => rows.push(lane::abandoned(job, now)),
-                _ => leftover.not_started += 1,
-            }
+            leftover.not_started += 1;
+        }
+        for job in self.arrivals.iter().flat_map(|arrivals| arrivals.drain().flatten()) {
+            leftover.moved_in += 1;
+            rows.push(lane::abandoned(job, now));
         }
         rows.iter().for_each(|row| leftover.record(row));
         if !rows.is_empty() {

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::engine::settings::Settings;
 use crate::engine::stop::{Gauge, Stop};
 use crate::io::resolve::Resolver;
-use crate::words::job::{Fetched, Intake};
+use crate::words::job::{Fetched, Intake, Job};
+use crate::words::limits::UNFINISHED_PER_CORE_MAX;
 
 /// What the cores of one run share.
 pub(super) struct Shared {
@@ -20,6 +21,9 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     /// The way into each core.
     pub(super) inboxes: Vec<flume::Sender<Vec<Intake>>>,
+    /// The way into each core for jobs that redirects moved there. Bounded by what the reader may
+    /// hand over in all.
+    pub(super) arrivals: Vec<flume::Sender<Vec<Job>>>,
     /// The way out for rows.
     pub(super) rows: flume::Sender<Vec<Fetched>>,
     /// The threads that look names up.
@@ -41,6 +45,7 @@ impl Shared {
     pub(super) fn new(
         settings: Settings,
         inboxes: Vec<flume::Sender<Vec<Intake>>>,
+        arrivals: Vec<flume::Sender<Vec<Job>>>,
         rows: flume::Sender<Vec<Fetched>>,
         resolver: Resolver,
         stop: Stop,
@@ -49,6 +54,7 @@ impl Shared {
         Self {
             settings,
             inboxes,
+            arrivals,
             rows,
             resolver,
             stop,
@@ -68,6 +74,18 @@ impl Shared {
     pub(super) fn finish(&self, lines: usize) {
         let before = self.unfinished.fetch_sub(lines as u64, Ordering::Relaxed);
         assert!(before >= lines as u64, "more lines were finished than begun");
+    }
+
+    /// Whether so many `lines` more would be too many to be under way at once.
+    pub(super) fn would_exceed_window(&self, lines: usize) -> bool {
+        let window = UNFINISHED_PER_CORE_MAX * self.gauges.len() as u64;
+        self.unfinished.load(Ordering::Relaxed) + lines as u64 > window
+    }
+
+    /// Lines that were handed over and have not begun, roughly: the counters are relaxed.
+    pub(super) fn not_begun(&self) -> u64 {
+        let begun = self.gauges.iter().map(Gauge::begun).sum();
+        self.handed_over().saturating_sub(begun)
     }
 
     /// Counts `lines` that a core's inbox has taken.

@@ -39,6 +39,7 @@ pub(super) struct Gauge {
     failed: AtomicU64,
     body_bytes: AtomicU64,
     in_flight: AtomicU64,
+    begun: AtomicU64,
 }
 
 /// The progress of one core, or of several together.
@@ -60,6 +61,16 @@ impl Gauge {
         self.rows.store(self.rows.load(Relaxed) + 1, Relaxed);
         self.failed.store(self.failed.load(Relaxed) + u64::from(failed), Relaxed);
         self.body_bytes.store(self.body_bytes.load(Relaxed) + body_bytes, Relaxed);
+    }
+
+    /// Counts a line whose fetch begins, or that needs none.
+    pub(super) fn count_begun(&self) {
+        self.begun.store(self.begun.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Lines whose fetch has begun.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Relaxed)
     }
 
     /// Shows how many fetches are under way.

@@ -70,13 +70,14 @@ impl<I: Io> Io for Panicking<I> {
 struct OneCore {
     shared: Arc<Shared>,
     inbox: flume::Receiver<Vec<Intake>>,
+    arrivals: flume::Receiver<Vec<Job>>,
 }
 
 impl Program for OneCore {
     type Output = Tally;
 
     async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
-        let core = Core::new(Panicking(io), Arc::clone(&self.shared), seat);
+        let core = Core::new(Panicking(io), Arc::clone(&self.shared), seat, self.arrivals.clone());
         core.run(self.inbox.clone()).await
     }
 }
@@ -105,8 +106,10 @@ fn fetch(engine: Engine, urls: &[String]) -> (Vec<Fetched>, Tally) {
     let (sender, inbox) = flume::bounded(1);
     let (rows, batches) = flume::unbounded();
     let resolver = Resolver::start(Vec::new()).unwrap();
-    let shared =
-        Shared::new(settings(engine), vec![sender.clone()], rows, resolver, Stop::default());
+    let (moves, arrivals) = flume::unbounded();
+    let inboxes = vec![sender.clone()];
+    let stop = Stop::default();
+    let shared = Shared::new(settings(engine), inboxes, vec![moves], rows, resolver, stop);
     let jobs = urls.iter().zip(0..).map(|(url, n)| {
         let target = Target::parse(url).unwrap();
         Intake::Job(Job::new(n, url, target, Instant::from_ns(0)))
@@ -115,7 +118,7 @@ fn fetch(engine: Engine, urls: &[String]) -> (Vec<Fetched>, Tally) {
     sender.send(jobs.collect()).unwrap();
     shared.end_input();
     let shared = Arc::new(shared);
-    let program = Arc::new(OneCore { shared: Arc::clone(&shared), inbox });
+    let program = Arc::new(OneCore { shared: Arc::clone(&shared), inbox, arrivals });
     let ended = launch(&shared.settings.launch, &program).unwrap().join().unwrap();
     let tally = ended.into_iter().next().unwrap().output;
     tally.assert_jobs_closed();

@@ -178,9 +178,9 @@ impl<I: Io> Names<I> {
             let now = io.now();
             let ttl = match &answer {
                 Ok(_) => RESOLVED_NAME_TTL,
-                // That says nothing of the name: it is asked for again when its fetches are.
-                Err(failure) if failure.kind == Kind::Exhausted => EXHAUSTED_PAUSE,
-                Err(_) => UNRESOLVED_NAME_TTL,
+                Err(failure) if failure.kind == Kind::NotFound => UNRESOLVED_NAME_TTL,
+                // That says nothing of the name: a retry must not meet it in the cache.
+                Err(_) => EXHAUSTED_PAUSE,
             };
             let mut known = known.borrow_mut();
             if let Some(Known::Pending(waiting)) =

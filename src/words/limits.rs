@@ -46,8 +46,12 @@ pub const SHARD_JOBS_LOW: usize = SHARD_JOBS_MAX / 2;
 /// Jobs that a lane does for one host in a row before the other hosts have their turn: a connection
 /// is then opened for every 32 requests at worst, however many hosts a list has.
 pub const JOBS_PER_TURN_MAX: u32 = 32;
-/// Jobs that redirects moved and another core's inbox had no room for yet.
-pub const MOVED_JOBS_MAX: usize = SHARD_JOBS_MAX;
+/// Lines that the reader keeps for one core whose inbox is full, while it goes on for the others.
+pub const READER_HELD_MAX: usize = 4096;
+/// Lines per core that were handed over and are no rows yet, beyond which the reader waits: jobs
+/// that redirects move between cores are then bounded, too.
+pub const UNFINISHED_PER_CORE_MAX: u64 =
+    (SHARD_JOBS_MAX + READER_HELD_MAX + JOB_BATCH * JOB_BATCHES_QUEUED_MAX) as u64;
 
 /// Rows handed from a core at once.
 pub const ROW_BATCH: usize = 64;
@@ -141,6 +145,8 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// Most such pauses of one fetch: two minutes, twice as long as a closed connection keeps its port.
 pub const EXHAUSTED_PAUSES_MAX: u32 = 2400;
+/// How long the reader waits for room where it looks at several places in turn.
+pub const READER_PAUSE: Duration = Duration::from_millis(1);
 /// How long the reader waits at a full queue, or for its next start, before it looks for a stop.
 pub const READER_PATIENCE: Duration = Duration::from_millis(50);
 
