@@ -6,7 +6,10 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -27,8 +30,10 @@ use crate::report::units::count;
 use crate::report::{json, text};
 use crate::sink::{Resumed, Writer, resume};
 use crate::source::Input;
-use crate::words::limits::PROGRESS_INTERVAL;
+use crate::words::limits::{PROGRESS_INTERVAL, STOP_GRACE};
 
+/// How long after the grace of a stop the run's last rows may take to be written.
+const STALL_PATIENCE: Duration = Duration::from_millis(400);
 /// How often the end of the run is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -46,17 +51,20 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
     fetch.check()?;
     let (urls, files) = (std::mem::take(&mut fetch.urls), std::mem::take(&mut fetch.files));
     let input = Input::open(urls, files).map_err(|error| FetchError::Input(error, None))?;
-    let (output, done) = open_output(args)?;
+    check_output_is_no_input(args)?;
     let summary_json = SummaryPlace::open(common)?;
+    let (output, done) = open_output(args)?;
     if !done.is_empty() && !common.quiet {
         tell(&format!("resuming: {} lines have their row already\n", count(done.len())));
     }
     fetch.done = done;
     let stop = Stop::default();
-    listen_for_signals(&stop.flag())?;
+    let is_signalled = Arc::new(AtomicBool::new(false));
+    listen_for_signals(&is_signalled)?;
     let writer = Writer::start(output).context("cannot start the writer")?;
-    let mut fetching = fetch.start_from(input, || writer.sink(), stop)?;
+    let mut fetching = fetch.start_from(input, || writer.sink(), stop.clone())?;
     warn(fetching.notes(), common);
+    end_when_stalled(&is_signalled, &stop)?;
     watch(&mut fetching, args);
     let result = fetching.join();
     let written = writer.join();
@@ -113,6 +121,37 @@ fn open_output(args: &FetchArgs) -> anyhow::Result<(Box<dyn Write + Send>, Ordin
         anyhow!("cannot write the output: {path}: {error}, hint: -o takes a path to write to")
     })?;
     Ok((Box::new(file), done))
+}
+
+/// Passes a signal on to the run, and ends the process where the run does not end in its time: the
+/// reader of standard output has stopped reading, and nothing can be written any more.
+fn end_when_stalled(is_signalled: &Arc<AtomicBool>, stop: &Stop) -> anyhow::Result<()> {
+    let (is_signalled, stop) = (Arc::clone(is_signalled), stop.clone());
+    let wait = move || {
+        while !is_signalled.load(Relaxed) {
+            clock::pause(WATCH_INTERVAL);
+        }
+        stop.request();
+        clock::pause(STOP_GRACE + STALL_PATIENCE);
+        tell("error: the output is not being read, so what was not written is lost\n");
+        std::process::exit(i32::from(INTERRUPTED));
+    };
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    thread.spawn(wait).context("cannot watch for signals")?;
+    Ok(())
+}
+
+/// Refuses an output that is one of the lists: it would be emptied before it is read.
+fn check_output_is_no_input(args: &FetchArgs) -> anyhow::Result<()> {
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
+    let is_file = std::fs::metadata(&args.output).is_ok_and(|output| output.is_file());
+    let is_output = |input: &&PathBuf| is_file && identity(input) == identity(&args.output);
+    match args.input.iter().find(is_output) {
+        Some(list) => {
+            bail!("the output is one of the lists: {}, hint: name another -o", list.display())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Waits for the end of the cores, and shows how far they have come.

@@ -45,8 +45,10 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => log_to_stderr(&serve.common).and_then(|()| serve::run(&serve)),
         Command::Completions { shell } => {
             let name = env!("CARGO_PKG_NAME");
-            clap_complete::generate(shell, &mut Args::command(), name, &mut std::io::stdout());
-            Ok(DONE)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), name, &mut script);
+            let script = String::from_utf8_lossy(&script);
+            ends::write_all(&mut std::io::stdout(), &script).map(|()| DONE).map_err(Into::into)
         }
     };
     result.map_or_else(

@@ -249,9 +249,9 @@ impl Fetch {
             Extract::Nothing => Finishing { threads: 1, selectors: None },
         };
         let (cpu_before, started_at) = (system::process_cpu_time(), clock::now());
-        let (pinning, stopper) = (self.pinning, stop.clone());
+        let stopper = stop.clone();
         let start = move || -> io::Result<(Run, Finishers)> {
-            if pinning == Pinning::Pinned && !cores::confine(&cpus) {
+            if !cores::confine(&cpus) {
                 tracing::warn!(?cpus, "the helping threads could not be kept on these CPUs");
             }
             let (rows, batches) = flume::bounded(ROW_BATCHES_QUEUED_MAX);
@@ -263,7 +263,8 @@ impl Fetch {
         let started = std::thread::scope(|scope| scope.spawn(start).join());
         let panicked = |_| Err(io::Error::other("the starting thread panicked"));
         let (run, finishers) = started.unwrap_or_else(panicked).map_err(FetchError::Start)?;
-        Ok(Fetching { run, finishers, engine, started_at, cpu_before, stop, notes })
+        let pinning = self.pinning;
+        Ok(Fetching { run, finishers, engine, pinning, started_at, cpu_before, stop, notes })
     }
 
     /// Resolves the options; what was changed on the way is noted.

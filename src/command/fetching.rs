@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::engine::{Outcome, Reading, Run, Stop};
 use crate::io::clock;
-use crate::io::launch::{Ended, Engine};
+use crate::io::launch::{Ended, Engine, Pinning};
 use crate::io::system::{self, CpuTime};
 use crate::machines::stats::summary::{self, CoreInput, RunEnd, Summary, SummaryInput};
 use crate::machines::stats::tally::Tally;
@@ -25,6 +25,7 @@ pub struct Fetching {
     pub(super) run: Run,
     pub(super) finishers: Finishers,
     pub(super) engine: Engine,
+    pub(super) pinning: Pinning,
     pub(super) started_at: Instant,
     pub(super) cpu_before: CpuTime,
     pub(super) stop: Stop,
@@ -116,6 +117,10 @@ impl Fetching {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => RunEnd::OutputClosed,
             Err(error) => return Err(FetchError::Output(error)),
         };
+        let unpinned = outcome.cores.iter().filter(|core| !core.seat.pinned);
+        if self.pinning == Pinning::Pinned {
+            notes.extend(unpinned.map(|core| format!("CPU {}: not pinned", core.seat.cpu)));
+        }
         let cpu_time = system::process_cpu_time();
         let input_error = outcome.input_error.take();
         let summary = Summary::new(SummaryInput {

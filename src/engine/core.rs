@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::engine::shared::Shared;
 use crate::engine::watch::{Alarm, LaneId, Watch};
 use crate::io::launch::Seat;
 use crate::io::resolve::Names;
+use crate::io::system;
 use crate::io::{Io, Socket};
 use crate::machines::pool::Pool;
 use crate::machines::stats::tally::Tally;
@@ -57,6 +59,8 @@ pub(super) struct Core<I: Io> {
     /// Lanes that wait for room among the batches of rows.
     backlog: Cell<usize>,
     exhausted_until: Cell<Instant>,
+    /// Whether a connection was ever opened by IPv4, and by IPv6.
+    has_connected: [Cell<bool>; 2],
     /// Whether a lane waits because of one of those two.
     has_held_back: Cell<bool>,
     /// When what is in flight must be over; NEVER until a stop is seen.
@@ -141,6 +145,7 @@ impl<I: Io> Core<I> {
             in_flight: Cell::new(0),
             backlog: Cell::new(0),
             exhausted_until: Cell::default(),
+            has_connected: [Cell::new(false), Cell::new(false)],
             has_held_back: Cell::new(false),
             stop_at: Cell::new(Instant::NEVER),
             is_over: Cell::new(false),
@@ -302,6 +307,20 @@ impl<I: Io> Core<I> {
     /// Keeps `job` until `at`.
     pub(super) fn defer(&self, job: Job, at: Instant) {
         self.shard.borrow_mut().defer(job, at);
+    }
+
+    /// Counts a connection that was opened to `addr`.
+    pub(super) fn connected(&self, addr: SocketAddr) {
+        self.has_connected[usize::from(addr.is_ipv6())].set(true);
+        self.tally.borrow_mut().connections_opened += 1;
+    }
+
+    /// Whether waiting may help where connecting to `addr` failed with `errno`: the kernel is out
+    /// of something that others give back. It says the same where it has no ephemeral port left and
+    /// where it has no address of the family at all, so that is told by what went well before.
+    pub(super) fn may_wait_for(&self, addr: SocketAddr, errno: i32) -> bool {
+        let is_known = self.has_connected[usize::from(addr.is_ipv6())].get();
+        system::is_exhaustion(errno) && (is_known || !system::is_no_address(errno))
     }
 
     /// Closes idle connections until one more fits: busy and idle ones together are no more than

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::engine::core::Core;
 use crate::engine::response::Reading;
 use crate::engine::watch::{Alarm, LaneId};
-use crate::io::{Io, Socket, system};
+use crate::io::{Io, Socket};
 use crate::machines::http1::{Exchange, RequestKind, Want};
 use crate::words::buf::Block;
 use crate::words::failure::{Cause, Failure, Kind, Stage};
@@ -130,12 +130,12 @@ async fn connect<I: Io>(
     progress.times.connect_ns += core.io.now().ns_since(connecting_at);
     let failure = match connected {
         Some(Ok(socket)) => {
-            core.tally.borrow_mut().connections_opened += 1;
+            core.connected(addr);
             let idle_since = core.io.now();
             return Ok(Ok(Connection { socket, ip: addr.ip(), idle_since }));
         }
         Some(Err(error)) => {
-            if let Some(errno) = error.raw_os_error().filter(|n| system::is_exhaustion(*n)) {
+            if let Some(errno) = error.raw_os_error().filter(|n| core.may_wait_for(addr, *n)) {
                 return Err(Obstacle::Exhausted(errno));
             }
             Failure::from_io(Stage::Connect, &error)

@@ -152,6 +152,12 @@ pub fn is_exhaustion(errno: i32) -> bool {
     )
 }
 
+/// Whether `errno` says that no local address and port could be had for a connection.
+#[must_use]
+pub fn is_no_address(errno: i32) -> bool {
+    errno == libc::EADDRNOTAVAIL
+}
+
 fn cpu_time(who: libc::c_int) -> CpuTime {
     // SAFETY: `rusage` is plain numbers, for which all zeroes are a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };

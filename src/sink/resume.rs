@@ -12,9 +12,10 @@ use std::path::Path;
 
 use crate::machines::ordinals::Ordinals;
 use crate::words::failure::Kind;
+use crate::words::limits::RESUMED_TAIL_BYTES_MAX;
 
-/// Most bytes of rows that may follow the first interrupted one: what was in flight at a stop.
-const TAIL_BYTES_MAX: usize = 1 << 30;
+/// How every row begins.
+const ROW_START: &[u8] = b"{\"n\":";
 
 /// An earlier output, opened to be continued.
 #[derive(Debug)]
@@ -41,6 +42,11 @@ pub fn resume(path: &Path) -> io::Result<Resumed> {
         row.clear();
         rows.read_until(b'\n', &mut row)?;
         if row.last() != Some(&b'\n') {
+            // Half a row begins like one; anything else is somebody's file.
+            let begins = row.len().min(ROW_START.len());
+            if row[..begins] != ROW_START[..begins] {
+                return Err(foreign(path));
+            }
             break;
         }
         let n = ordinal(&row).ok_or_else(|| foreign(path))?;
@@ -50,8 +56,8 @@ pub fn resume(path: &Path) -> io::Result<Resumed> {
             return Err(foreign(path));
         } else if !is_cut {
             kept_bytes += row.len() as u64;
-        } else if tail.len() + row.len() > TAIL_BYTES_MAX {
-            return Err(foreign(path));
+        } else if tail.len() + row.len() > RESUMED_TAIL_BYTES_MAX {
+            return Err(too_much(path));
         } else {
             tail.extend_from_slice(&row);
         }
@@ -64,7 +70,7 @@ pub fn resume(path: &Path) -> io::Result<Resumed> {
 
 /// The number of the line that `row` belongs to.
 fn ordinal(row: &[u8]) -> Option<u64> {
-    let rest = row.strip_prefix(b"{\"n\":")?;
+    let rest = row.strip_prefix(ROW_START)?;
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
     str::from_utf8(&rest[..digits]).ok()?.parse().ok().filter(|n| *n < u64::MAX)
 }
@@ -86,6 +92,12 @@ fn is_interrupted(row: &[u8]) -> bool {
     memchr::memmem::find(row, word).is_some()
         && serde_json::from_slice::<Probe<'_>>(row)
             .is_ok_and(|row| row.error.is_some_and(|error| error.kind.as_bytes() == word))
+}
+
+fn too_much(path: &Path) -> io::Error {
+    let path = path.display();
+    let message = format!("{path}: too many rows follow an interrupted one, hint: name another -o");
+    io::Error::new(ErrorKind::InvalidData, message)
 }
 
 fn foreign(path: &Path) -> io::Error {
@@ -128,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_no_output_is_left_alone() {
-        for text in ["hello\n", "{\"m\":1}\n", "{\"n\":1,}\n{\"n\":1,}\n"] {
+        for text in ["hello\n", "my only copy", "{\"m\":1}\n", "{\"n\":1,}\n{\"n\":1,}\n"] {
             let path =
                 std::env::temp_dir().join(format!("ringfetch-foreign-{}", std::process::id()));
             std::fs::write(&path, text).unwrap();

@@ -137,7 +137,9 @@ impl Failure {
             | ErrorKind::BrokenPipe
             | ErrorKind::UnexpectedEof
             | ErrorKind::NotConnected => Kind::Closed,
-            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Kind::Unreachable,
+            ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::AddrNotAvailable => Kind::Unreachable,
             _ => Kind::Other,
         };
         let cause = match error.raw_os_error() {

@@ -67,6 +67,9 @@ pub const OUTPUT_CHUNKS_QUEUED_MAX: usize = 16;
 /// Pages of more bytes than this are parsed one at a time: a tree takes some twenty times as much
 /// memory as its page.
 pub const LARGE_PAGE_BYTES: usize = 1024 * 1024;
+/// Most bytes of rows behind the first interrupted one that a resumed output keeps in memory while
+/// it is cut: what was in flight at a stop.
+pub const RESUMED_TAIL_BYTES_MAX: usize = 1 << 30;
 /// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
 pub const HTML_DEPTH_MAX: usize = 512;
 /// Bytes of text handed to the HTML parser at once; it can be stopped between two pieces.
