@@ -6,13 +6,13 @@
 //! Invariant: what comes out is an http or https URL without a fragment.
 
 use encoding_rs::{Encoding, UTF_8};
-use url::Url;
+use url::{Position, Url};
 
 /// Resolves references against the base of one page.
 pub(super) struct Resolver {
-    /// Nothing where the page's own URL is none; absolute references resolve even then.
+    /// An http or https URL, or nothing; absolute references resolve even then.
     base: Option<Url>,
-    /// The base without its fragment, where it is http or https.
+    /// The base without its fragment.
     itself: Option<String>,
     encoding: &'static Encoding,
 }
@@ -25,7 +25,9 @@ impl Resolver {
         let own = base_href.and_then(|href| parse(page.as_ref(), href, encoding));
         // A base that scripts or data could smuggle in is not one.
         let own = own.filter(|url| !matches!(url.scheme(), "data" | "javascript"));
-        let base = own.or(page);
+        // Relative to anything but http or https no reference is http or https: parsing it would
+        // copy the base, however long, for a result that is dropped.
+        let base = own.or(page).filter(is_link);
         let itself = base.clone().and_then(finish);
         // Queries are in UTF-8 for UTF-16 pages (Encoding Standard, "output encoding").
         Self { base, itself, encoding: encoding.output_encoding() }
@@ -47,6 +49,18 @@ impl Resolver {
         }
         finish(parse(self.base.as_ref(), href, self.encoding)?)
     }
+
+    /// How many bytes of the base resolving `href` may copy: `..` drops what was copied, and a
+    /// relative path drops the last segment of the base.
+    pub(super) fn copied_bytes_max(&self, href: &str) -> usize {
+        let href = href.trim_start_matches(|c| c <= ' ').as_bytes();
+        let starts_with =
+            |start: &[u8]| href.get(..start.len()).is_some_and(|h| h.eq_ignore_ascii_case(start));
+        if starts_with(b"http://") || starts_with(b"https://") {
+            return 0;
+        }
+        self.base.as_ref().map_or(0, |base| base[..Position::AfterPath].len())
+    }
 }
 
 /// `href` against `base`; a query that is not ASCII is written in `encoding`.
@@ -60,11 +74,15 @@ fn parse(base: Option<&Url>, href: &str, encoding: &'static Encoding) -> Option<
 
 /// `url` as text, without its fragment, where it is http or https.
 fn finish(mut url: Url) -> Option<String> {
-    if !matches!(url.scheme(), "http" | "https") {
+    if !is_link(&url) {
         return None;
     }
     url.set_fragment(None);
     Some(url.into())
+}
+
+fn is_link(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
 }
 
 #[cfg(test)]
@@ -120,6 +138,14 @@ mod tests {
         check(Some("mailto:a@b"), "x", None);
         check(Some("mailto:a@b"), "#x", None);
         check(Some("mailto:a@b"), "http://h/", Some("http://h/"));
+        for base_href in ["ftp://h/x/", "file:///x/"] {
+            for href in ["x", "#x", "?x", "/x", "//h/x"] {
+                check(Some(base_href), href, None);
+            }
+            check(Some(base_href), "http://h/y", Some("http://h/y"));
+            // Of another scheme than the base, so not relative to it.
+            check(Some(base_href), "http:y", Some("http://y/"));
+        }
     }
 
     #[test]

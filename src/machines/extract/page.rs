@@ -63,16 +63,19 @@ const LINKS_TOO_LARGE: Failure = Failure::new(
 );
 const _: () = assert!(LINKS_BYTES_MAX == 32 * 1024 * 1024, "the phrase above names the size");
 
-/// The links that `hrefs` refer to, up to a size.
+/// The links that `hrefs` refer to, up to a size. What resolving copies of the base counts even
+/// where the link does not keep it.
 fn resolve(resolver: &Resolver, hrefs: &[&str]) -> (Vec<String>, Option<Failure>) {
     let mut links = Vec::with_capacity(hrefs.len());
     let mut bytes_left = LINKS_BYTES_MAX;
-    for link in hrefs.iter().filter_map(|href| resolver.resolve(href)) {
-        let Some(left) = bytes_left.checked_sub(link.len()) else {
+    for href in hrefs {
+        let link = resolver.resolve(href);
+        let bytes = link.as_ref().map_or(0, String::len).max(resolver.copied_bytes_max(href));
+        let Some(left) = bytes_left.checked_sub(bytes) else {
             return (links, Some(LINKS_TOO_LARGE));
         };
         bytes_left = left;
-        links.push(link);
+        links.extend(link);
     }
     (links, None)
 }

@@ -242,6 +242,22 @@ fn a_long_base_does_not_make_endless_links() {
 }
 
 #[test]
+fn what_is_copied_of_a_long_base_counts_where_no_link_keeps_it() {
+    let file = format!("<base href='/{}'>", "d".repeat(1_000_000));
+    for href in ["x", "//["] {
+        let Extracted { page, note } =
+            extract(format!("{file}{}", format!("<area href='{href}'>").repeat(100)));
+        assert!(page.links.len() <= LINKS_BYTES_MAX / 1_000_000, "{href}: {}", page.links.len());
+        assert_eq!(note.map(|note| note.kind), Some(Kind::TooLarge), "{href}");
+    }
+    let whole = format!("{file}{}", "<area href=' HTTP://h/'>".repeat(100));
+    assert_eq!(extract(whole).page.links.len(), 100);
+    // Relative to such a base nothing is a link, so nothing is copied either.
+    let base = format!("<base href='ftp://h/{}/'>", "d".repeat(1_000_000));
+    check(&(base + &"<area href=x>".repeat(20_000)), None, &[], 0);
+}
+
+#[test]
 fn attributes_of_repeated_body_tags_are_dropped_beyond_a_bound() {
     let tags: String = (0..2_000).map(|n| format!("<body a{n}=x>")).collect();
     let extractor = extractor(&["first=body[a0]", "last=body[a1999]"]);
