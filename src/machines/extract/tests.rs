@@ -267,6 +267,22 @@ fn attributes_of_repeated_body_tags_are_dropped_beyond_a_bound() {
 }
 
 #[test]
+fn comments_are_not_kept_in_the_tree() {
+    let around = |middle: &str| {
+        let text =
+            format!("{middle}<p>a{middle}b<table>{middle}<tr>{middle}c</table></html>{middle}");
+        let (html, note) = tree::parse(&text);
+        assert_eq!(note, None);
+        html.tree.nodes().len()
+    };
+    let bare = around("");
+    for comment in ["<!>", "<!-- x -->", "<?x?>", "</>", "</ x>"] {
+        assert_eq!(around(&comment.repeat(10_000)), bare, "{comment}");
+    }
+    check("<pre>a<!-- -->\nb</pre><pre><!-- -->\nc", None, &[], 3);
+}
+
+#[test]
 fn long_values_and_comments_are_no_floods() {
     let words = "<b x='y' z=\"w\">and so on ".repeat(40_000);
     check(&format!("<img src=\"data:{}\">w", "a/b+c/".repeat(100_000)), None, &[], 1);

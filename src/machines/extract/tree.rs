@@ -41,8 +41,10 @@ const OTHER_HANDLES: usize = 3;
 ///
 /// Scripting counts as enabled, as in browsers: what stands in `noscript` is text, not elements.
 pub(super) fn parse(text: &str) -> (Html, Option<Failure>) {
+    let inner = HtmlTreeSink::new(Html::new_document());
     let sink = CountingSink {
-        inner: HtmlTreeSink::new(Html::new_document()),
+        comment: inner.create_comment(StrTendril::new()),
+        inner,
         elements: Cell::new(0),
         attributes: Cell::new(0),
         added: Cell::new(0),
@@ -278,12 +280,24 @@ impl Tracer for HandleList {
 }
 
 /// `scraper`'s sink, with a count of what it was given.
+///
+/// Comments and processing instructions reach the builder, whose state they change, and end here:
+/// nobody reads them. So a text node has an element beside it or around it, or it would have been
+/// merged with the one before, and the bound on elements bounds texts as well.
 struct CountingSink {
     inner: HtmlTreeSink,
+    /// Stands for every comment and processing instruction, and is nowhere in the document.
+    comment: NodeId,
     elements: Cell<usize>,
     attributes: Cell<usize>,
     /// Attributes of tags whose element existed: those of repeated `html` and `body` tags.
     added: Cell<usize>,
+}
+
+impl CountingSink {
+    fn is_comment(&self, child: &NodeOrText<NodeId>) -> bool {
+        matches!(child, NodeOrText::AppendNode(id) if *id == self.comment)
+    }
 }
 
 impl TreeSink for CountingSink {
@@ -316,16 +330,18 @@ impl TreeSink for CountingSink {
         self.inner.create_element(name, attributes, flags)
     }
 
-    fn create_comment(&self, text: StrTendril) -> NodeId {
-        self.inner.create_comment(text)
+    fn create_comment(&self, _text: StrTendril) -> NodeId {
+        self.comment
     }
 
-    fn create_pi(&self, target: StrTendril, data: StrTendril) -> NodeId {
-        self.inner.create_pi(target, data)
+    fn create_pi(&self, _target: StrTendril, _data: StrTendril) -> NodeId {
+        self.comment
     }
 
     fn append(&self, parent: &NodeId, child: NodeOrText<NodeId>) {
-        self.inner.append(parent, child);
+        if !self.is_comment(&child) {
+            self.inner.append(parent, child);
+        }
     }
 
     fn append_based_on_parent_node(
@@ -334,7 +350,9 @@ impl TreeSink for CountingSink {
         previous: &NodeId,
         child: NodeOrText<NodeId>,
     ) {
-        self.inner.append_based_on_parent_node(element, previous, child);
+        if !self.is_comment(&child) {
+            self.inner.append_based_on_parent_node(element, previous, child);
+        }
     }
 
     fn append_doctype_to_document(
@@ -359,7 +377,9 @@ impl TreeSink for CountingSink {
     }
 
     fn append_before_sibling(&self, sibling: &NodeId, child: NodeOrText<NodeId>) {
-        self.inner.append_before_sibling(sibling, child);
+        if !self.is_comment(&child) {
+            self.inner.append_before_sibling(sibling, child);
+        }
     }
 
     fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
