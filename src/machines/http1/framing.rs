@@ -54,7 +54,8 @@ pub enum Connection {
 /// # Errors
 ///
 /// `head/invalid` for a Content-Length that is no length or not one length, and for a malformed
-/// chunked coding; `head/unsupported` for a transfer coding that is not chunked.
+/// chunked coding; `head/unsupported` for a transfer coding that is not chunked, and for one behind
+/// chunked.
 pub fn framing(
     kind: RequestKind,
     status: u16,
@@ -73,8 +74,13 @@ pub fn framing(
             return Ok(Framing::Close);
         }
         // Rule 3: a transfer coding overrides a length; `keep_alive` ends the connection over it.
-        // Rule 4: chunked last is chunked, a response with anything else last ends by close.
-        return Ok(if ends_chunked(fields)? { Framing::Chunked } else { Framing::Close });
+        // Rule 4: chunked last is chunked, a response with anything else last ends by close. Where
+        // chunked stands before the last, what comes until then is chunks and not the body.
+        return match coding(fields)? {
+            Coding::Chunked => Ok(Framing::Chunked),
+            Coding::Identity => Ok(Framing::Close),
+            Coding::ChunkedNotLast => Err(unsupported("the chunked coding is not the last")),
+        };
     }
     // Rule 5: a length that is none, or two of them, cannot be recovered from.
     // Rule 6: a valid one is how many bytes follow.
@@ -104,13 +110,24 @@ pub fn keep_alive(minor_version: u8, fields: Fields<'_>) -> bool {
     goes_on && !doubtful
 }
 
-/// Whether the last transfer coding of a message that has any is chunked (RFC 9112 section 6.1).
+/// The transfer codings of a message that names any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// Chunked is the last.
+    Chunked,
+    /// Chunked is named, and identity behind it.
+    ChunkedNotLast,
+    /// Nothing but identity.
+    Identity,
+}
+
+/// The transfer codings of a message that has a field for them (RFC 9112 section 6.1).
 ///
 /// # Errors
 ///
 /// `head/unsupported` for a coding other than chunked and the obsolete identity; `head/invalid`
 /// where chunked comes twice or with a parameter (section 7.1).
-pub(super) fn ends_chunked(fields: Fields<'_>) -> Result<bool, Failure> {
+pub(super) fn coding(fields: Fields<'_>) -> Result<Coding, Failure> {
     let mut chunked_count = 0_usize;
     let mut last_is_chunked = false;
     for coding in fields.list("transfer-encoding") {
@@ -128,7 +145,11 @@ pub(super) fn ends_chunked(fields: Fields<'_>) -> Result<bool, Failure> {
             return Err(unsupported("a transfer coding other than chunked"));
         }
     }
-    Ok(last_is_chunked)
+    Ok(match (last_is_chunked, chunked_count) {
+        (true, _) => Coding::Chunked,
+        (false, 0) => Coding::Identity,
+        (false, _) => Coding::ChunkedNotLast,
+    })
 }
 
 /// The Content-Length, where there is one: repeats and lists of the same number count as one (RFC
@@ -211,7 +232,8 @@ mod tests {
         check(1, "Transfer-Encoding: chunked|Content-Length: 5", Ok((Framing::Chunked, false)));
         check(1, "Transfer-Encoding: identity|Content-Length: 5", Ok((Framing::Close, false)));
         check(1, "Transfer-Encoding: identity, CHUNKED", Ok((Framing::Chunked, true)));
-        check(1, "Transfer-Encoding: chunked, identity", Ok((Framing::Close, true)));
+        check(1, "Transfer-Encoding: chunked, identity", Err(Kind::Unsupported));
+        check(1, "Transfer-Encoding: identity", Ok((Framing::Close, true)));
         check(1, "Transfer-Encoding: chunked|Transfer-Encoding: chunked", Err(Kind::Invalid));
         check(1, "Transfer-Encoding: chunked ;x", Err(Kind::Invalid));
         check(1, "Transfer-Encoding: gzip;q=1, chunked", Err(Kind::Unsupported));

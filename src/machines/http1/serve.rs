@@ -9,7 +9,7 @@
 use httparse::Header;
 
 use super::chunked::Chunked;
-use super::framing::{Connection, Framing, content_length, ends_chunked, keep_alive};
+use super::framing::{Coding, Connection, Framing, coding, content_length, keep_alive};
 use super::head::{Fields, HeadScan, check_parsed, field_room, invalid};
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::limits::REQUEST_BODY_BYTES_MAX;
@@ -253,7 +253,7 @@ fn split_target<'a>(host: &'a [u8], target: &'a str) -> Result<(&'a [u8], &'a st
 fn body_framing(minor_version: u8, fields: Fields<'_>) -> Result<Rest, Failure> {
     if fields.field("transfer-encoding").is_some() {
         // A request, unlike a response, cannot end by close: there would be nobody to answer.
-        return if minor_version >= 1 && ends_chunked(fields)? {
+        return if minor_version >= 1 && coding(fields)? == Coding::Chunked {
             Ok(Rest::Chunked(Chunked::new()))
         } else {
             Err(invalid("a request body whose end cannot be told"))
@@ -332,6 +332,10 @@ mod tests {
         check("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\n", Err(Kind::Invalid));
         check(
             "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n",
+            Err(Kind::Invalid),
+        );
+        check(
+            "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
             Err(Kind::Invalid),
         );
         check("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Err(Kind::Invalid));
