@@ -127,27 +127,49 @@ impl Tally {
 
     /// Adds what `other` counted.
     pub fn add(&mut self, other: &Self) {
-        self.rows += other.rows;
-        self.ok += other.ok;
-        self.answered += other.answered;
-        self.failures.add(&other.failures);
-        self.statuses.add(&other.statuses);
-        self.redirects_followed += other.redirects_followed;
-        self.wire_bytes += other.wire_bytes;
-        self.body_bytes += other.body_bytes;
-        for (mine, theirs) in self.latencies.iter_mut().zip(&other.latencies) {
+        // Named one by one and without `..`, so that no field can be forgotten here.
+        let Self {
+            rows,
+            ok,
+            answered,
+            failures,
+            statuses,
+            redirects_followed,
+            wire_bytes,
+            body_bytes,
+            latencies,
+            retries,
+            discarded_bytes,
+            connections_opened,
+            connections_reused,
+            stale_retries,
+            exhausted_pauses,
+            jobs_taken,
+            moved_in,
+            moved_out,
+            not_started,
+        } = other;
+        self.rows += rows;
+        self.ok += ok;
+        self.answered += answered;
+        self.failures.add(failures);
+        self.statuses.add(statuses);
+        self.redirects_followed += redirects_followed;
+        self.wire_bytes += wire_bytes;
+        self.body_bytes += body_bytes;
+        for (mine, theirs) in self.latencies.iter_mut().zip(latencies) {
             mine.add(theirs);
         }
-        self.retries += other.retries;
-        self.discarded_bytes += other.discarded_bytes;
-        self.connections_opened += other.connections_opened;
-        self.connections_reused += other.connections_reused;
-        self.stale_retries += other.stale_retries;
-        self.exhausted_pauses += other.exhausted_pauses;
-        self.jobs_taken += other.jobs_taken;
-        self.moved_in += other.moved_in;
-        self.moved_out += other.moved_out;
-        self.not_started += other.not_started;
+        self.retries += retries;
+        self.discarded_bytes += discarded_bytes;
+        self.connections_opened += connections_opened;
+        self.connections_reused += connections_reused;
+        self.stale_retries += stale_retries;
+        self.exhausted_pauses += exhausted_pauses;
+        self.jobs_taken += jobs_taken;
+        self.moved_in += moved_in;
+        self.moved_out += moved_out;
+        self.not_started += not_started;
     }
 
     /// Finished fetches: rows that were handed on.
@@ -391,6 +413,77 @@ mod tests {
         assert_eq!(one.failures(), all.failures());
         assert_eq!((one.retries, one.connections_opened), (3, 7));
         assert_eq!(one.latency(Phase::Total).count(), 2);
+    }
+
+    #[test]
+    fn adding_leaves_out_no_field() {
+        let mut one = Tally {
+            rows: 1,
+            ok: 2,
+            answered: 3,
+            redirects_followed: 4,
+            wire_bytes: 5,
+            body_bytes: 6,
+            retries: 7,
+            discarded_bytes: 8,
+            connections_opened: 9,
+            connections_reused: 10,
+            stale_retries: 11,
+            exhausted_pauses: 12,
+            jobs_taken: 13,
+            moved_in: 14,
+            moved_out: 15,
+            not_started: 16,
+            ..Tally::default()
+        };
+        one.failures.count(CLOSED);
+        one.statuses.count(200);
+        one.latencies.iter_mut().for_each(|latency| latency.record_ns(5_000));
+        let mut sum = one.clone();
+        sum.add(&one);
+        let Tally {
+            rows,
+            ok,
+            answered,
+            failures,
+            statuses,
+            redirects_followed,
+            wire_bytes,
+            body_bytes,
+            latencies,
+            retries,
+            discarded_bytes,
+            connections_opened,
+            connections_reused,
+            stale_retries,
+            exhausted_pauses,
+            jobs_taken,
+            moved_in,
+            moved_out,
+            not_started,
+        } = sum;
+        let found = [
+            rows,
+            ok,
+            answered,
+            redirects_followed,
+            wire_bytes,
+            body_bytes,
+            retries,
+            discarded_bytes,
+            connections_opened,
+            connections_reused,
+            stale_retries,
+            exhausted_pauses,
+            jobs_taken,
+            moved_in,
+            moved_out,
+            not_started,
+        ];
+        assert_eq!(found, std::array::from_fn(|idx| 2 * (idx as u64 + 1)));
+        assert_eq!(failures.total(), 2);
+        assert_eq!(statuses.iter().collect::<Vec<_>>(), [(200, 2)]);
+        assert!(latencies.iter().all(|latency| latency.count() == 2));
     }
 
     #[test]
