@@ -28,7 +28,7 @@ pub(super) const ROUTES: &[(&str, &str, &str)] = &[
     ),
     ("/status/N", "/status/404", "an answer with status N, 200 to 599"),
     ("/delay/MS/..", "/delay/100/page/7", "what the rest of the path answers, MS later"),
-    ("/drip/N/MS", "/drip/10/100", "N bytes, one each MS"),
+    ("/drip/N/MS", "/drip/10/100", "N bytes, one each MS, in ten minutes at most"),
     ("/redirect/N", "/redirect/3", "N redirects in a row, then page 0; ?status=307 is theirs"),
     ("/redirect/loop", "/redirect/loop", "a redirect to itself"),
     ("/redirect-to?url=U&status=S", "/redirect-to?url=/page/7", "one redirect to U, 302 unless S"),
@@ -119,6 +119,12 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
         }
     }
     let route = route(path, query)?;
+    if let Route::Drip(count, pause) = route {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if delay.saturating_add(pause.saturating_mul(count)) > ORIGIN_DELAY_MAX {
+            return Err(refusal(400, "the bytes take longer than ten minutes"));
+        }
+    }
     let has_body = matches!(
         route,
         Route::Index | Route::Bytes(_, End::Length) | Route::Page(_) | Route::Echo | Route::Count
@@ -255,6 +261,7 @@ mod tests {
         check("/chunked/5?trailers&chunk=7&extensions=1", Ok(Route::Chunked(5, all)));
         check("/status/599", Ok(Route::Status(599)));
         check("/drip/3/20", Ok(Route::Drip(3, Duration::from_millis(20))));
+        check("/drip/6000/100", Ok(Route::Drip(6000, Duration::from_millis(100))));
         check("/redirect/0", Ok(Route::Page(0)));
         check("/redirect/2?status=308", Ok(Route::Redirect(2, 308)));
         check("/redirect/loop", Ok(Route::RedirectLoop(302)));
@@ -284,6 +291,9 @@ mod tests {
             "/chunked/1?chunk=32769",
             "/drip/1000001/0",
             "/drip/1/600001",
+            "/drip/6001/100",
+            "/drip/1000000/600000",
+            "/delay/600000/drip/1/1",
             "/delay/600001/",
             "/delay/400000/delay/400000/",
             "/redirect/1000001",
