@@ -237,7 +237,9 @@ fn split_target<'a>(host: &'a [u8], target: &'a str) -> Result<(&'a [u8], &'a st
     if target.starts_with('/') || target == "*" {
         return Ok((host, target));
     }
-    let Some((_, rest)) = target.split_once("://") else {
+    // The scheme must come first: a query may well hold another URL.
+    let url = target.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
+    let Some((_, rest)) = url else {
         return Err(invalid("the request target is neither a path nor a URL"));
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -247,6 +249,12 @@ fn split_target<'a>(host: &'a [u8], target: &'a str) -> Result<(&'a [u8], &'a st
         path if path.starts_with('/') => Ok((authority.as_bytes(), path)),
         _ => Err(invalid("the request target has a query and no path")),
     }
+}
+
+/// Whether `name` is what a scheme may be (RFC 3986 section 3.1).
+fn is_scheme(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 /// How the body of a request ends, by rules 3 to 7 of RFC 9112 section 6.3.
@@ -327,6 +335,8 @@ mod tests {
         check("GET  / HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
         check("GET /\r\n\r\n", Err(Kind::Invalid));
         check("GET a HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
+        check("GET a?x=://h/p HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
+        check("GET ://h/p HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
         check("GET http://a?b HTTP/1.1\r\nHost: h\r\n\r\n", Err(Kind::Invalid));
         check("GET / HTTP/1.1\r\nHost : h\r\n\r\n", Err(Kind::Invalid));
         check("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\n", Err(Kind::Invalid));
