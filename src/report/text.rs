@@ -176,8 +176,7 @@ impl Report {
         for core in summary.cores.iter().take(CORES_SHOWN_MAX) {
             let Core { cpu, rows, failed, bytes, .. } = *core;
             let label = if core.pinned { format!("  {cpu}") } else { format!("  {cpu} (free)") };
-            let percent =
-                |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.1} %", s * 100.0));
+            let percent = |share: Option<f64>| share.map_or("-".into(), units::share);
             let cpu_time = core.cpu_s.map_or("-".into(), units::seconds);
             let cells = [
                 &units::count(rows),

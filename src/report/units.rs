@@ -64,18 +64,24 @@ pub fn bytes(bytes: u64) -> String {
     size(bytes as f64)
 }
 
-/// Bytes a second, in binary units.
+/// Bytes a second, in binary units; `<1 B/s` for what is not quite nothing.
 #[must_use]
 pub fn bytes_rate(bytes_per_s: f64) -> String {
+    if bytes_per_s > 0.0 && bytes_per_s <= 0.5 {
+        return "<1 B/s".to_owned();
+    }
     if bytes_per_s < 1023.5 {
         return format!("{bytes_per_s:.0} B/s");
     }
     format!("{}/s", size(bytes_per_s))
 }
 
-/// Something a second: `3,953/s`, `12.3/s`.
+/// Something a second: `3,953/s`, `12.3/s`; `<0.01/s` for what is not quite nothing.
 #[must_use]
 pub fn rate(per_s: f64) -> String {
+    if per_s > 0.0 && per_s < 0.005 {
+        return "<0.01/s".to_owned();
+    }
     if per_s < 999.5 {
         return format!("{}/s", three_digits(per_s));
     }
@@ -89,10 +95,18 @@ pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "-".to_owned();
     }
-    let percent = part as f64 * 100.0 / whole as f64;
-    if part > 0 && percent < 0.05 {
+    let exact = part as f64 / whole as f64;
+    // The numbers may be larger than what an f64 tells apart.
+    share(if part < whole { exact.min(1.0 - f64::EPSILON) } else { exact })
+}
+
+/// A share of 1, as [`percent`].
+#[must_use]
+pub fn share(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < 0.05 {
         "<0.1 %".to_owned()
-    } else if part < whole && percent >= 99.95 {
+    } else if share < 1.0 && percent >= 99.95 {
         ">99.9 %".to_owned()
     } else {
         format!("{percent:.1} %")
@@ -192,14 +206,21 @@ mod tests {
             assert_eq!(bytes(value), expected, "{value}");
         }
         assert_eq!(bytes_rate(0.0), "0 B/s");
+        assert_eq!(bytes_rate(0.3), "<1 B/s");
+        assert_eq!(bytes_rate(0.5001), "1 B/s");
         assert_eq!(bytes_rate(1023.9), "1.00 KiB/s");
     }
 
     #[test]
     fn rates_are_whole_where_they_are_large() {
-        for (value, expected) in
-            [(0.0, "0.00/s"), (12.34, "12.3/s"), (999.6, "1,000/s"), (3953.4, "3,953/s")]
-        {
+        for (value, expected) in [
+            (0.0, "0.00/s"),
+            (0.004, "<0.01/s"),
+            (0.0051, "0.01/s"),
+            (12.34, "12.3/s"),
+            (999.6, "1,000/s"),
+            (3953.4, "3,953/s"),
+        ] {
             assert_eq!(rate(value), expected);
         }
     }
@@ -212,9 +233,19 @@ mod tests {
             (5, 5, "100.0 %"),
             (1, 100_000, "<0.1 %"),
             (99_999, 100_000, ">99.9 %"),
+            (u64::MAX - 1, u64::MAX, ">99.9 %"),
             (1, 3, "33.3 %"),
         ] {
             assert_eq!(percent(part, whole), expected);
+        }
+        for (part, expected) in [
+            (0.0, "0.0 %"),
+            (0.0004, "<0.1 %"),
+            (0.9996, ">99.9 %"),
+            (1.0, "100.0 %"),
+            (1.002, "100.2 %"),
+        ] {
+            assert_eq!(share(part), expected);
         }
     }
 }
