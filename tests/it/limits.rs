@@ -97,8 +97,10 @@ fn no_descriptor_left_for_a_lookup_does_not_mean_that_there_is_no_such_name() {
     let input = (server.url("/") + "\n").repeat(20) + &named.repeat(20);
     for engine in ENGINES {
         let args = ["-c", "36", "--per-host", "0", "--engine", engine];
-        let (ran, _) = fetch_under(100, 78, &input, &args);
+        let (ran, summary) = fetch_under(100, 78, &input, &args);
         assert_eq!((ran.code, ran.rows().len()), (Some(0), 40), "{engine}: {}", ran.stderr);
+        let pauses = summary["connections"]["exhausted_pauses"].as_u64().unwrap();
+        assert!(pauses > 0, "{engine}: it was short of descriptors: {summary}");
     }
 }
 
