@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 
 use ringfetch::Fetch;
 use ringfetch::io::launch::Engine;
+use ringfetch::words::row::Row;
+
+use crate::runs::run;
 
 /// A folder of files behind nginx on a port of its own.
 struct Nginx {
@@ -93,46 +95,58 @@ impl Drop for Nginx {
     }
 }
 
+/// What one link of a file takes; its number has five digits, so that all are of one length.
+const UNIT_BYTES: usize = "<p>word <a href='/00000'>link</a> ".len();
+
 /// Files of many sizes, with the edges of blocks and reads among them.
 fn files() -> BTreeMap<String, Vec<u8>> {
     let edges = [0, 1, 15_000, 16_383, 16_384, 16_385, 65_536, 262_144, 262_145, 300_001];
     let sizes = (0..200).map(|n| n * 137 % 20_000).chain(edges);
-    let file = |(n, size): (usize, usize)| {
-        let title = format!("<title>page {n}</title>");
-        let body = format!("{title}{}", "<p>word <a href='/x'>link</a> ".repeat(size / 30 + 1));
-        let html = body.into_bytes().into_iter().cycle().take(size).collect();
-        (format!("{n}.html"), html)
-    };
-    sizes.enumerate().map(file).collect()
+    sizes.enumerate().map(|(n, size)| (format!("{n}.html"), file(n, size))).collect()
+}
+
+/// File `n`: its links count up from `n`, so that no other body of its length would do, nor its own
+/// with bytes lost, doubled or out of order. It ends where `size` says.
+fn file(n: usize, size: usize) -> Vec<u8> {
+    let mut html = format!("<title>page {n}</title>");
+    let count = size / UNIT_BYTES + 1;
+    html.extend((n..n + count).map(|link| format!("<p>word <a href='/{link:05}'>link</a> ")));
+    html.truncate(size);
+    html.into_bytes()
+}
+
+/// Checks the row of file `n` that holds `body`: its page is that of these bytes.
+fn check(n: usize, body: &[u8], base: &str, row: &Row) {
+    assert_eq!((row.status, row.body_bytes), (Some(200), body.len() as u64), "{n}");
+    assert_eq!(row.content_type.as_deref(), Some("text/html"));
+    let page = row.page.as_ref().expect("HTML has a page");
+    let text = str::from_utf8(body).expect("it was made of text");
+    // A title that is cut off in its end tag is another one, and a link in its start tag is none.
+    if text.contains("</title>") {
+        assert_eq!(page.title, Some(format!("page {n}")));
+    }
+    let links = text.split("<a href='/").skip(1).filter(|link| link.contains('>'));
+    let wanted: Vec<_> = links.map(|link| format!("{base}{}", &link[..5])).collect();
+    assert!(page.links == wanted, "{n}: {} links, not {}", page.links.len(), wanted.len());
 }
 
 #[test]
-fn every_row_has_the_size_of_its_file_on_every_engine() {
+fn every_row_is_that_of_its_file_on_every_engine() {
     let files = files();
     let Some(nginx) = Nginx::start("nginx", &files) else { return };
     let base = format!("http://127.0.0.1:{}/", nginx.port);
     let mut seen = Vec::new();
     for engine in Engine::ALL {
-        let rows = std::sync::Arc::new(Mutex::new(BTreeMap::new()));
-        let kept = std::sync::Arc::clone(&rows);
-        // nginx closes each connection after 100 requests: some will be found closed when reused.
-        let summary = Fetch::new()
-            .engine(engine)
-            .urls(files.keys().map(|path| format!("{base}{path}")))
-            .for_each(move |row| {
-                let path = row.url.rsplit('/').next().expect("a URL has slashes").to_owned();
-                let before = kept.lock().expect("nobody panics with it").insert(path, row);
-                assert!(before.is_none(), "one row for each line");
-            })
-            .expect("the fetch can run");
+        // nginx closes each connection after 100 requests, and says so in the last answer.
+        let urls = files.keys().map(|path| format!("{base}{path}"));
+        let (rows, summary) = run(Fetch::new().engine(engine).urls(urls));
         assert_eq!((summary.rows, summary.failed), (files.len() as u64, 0));
-        let rows = std::mem::take(&mut *rows.lock().expect("nobody panics with it"));
-        for (path, body) in &files {
-            let row = &rows[path];
-            assert_eq!((row.status, row.body_bytes), (Some(200), body.len() as u64), "{path}");
-            assert_eq!(row.content_type.as_deref(), Some("text/html"));
+        for ((path, body), row) in files.iter().zip(&rows) {
+            assert_eq!(row.url, format!("{base}{path}"));
+            let n = path.trim_end_matches(".html").parse().expect("files have numbers");
+            check(n, body, &base, row);
         }
-        seen.push(rows.into_values().map(|row| (row.n, row.url, row.page)).collect::<Vec<_>>());
+        seen.push(rows.into_iter().map(|row| (row.n, row.url, row.page)).collect::<Vec<_>>());
     }
     assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "the same pages from every engine");
 }
