@@ -7,6 +7,7 @@ use std::io::Write;
 use serde_json::Value;
 
 use crate::binary::{Ran, fetch, fetch_from, parsed, ringfetch, run_with, summary_in};
+use crate::engines::engines;
 use crate::places::Dir;
 use crate::server::{Act, Server, ok, with_type};
 
@@ -53,7 +54,7 @@ fn the_exit_code_says_whether_all_went_well() {
         ("nonsense".to_owned(), 1),
         ("-i /dev/null".to_owned(), 0),
     ] {
-        for engine in ["uring", "epoll", "tokio"] {
+        for engine in engines() {
             let ran = fetch(&format!("--engine {engine} {args}"));
             assert_eq!(ran.code, Some(code), "{args}: {ran:?}");
             let wanted = args.split(' ').filter(|arg| !arg.starts_with(['-', '/'])).count();
@@ -187,7 +188,7 @@ fn the_summary_is_one_object_whose_totals_add_up() {
     let dir = Dir::new("summary");
     let file = dir.path().join("summary");
     let urls = [server.url("/a"), server.url("/b"), server.url("/close"), "nonsense".into()];
-    for engine in ["uring", "epoll", "tokio"] {
+    for engine in engines() {
         let args = format!("--engine {engine} --retries 1 {}", urls.join(" "));
         let ran = fetch(&format!("--summary-json {} {args}", file.display()));
         assert_eq!((ran.code, ran.rows().len()), (Some(1), 4), "{ran:?}");
@@ -195,7 +196,7 @@ fn the_summary_is_one_object_whose_totals_add_up() {
         assert_eq!(of_stdout.len(), 5, "the summary is the line behind the rows");
         for summary in [of_stdout.remove(4), summary_in(&file)] {
             check_totals(&summary);
-            assert_eq!(summary["engine"], engine);
+            assert_eq!(summary["engine"], engine.word());
             assert_eq!(summary["interrupted"], false);
             let numbers = ["/rows", "/ok", "/failed", "/retries", "/input/lines", "/input/refused"];
             assert_eq!(numbers.map(|path| number(&summary, path)), [4, 2, 2, 1, 4, 1]);
@@ -209,9 +210,14 @@ fn the_summary_is_one_object_whose_totals_add_up() {
 fn a_pipe_that_closes_early_ends_the_run_quietly_with_0() {
     use std::io::{BufRead, BufReader};
     let server = Server::answering(ok("page"));
-    for engine in ["uring", "epoll", "tokio"] {
-        let mut running =
-            crate::binary::Running::start(ringfetch(["fetch", "-i", "-", "--engine", engine]));
+    for engine in engines() {
+        let mut running = crate::binary::Running::start(ringfetch([
+            "fetch",
+            "-i",
+            "-",
+            "--engine",
+            engine.word(),
+        ]));
         // An endless list: only the closed pipe can end this run.
         let (mut stdin, url) = (running.stdin(), server.url("/\n").repeat(100));
         let writing = std::thread::spawn(move || while stdin.write_all(url.as_bytes()).is_ok() {});

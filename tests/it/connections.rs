@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ringfetch::Fetch;
 use ringfetch::io::cores;
-use ringfetch::io::launch::Engine;
 
+use crate::engines::engines;
 use crate::runs::{error_of, rows_of, run};
 use crate::server::{Act, Request, Server, ok, redirect, with_type};
 
@@ -28,7 +28,7 @@ fn one_by_one(server: &Server, paths: &[&str]) -> Fetch {
 /// and gives the error of the first one's row.
 fn second_is_on_a_fresh_connection(first: &[Act]) -> Option<String> {
     let mut errors = HashSet::new();
-    for engine in Engine::ALL {
+    for engine in engines() {
         let acts = first.to_vec();
         let server = Server::start(move |request| match request.target.as_str() {
             "/first" => acts.clone(),
@@ -48,7 +48,7 @@ fn second_is_on_a_fresh_connection(first: &[Act]) -> Option<String> {
 
 #[test]
 fn one_connection_serves_many_requests_in_turn() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::answering(ok("hello"));
         let paths: Vec<String> = (0..300).map(|n| format!("/{n}")).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
@@ -64,7 +64,7 @@ fn a_stale_reused_connection_is_retried_once_on_a_fresh_one() {
     // The first answer promises to keep the connection; the second request finds it closed or
     // reset.
     for end in [Act::Close, Act::Reset] {
-        for engine in Engine::ALL {
+        for engine in engines() {
             let end = end.clone();
             let server = Server::start(move |request| match request.turn {
                 0 => vec![Act::Send(ok("hello"))],
@@ -83,7 +83,7 @@ fn a_stale_reused_connection_is_retried_once_on_a_fresh_one() {
 
 #[test]
 fn a_fresh_connection_that_is_closed_too_is_a_failure() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::start(|request| match (request.connection, request.turn) {
             (0, 0) => vec![Act::Send(ok("hello"))],
             _ => vec![Act::Close],
@@ -98,7 +98,7 @@ fn a_fresh_connection_that_is_closed_too_is_a_failure() {
 
 #[test]
 fn a_reused_connection_that_fails_after_its_first_byte_is_not_retried() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::start(|request| match request.turn {
             0 => vec![Act::Send(ok("hello"))],
             _ => vec![Act::Send(b"HTTP/1.1 200".to_vec()), Act::Close],
@@ -173,7 +173,7 @@ fn hop_or_linger(request: &Request) -> Vec<Act> {
 
 #[test]
 fn the_cap_of_a_host_holds_also_where_redirects_lead_from_core_to_core() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::start(hop_or_linger);
         let url = |n: usize| match n % 3 {
             0 => format!("http://host{}.test/page/{n}", n % 5),
@@ -194,7 +194,7 @@ fn the_cap_of_a_host_holds_also_where_redirects_lead_from_core_to_core() {
 
 #[test]
 fn without_a_cap_one_host_has_all_connections() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         // Nobody is answered before all are there.
         let all_are_here = Barrier::new(12);
         let server = Server::start(move |_| {
@@ -211,7 +211,7 @@ fn without_a_cap_one_host_has_all_connections() {
 #[test]
 fn the_starts_on_one_host_keep_their_distance() {
     let delay = Duration::from_millis(40);
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::answering(ok("page"));
         let urls = (0..12).map(|n| format!("http://host{}.test/{n}", n % 2));
         let fetch = Fetch {

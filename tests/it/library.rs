@@ -8,11 +8,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfetch::engine::Stop;
-use ringfetch::io::launch::Engine;
 use ringfetch::sink::Callback;
 use ringfetch::words::job::{Line, Source};
 use ringfetch::{Fetch, FetchError};
 
+use crate::engines::engines;
 use crate::server::{Act, PATIENCE, Server, ok};
 
 /// A list without an end, that tells when nobody wants it any more.
@@ -34,7 +34,7 @@ impl Source for Endless {
 #[test]
 fn all_rows_come_out_of_the_stream_and_then_the_numbers() {
     let server = Server::answering(ok("page"));
-    for engine in Engine::ALL {
+    for engine in engines() {
         let urls = (0..1000).map(|n| server.url(&format!("/{n}")));
         let mut rows = Fetch::new().urls(urls).engine(engine).rows().unwrap();
         let mut ordinals: Vec<_> = rows.by_ref().map(|row| row.n).collect();
@@ -48,7 +48,7 @@ fn all_rows_come_out_of_the_stream_and_then_the_numbers() {
 #[test]
 fn finishing_early_reads_the_rest_and_counts_it() {
     let server = Server::answering(ok("page"));
-    for engine in Engine::ALL {
+    for engine in engines() {
         let urls = (0..500).map(|n| server.url(&format!("/{n}")));
         let mut rows = Fetch::new().urls(urls).engine(engine).rows().unwrap();
         assert!(rows.next().is_some());
@@ -58,7 +58,7 @@ fn finishing_early_reads_the_rest_and_counts_it() {
 
 #[test]
 fn a_stream_that_is_dropped_early_ends_its_run() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::answering(ok("page"));
         let dir = crate::places::Dir::new(&format!("dropped-{engine}"));
         // Long enough not to be over by itself: several seconds' work for this server.
@@ -74,7 +74,7 @@ fn a_stream_that_is_dropped_early_ends_its_run() {
 
 #[test]
 fn a_stream_that_is_dropped_while_a_server_hangs_ends_its_run() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::start(|request| match request.target.as_str() {
             "/hang" => vec![Act::Hold],
             _ => vec![Act::Send(ok("page"))],
@@ -93,7 +93,7 @@ fn a_stream_that_is_dropped_while_a_server_hangs_ends_its_run() {
 #[test]
 fn a_stop_ends_an_endless_source() {
     let server = Server::answering(ok("page"));
-    for engine in Engine::ALL {
+    for engine in engines() {
         let (gone, is_gone) = flume::bounded(1);
         let source = Endless { url: server.url("/"), _gone: gone };
         let (stop, count) = (Stop::default(), Arc::new(AtomicU64::new(0)));
@@ -125,7 +125,7 @@ fn a_source_that_fails_gives_its_rows_and_then_its_error() {
             }
         }
     }
-    for engine in Engine::ALL {
+    for engine in engines() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
         let act = Arc::new(move |row: ringfetch::words::row::Row| kept.lock().unwrap().push(row.n));
@@ -145,7 +145,7 @@ fn a_source_that_fails_gives_its_rows_and_then_its_error() {
 #[test]
 fn a_callback_that_panics_ends_the_run_with_an_error() {
     let server = Server::answering(ok("page"));
-    for engine in Engine::ALL {
+    for engine in engines() {
         let urls = vec![server.url("/"); 2000];
         let result = Fetch::new().urls(urls).engine(engine).for_each(|_| panic!("on purpose"));
         assert!(matches!(result, Err(FetchError::Output(_))), "{engine}: {result:?}");

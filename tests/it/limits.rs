@@ -5,13 +5,13 @@
 use std::process::Command;
 
 use ringfetch::io::cores;
+use ringfetch::io::launch::Engine;
 use serde_json::Value;
 
 use crate::binary::{Ran, run_with, summary_in};
+use crate::engines::engines;
 use crate::places::Dir;
 use crate::server::{Act, Server, ok};
-
-const ENGINES: [&str; 3] = ["uring", "epoll", "tokio"];
 
 /// Runs `ringfetch fetch` on one CPU under a hard limit of `limit` descriptors, of which `held` are
 /// taken by whoever starts it; `input` are its lines, `args` its arguments.
@@ -45,8 +45,8 @@ fn connections_are_lowered_to_what_the_limit_allows_with_a_warning() {
     let server = Server::start(|_| vec![Act::Linger, Act::Send(ok("page"))]);
     let rule = server.resolve_every_host();
     // 32 descriptors are kept for files, and 8 for each core.
-    for engine in ENGINES {
-        let args = ["-c", "500", "--per-host", "0", "--resolve", &rule, "--engine", engine];
+    for engine in engines() {
+        let args = ["-c", "500", "--per-host", "0", "--resolve", &rule, "--engine", engine.word()];
         let (ran, summary) = fetch_under(80, 0, &lines(500, 1), &args);
         assert_eq!((ran.code, ran.rows().len()), (Some(0), 500), "{}", ran.stderr);
         assert!(ran.stderr.contains("warning: connections lowered from 500 to 40"), "{ran:?}");
@@ -62,13 +62,13 @@ fn idle_connections_make_room_for_others_within_the_limit() {
     // the limit allows, and none may be open beside a full number of busy ones.
     let server = Server::start(|_| vec![Act::Linger, Act::Send(ok("page"))]);
     let rule = server.resolve_every_host();
-    for engine in ENGINES {
-        let args = ["-c", "100", "--resolve", &rule, "--engine", engine];
+    for engine in engines() {
+        let args = ["-c", "100", "--resolve", &rule, "--engine", engine.word()];
         let (ran, summary) = fetch_under(164, 0, &lines(3000, 300), &args);
         assert_eq!((ran.code, ran.rows().len()), (Some(0), 3000), "{}", ran.stderr);
         // A ring closes descriptors with the next batch of operations, so that many lanes that
         // change hosts in one batch may be short for a moment.
-        if engine != "uring" {
+        if engine != Engine::Uring {
             assert_eq!(summary["connections"]["exhausted_pauses"], 0, "{engine}: {summary}");
         }
     }
@@ -78,12 +78,13 @@ fn idle_connections_make_room_for_others_within_the_limit() {
 fn no_descriptor_left_means_waiting_and_no_failure() {
     let server = Server::start(|_| vec![Act::Linger, Act::Send(ok("page"))]);
     let rule = server.resolve_every_host();
-    for engine in ENGINES {
-        let args = ["-c", "36", "--per-host", "0", "--resolve", &rule, "--engine", engine];
+    for engine in engines() {
+        let args = ["-c", "36", "--per-host", "0", "--resolve", &rule, "--engine", engine.word()];
         let (ran, summary) = fetch_under(100, 78, &lines(200, 40), &args);
         assert_eq!((ran.code, ran.rows().len()), (Some(0), 200), "{}", ran.stderr);
         let rows = ran.rows();
         assert!(rows.iter().all(|row| row["status"] == 200 && row["attempts"] == 1));
+        assert_eq!(summary["engine"], engine.word());
         let pauses = summary["connections"]["exhausted_pauses"].as_u64().unwrap();
         assert!(pauses > 0, "{engine}: it was short of descriptors: {summary}");
     }
@@ -95,10 +96,11 @@ fn no_descriptor_left_for_a_lookup_does_not_mean_that_there_is_no_such_name() {
     let server = Server::start(|_| [vec![Act::Linger; 50], vec![Act::Send(ok("page"))]].concat());
     let named = server.url("/").replace("127.0.0.1", "localhost") + "\n";
     let input = (server.url("/") + "\n").repeat(20) + &named.repeat(20);
-    for engine in ENGINES {
-        let args = ["-c", "36", "--per-host", "0", "--engine", engine];
+    for engine in engines() {
+        let args = ["-c", "36", "--per-host", "0", "--engine", engine.word()];
         let (ran, summary) = fetch_under(100, 78, &input, &args);
         assert_eq!((ran.code, ran.rows().len()), (Some(0), 40), "{engine}: {}", ran.stderr);
+        assert_eq!(summary["engine"], engine.word());
         let pauses = summary["connections"]["exhausted_pauses"].as_u64().unwrap();
         assert!(pauses > 0, "{engine}: it was short of descriptors: {summary}");
     }

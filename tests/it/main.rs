@@ -10,6 +10,8 @@ mod command_line;
 mod connections;
 #[path = "../support/corpus.rs"]
 mod corpus;
+#[path = "../support/engines.rs"]
+mod engines;
 mod failures;
 mod library;
 mod limits;

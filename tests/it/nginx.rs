@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use ringfetch::Fetch;
-use ringfetch::io::launch::Engine;
 use ringfetch::words::row::Row;
 
+use crate::engines::engines;
 use crate::runs::run;
 
 /// A folder of files behind nginx on a port of its own.
@@ -136,10 +136,11 @@ fn every_row_is_that_of_its_file_on_every_engine() {
     let Some(nginx) = Nginx::start("nginx", &files) else { return };
     let base = format!("http://127.0.0.1:{}/", nginx.port);
     let mut seen = Vec::new();
-    for engine in Engine::ALL {
+    for engine in engines() {
         // nginx closes each connection after 100 requests, and says so in the last answer.
         let urls = files.keys().map(|path| format!("{base}{path}"));
         let (rows, summary) = run(Fetch::new().engine(engine).urls(urls));
+        assert_eq!(summary.engine, engine.word());
         assert_eq!((summary.rows, summary.failed), (files.len() as u64, 0));
         for ((path, body), row) in files.iter().zip(&rows) {
             assert_eq!(row.url, format!("{base}{path}"));

@@ -12,6 +12,7 @@ use ringfetch::io::launch::Engine;
 use ringfetch::origin::{Origin, OriginSettings};
 
 use crate::client::{Client, Response, field};
+use crate::engines::engines;
 
 /// An origin of one core on `engine`; where the kernel refuses io_uring, on what takes its place.
 pub(crate) fn origin(engine: Engine) -> Origin {
@@ -22,7 +23,7 @@ pub(crate) fn origin(engine: Engine) -> Origin {
 
 /// Runs `check` against an origin on each engine, and stops it.
 pub(crate) fn on_every_engine(check: impl Fn(&Origin)) {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let origin = origin(engine);
         check(&origin);
         origin.stop().expect("every core ends in order");

@@ -14,6 +14,7 @@ use ringfetch::io::launch::Engine;
 use ringfetch::origin::{Origin, OriginSettings};
 
 use crate::client::{Client, field};
+use crate::engines::engines;
 use crate::origin::{on_every_engine, origin};
 
 /// What comes after a request for fault `kind`, up to the end of the connection.
@@ -124,7 +125,7 @@ fn an_origin_counts_its_requests_over_all_cores() {
 
 #[test]
 fn stopping_ends_every_connection_whatever_it_is_doing() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let origin = origin(engine);
         let addr = origin.addr();
         let targets =
@@ -153,7 +154,7 @@ fn stopping_ends_every_connection_whatever_it_is_doing() {
 
 #[test]
 fn a_connection_that_says_nothing_for_too_long_is_closed() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let mut settings = OriginSettings::local();
         settings.launch.engine = engine.or_fallback().0;
         settings.idle = Duration::from_millis(1);
@@ -176,7 +177,7 @@ fn a_connection_that_says_nothing_for_too_long_is_closed() {
 fn a_stopped_origin_leaves_no_descriptor_behind() {
     // Other tests of this process open and close their own meanwhile, so only sockets on this
     // origin's port count: each side of a connection has one line in the kernel's table.
-    for engine in Engine::ALL {
+    for engine in engines() {
         let origin = origin(engine);
         let port = origin.addr().port();
         let mut clients: Vec<_> = (0..50).map(|_| Client::new(&origin)).collect();

@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ringfetch::Fetch;
-use ringfetch::io::launch::Engine;
 use ringfetch::machines::policy::StatusPolicy;
 
+use crate::engines::engines;
 use crate::runs::{error_of, on_every_engine, rows_of, run};
 use crate::server::{Act, Server, ok, redirect};
 
@@ -95,7 +95,7 @@ fn a_redirect_to_nowhere_is_the_answer_or_says_what_is_wrong() {
 
 #[test]
 fn the_body_of_a_redirect_leaves_the_connection_fit_for_the_next_request() {
-    for engine in Engine::ALL {
+    for engine in engines() {
         let server = Server::start(|request| match request.target.as_str() {
             "/" => vec![Act::Send(
                 b"HTTP/1.1 302 Go\r\nLocation: /b\r\nContent-Length: 5\r\n\r\nmoved".to_vec(),
@@ -113,7 +113,7 @@ fn the_body_of_a_redirect_leaves_the_connection_fit_for_the_next_request() {
 #[test]
 fn a_passing_failure_is_tried_again_and_every_try_is_counted() {
     for end in [Act::Close, Act::Reset, Act::Send(status(503))] {
-        for engine in Engine::ALL {
+        for engine in engines() {
             let (end, tries) = (end.clone(), AtomicUsize::new(0));
             let server = Server::start(move |_| match tries.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => vec![end.clone()],
@@ -181,7 +181,7 @@ fn retries_and_redirects_of_many_lines_do_not_mix_them_up() {
         };
         vec![Act::Send(answer)]
     });
-    for engine in Engine::ALL {
+    for engine in engines() {
         let kind = |n| if n % 2 == 0 { "hop" } else { "end" };
         let urls = (0..400).map(|n| format!("http://host{}.test/{}/{n}", n % 7, kind(n)));
         let fetch = Fetch {

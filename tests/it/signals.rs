@@ -5,10 +5,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 
 use crate::binary::{Running, parsed, ringfetch, summary_in};
+use crate::engines::engines;
 use crate::places::Dir;
 use crate::server::{Act, Server, ok};
-
-const ENGINES: [&str; 3] = ["uring", "epoll", "tokio"];
 
 /// A server that answers all but `/hang`.
 fn hanging() -> Server {
@@ -24,9 +23,10 @@ fn an_interrupt_ends_what_hangs_and_flushes_what_was_done() {
     let server = hanging();
     let dir = Dir::new("interrupt");
     // The grace is seconds long: the engines have it side by side.
-    let runs = ENGINES.map(|engine| {
-        let file = dir.path().join(engine);
-        let mut command = ringfetch(["fetch", "-i", "-", "--engine", engine, "--summary-json"]);
+    let runs = engines().map(|engine| {
+        let file = dir.path().join(engine.word());
+        let mut command =
+            ringfetch(["fetch", "-i", "-", "--engine", engine.word(), "--summary-json"]);
         command.arg(&file);
         let mut running = Running::start(command);
         let mut stdin = running.stdin();
@@ -36,7 +36,8 @@ fn an_interrupt_ends_what_hangs_and_flushes_what_was_done() {
         // The list stays open: a reader that waits for more must not hold up the end.
         (running, stdin, file)
     });
-    (0..15).for_each(|_| drop(server.wait_for_request()));
+    let runs: Vec<_> = runs.collect();
+    (0..5 * runs.len()).for_each(|_| drop(server.wait_for_request()));
     for (running, ..) in &runs {
         running.signal("INT");
     }
@@ -69,14 +70,15 @@ fn lines_that_were_not_begun_have_no_row_and_are_counted() {
     let server = hanging();
     let dir = Dir::new("not-begun");
     let list = dir.file("list", format!("{}\n", server.url("/hang")).repeat(1000).as_bytes());
-    let runs = ENGINES.map(|engine| {
-        let file = dir.path().join(engine);
-        let mut command = ringfetch(["fetch", "-q", "--engine", engine, "--summary-json"]);
+    let runs = engines().map(|engine| {
+        let file = dir.path().join(engine.word());
+        let mut command = ringfetch(["fetch", "-q", "--engine", engine.word(), "--summary-json"]);
         command.arg(&file).arg("-i").arg(&list);
         (Running::start(command), file)
     });
+    let runs: Vec<_> = runs.collect();
     // Eight of one host at a time.
-    (0..24).for_each(|_| drop(server.wait_for_request()));
+    (0..8 * runs.len()).for_each(|_| drop(server.wait_for_request()));
     for (running, _) in &runs {
         running.signal("TERM");
     }
@@ -94,8 +96,9 @@ fn lines_that_were_not_begun_have_no_row_and_are_counted() {
 #[test]
 fn a_second_interrupt_ends_the_process_at_once() {
     let server = hanging();
-    for engine in ENGINES {
-        let mut running = Running::start(ringfetch(["fetch", "-i", "-", "--engine", engine]));
+    for engine in engines() {
+        let mut running =
+            Running::start(ringfetch(["fetch", "-i", "-", "--engine", engine.word()]));
         let mut stdin = running.stdin();
         writeln!(stdin, "{}", server.url("/1")).unwrap();
         writeln!(stdin, "{}", server.url("/hang")).unwrap();
@@ -117,8 +120,9 @@ fn a_second_interrupt_ends_the_process_at_once() {
 
 #[test]
 fn an_interrupt_while_the_input_is_silent_ends_the_run() {
-    for engine in ENGINES {
-        let mut running = Running::start(ringfetch(["fetch", "-i", "-", "--engine", engine]));
+    for engine in engines() {
+        let mut running =
+            Running::start(ringfetch(["fetch", "-i", "-", "--engine", engine.word()]));
         let mut stdin = running.stdin();
         writeln!(stdin, "nonsense").unwrap();
         let mut stdout = BufReader::new(running.stdout());

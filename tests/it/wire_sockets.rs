@@ -12,6 +12,7 @@ use ringfetch::io::launch::Engine;
 use ringfetch::words::row::Row;
 
 use crate::corpus::{Conversation, Then, conversations};
+use crate::engines::engines;
 use crate::runs::{error_of, rows_of};
 use crate::server::{Act, Request, Server, ok};
 
@@ -162,17 +163,17 @@ fn converse(engine: Engine, cut: Cut) {
 
 #[test]
 fn every_conversation_ends_as_its_file_says_on_every_engine() {
-    Engine::ALL.into_iter().for_each(|engine| converse(engine, Cut::AtOnce));
+    engines().for_each(|engine| converse(engine, Cut::AtOnce));
 }
 
 #[test]
 fn byte_by_byte_changes_nothing_on_any_engine() {
-    Engine::ALL.into_iter().for_each(|engine| converse(engine, Cut::Bytewise));
+    engines().for_each(|engine| converse(engine, Cut::Bytewise));
 }
 
 #[test]
 fn random_cuts_change_nothing_on_any_engine() {
     for seed in 0..4 {
-        Engine::ALL.into_iter().for_each(|engine| converse(engine, Cut::Random(seed)));
+        engines().for_each(|engine| converse(engine, Cut::Random(seed)));
     }
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use ringfetch::Fetch;
-use ringfetch::io::launch::Engine;
 use ringfetch::machines::stats::summary::Summary;
 use ringfetch::words::row::Row;
+
+use crate::engines::engines;
 
 /// Runs `fetch` to its end: its rows by ordinal, and its numbers.
 pub(crate) fn run(fetch: Fetch) -> (Vec<Row>, Summary) {
@@ -32,8 +33,9 @@ pub(crate) fn rows_of(fetch: Fetch) -> Vec<Row> {
 
 /// Runs `fetch` of one line on every engine, and hands each engine's row to `check`.
 pub(crate) fn on_every_engine(fetch: &Fetch, check: impl Fn(&Row)) {
-    for engine in Engine::ALL {
-        let mut rows = rows_of(fetch.clone().engine(engine));
+    for engine in engines() {
+        let (mut rows, summary) = run(fetch.clone().engine(engine));
+        assert_eq!(summary.engine, engine.word());
         assert_eq!(rows.len(), 1, "{engine}");
         check(&rows.remove(0));
     }
