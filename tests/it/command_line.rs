@@ -233,6 +233,35 @@ fn a_pipe_that_closes_early_ends_the_run_quietly_with_0() {
 }
 
 #[test]
+fn a_resumed_output_has_each_row_once_and_keeps_those_it_had() {
+    let server = Server::answering(ok("page"));
+    let dir = Dir::new("resume");
+    let text: String = (0..100).map(|n| server.url(&format!("/{n}\n"))).collect();
+    let list = dir.file("list", text.as_bytes());
+    let output = dir.path().join("rows");
+    let args = format!("-o {} -i {}", output.display(), list.display());
+    assert_eq!(fetch(&args).code, Some(0));
+    // Cut within a row, as a run that was killed leaves it.
+    let mut before = std::fs::read_to_string(&output).unwrap();
+    before.truncate(before.len() / 2);
+    before.truncate(before.rfind('\n').unwrap() + 10);
+    std::fs::write(&output, &before).unwrap();
+    let kept = &before[..=before.rfind('\n').unwrap()];
+    let ran = fetch(&format!("{args} --resume"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let after = std::fs::read_to_string(&output).unwrap();
+    assert!(after.starts_with(kept), "whole rows stay as they are");
+    let mut ordinals: Vec<_> = after.lines().map(|line| number(&parsed(line), "/n")).collect();
+    ordinals.sort_unstable();
+    assert_eq!(ordinals, (0..100).collect::<Vec<_>>());
+    assert_eq!(server.requests().len(), 200 - kept.lines().count());
+    let foreign = dir.file("foreign", b"not a row\n");
+    let ran = fetch(&format!("-o {} -i {} --resume", foreign.display(), list.display()));
+    check_impossible(&ran, "not the rows of one fetch");
+    assert_eq!(std::fs::read(&foreign).unwrap(), b"not a row\n");
+}
+
+#[test]
 fn an_output_without_room_exits_2() {
     let ran = fetch("-o /dev/full nonsense");
     assert_eq!(ran.code, Some(2));
