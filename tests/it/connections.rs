@@ -4,7 +4,7 @@
 //!
 //! Invariant: each test holds on every engine.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Barrier;
 use std::time::Duration;
 
@@ -35,7 +35,10 @@ fn second_is_on_a_fresh_connection(first: &[Act]) -> Option<String> {
             _ => vec![Act::Send(ok("second"))],
         });
         let mut fetch = one_by_one(&server, &["/first", "/second"]).engine(engine);
-        fetch.timeout = Duration::from_millis(200);
+        // Only what hangs is to time out, not what a busy machine is slow at.
+        if first.iter().any(|act| matches!(act, Act::Hold)) {
+            fetch.timeout = Duration::from_millis(200);
+        }
         let rows = rows_of(fetch);
         assert_eq!((rows[1].status, rows[1].body_bytes), (Some(200), 6), "{engine}: {rows:?}");
         assert_eq!(rows[1].attempts, 1, "{engine}: {rows:?}");
@@ -208,26 +211,26 @@ fn without_a_cap_one_host_has_all_connections() {
     }
 }
 
+/// A fetch of 12 lines of two hosts, whose starts are `delay` apart.
+fn spaced(server: &Server, delay: Duration) -> Fetch {
+    let urls = (0..12).map(|n| format!("http://host{}.test/{n}", n % 2));
+    Fetch { overrides: vec![server.for_every_host()], delay, ..Fetch::new().urls(urls) }
+}
+
 #[test]
 fn the_starts_on_one_host_keep_their_distance() {
-    let delay = Duration::from_millis(40);
     for engine in engines() {
         let server = Server::answering(ok("page"));
-        let urls = (0..12).map(|n| format!("http://host{}.test/{n}", n % 2));
-        let fetch = Fetch {
-            overrides: vec![server.for_every_host()],
-            delay,
-            ..Fetch::new().urls(urls).engine(engine)
-        };
-        assert_eq!(rows_of(fetch).len(), 12);
-        let mut arrivals: HashMap<String, Vec<_>> = HashMap::new();
-        for request in server.requests() {
-            arrivals.entry(request.host).or_default().push(request.arrived);
-        }
-        for (host, at) in &arrivals {
-            // One arrival may be noticed late, and all but the first make up for nothing.
-            let span = at[at.len() - 1].since(at[0]);
-            assert!(at.len() == 6 && span >= delay * 4, "{engine}: {host}: {at:?}");
-        }
+        // Each host has one start, and no second one for as long as any test may take.
+        let fetch = spaced(&server, Duration::from_secs(3600)).engine(engine);
+        let mut rows = fetch.rows().unwrap();
+        assert_eq!(rows.by_ref().take(2).filter(|row| row.status == Some(200)).count(), 2);
+        drop(rows);
+        (0..2).for_each(|_| _ = server.wait_for_close());
+        let hosts: HashSet<_> = server.requests().into_iter().map(|request| request.host).collect();
+        assert_eq!((server.requests().len(), hosts.len()), (2, 2), "{engine}");
+        // A delay that passes holds no line back for good.
+        let fetch = spaced(&server, Duration::from_millis(5)).engine(engine);
+        assert_eq!(rows_of(fetch).len(), 12, "{engine}");
     }
 }

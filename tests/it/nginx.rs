@@ -6,15 +6,21 @@
 //! Invariant: where nginx is missing the test says so and is left out, but never on CI.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use ringfetch::Fetch;
 use ringfetch::words::row::Row;
 
 use crate::engines::engines;
 use crate::runs::run;
+
+/// How often a starting nginx is asked: refusals are quick, so this is several seconds.
+const TRIES_MAX: usize = 100_000;
 
 /// A folder of files behind nginx on a port of its own.
 struct Nginx {
@@ -55,8 +61,11 @@ impl Nginx {
         let port = free.local_addr().expect("it is bound").port();
         drop(free);
         let work = folder.display();
+        // Workers of a master that is root's are nobody's, who may not read this folder.
+        let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+        let user = if is_root { "user root; " } else { "" };
         let config = format!(
-            "worker_processes 1; daemon off; pid {work}/pid; error_log {work}/error.log;
+            "{user}worker_processes 1; daemon off; pid {work}/pid; error_log {work}/error.log;
              events {{ worker_connections 512; }}
              http {{ access_log off; sendfile on; keepalive_requests 100;
                 client_body_temp_path {work}/t1; proxy_temp_path {work}/t2;
@@ -73,9 +82,12 @@ impl Nginx {
             .stderr(Stdio::null())
             .spawn()
             .expect("nginx can be started");
-        // It listens, or it has ended because the port was taken.
-        loop {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        // It answers with this run's file, or it has ended because the port was taken; another
+        // server that has the port has no such file.
+        let proof = format!("proof-{:016x}", fastrand::u64(..));
+        std::fs::write(folder.join("root").join(&proof), &proof).expect("it can be written");
+        for _ in 0..TRIES_MAX {
+            if answer_of(port, &proof).is_ok_and(|answer| answer.ends_with(&format!("\n{proof}"))) {
                 return Some(Self { child, folder: folder.to_owned(), port });
             }
             if child.try_wait().expect("it is a child").is_some() {
@@ -83,7 +95,20 @@ impl Nginx {
             }
             std::thread::yield_now();
         }
+        let _ = child.kill();
+        let _ = child.wait();
+        None
     }
+}
+
+/// What answers a request for `path`, head and all.
+fn answer_of(port: u16, path: &str) -> std::io::Result<String> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port))?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(socket, "GET /{path} HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 impl Drop for Nginx {

@@ -14,9 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use ringfetch::io::clock;
 use ringfetch::io::resolve::Override;
-use ringfetch::words::instant::Instant;
 
 /// How long a request lingers under [`Act::Linger`].
 const LINGER: Duration = Duration::from_millis(2);
@@ -56,8 +54,6 @@ pub(crate) struct Request {
     pub(crate) connection: usize,
     /// Which request of that connection it is, from 0.
     pub(crate) turn: usize,
-    /// When its head was complete.
-    pub(crate) arrived: Instant,
 }
 
 /// What the server does about a request.
@@ -317,5 +313,5 @@ fn request(head: String, connection: usize, turn: usize) -> Request {
         .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("host")))
         .map(|(_, value)| value.trim().to_owned())
         .unwrap_or_default();
-    Request { host, target, head, connection, turn, arrived: clock::now() }
+    Request { host, target, head, connection, turn }
 }
