@@ -33,7 +33,7 @@ use crate::source::Input;
 use crate::words::limits::{PROGRESS_INTERVAL, STOP_GRACE};
 
 /// How long after the grace of a stop the run's last rows may take to be written.
-const STALL_PATIENCE: Duration = Duration::from_millis(400);
+const STALL_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the end of the run is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(10);
 

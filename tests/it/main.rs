@@ -16,6 +16,7 @@ mod failures;
 mod library;
 mod limits;
 mod lines;
+mod moves;
 mod nginx;
 mod origin;
 mod origin_faults;
