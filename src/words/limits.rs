@@ -66,7 +66,7 @@ pub const OUTPUT_CHUNKS_QUEUED_MAX: usize = 16;
 
 /// Pages of more bytes than this are parsed one at a time: a tree takes some twenty times as much
 /// memory as its page.
-pub const LARGE_PAGE_BYTES: usize = 1024 * 1024;
+pub const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Most bytes of rows behind the first interrupted one that a resumed output keeps in memory while
 /// it is cut: what was in flight at a stop.
 pub const RESUMED_TAIL_BYTES_MAX: usize = 1 << 30;
