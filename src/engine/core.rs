@@ -348,7 +348,7 @@ impl<I: Io> Core<I> {
         self.tally.borrow_mut().record(&fetched);
         let body_bytes = fetched.response.as_ref().map_or(0, |response| response.body_bytes);
         let gauge = &self.shared.gauges[self.seat.idx];
-        gauge.count_row(fetched.failure.is_some(), body_bytes);
+        gauge.count_row(fetched.failure, body_bytes);
         let Some(batch) = self.outbox.borrow_mut().push(fetched) else { return };
         if let Some(batch) = self.send(batch) {
             let count = batch.len();
@@ -524,7 +524,7 @@ impl<I: Io> Core<I> {
             }
             let fetched = lane::abandoned(job, self.io.now());
             self.tally.borrow_mut().record(&fetched);
-            self.shared.gauges[self.seat.idx].count_row(true, 0);
+            self.shared.gauges[self.seat.idx].count_row(fetched.failure, 0);
             if let Some(batch) = self.outbox.borrow_mut().push(fetched) {
                 full.push(batch);
             }

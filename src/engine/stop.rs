@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use crate::words::failure::Failure;
+
 /// A request to stop: no job starts any more, what is in flight has a few seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -22,12 +24,6 @@ impl Stop {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.load(Relaxed)
-    }
-
-    /// The flag itself, for a signal handler to set.
-    #[must_use]
-    pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
     }
 }
 
@@ -57,9 +53,9 @@ pub struct Reading {
 
 impl Gauge {
     /// Counts one row. Only the gauge's own core calls this, so a load and a store are enough.
-    pub(super) fn count_row(&self, failed: bool, body_bytes: u64) {
+    pub(super) fn count_row(&self, failure: Option<Failure>, body_bytes: u64) {
         self.rows.store(self.rows.load(Relaxed) + 1, Relaxed);
-        self.failed.store(self.failed.load(Relaxed) + u64::from(failed), Relaxed);
+        self.failed.store(self.failed.load(Relaxed) + u64::from(failure.is_some()), Relaxed);
         self.body_bytes.store(self.body_bytes.load(Relaxed) + body_bytes, Relaxed);
     }
 

@@ -104,7 +104,7 @@ pub(super) fn reset_on_close(descriptor: RawFd) {
 /// # Errors
 ///
 /// Where the address cannot be bound.
-pub fn listen(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+fn listen(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let socket = unbound(addr)?;
     socket.set_reuse_port(true)?;
     socket.bind(&addr.into())?;
