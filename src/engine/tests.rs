@@ -40,6 +40,7 @@ struct Panicking<I>(I);
 impl<I: Io> Io for Panicking<I> {
     type Socket = I::Socket;
     type Listener = I::Listener;
+    type Timer = I::Timer;
 
     fn now(&self) -> Instant {
         self.0.now()
@@ -59,6 +60,10 @@ impl<I: Io> Io for Panicking<I> {
 
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> {
         self.0.sleep_until(at)
+    }
+
+    fn timer(&self) -> io::Result<I::Timer> {
+        self.0.timer()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

@@ -121,6 +121,16 @@ pub struct Seat {
     pub pinned: bool,
 }
 
+impl Seat {
+    /// This core's share of `total`: equal ones, the first cores taking what is left over, and one
+    /// at least.
+    #[must_use]
+    pub fn share_of(&self, total: usize) -> usize {
+        let share = total / self.count + usize::from(self.idx < total % self.count);
+        share.max(1)
+    }
+}
+
 /// What runs on every core.
 pub trait Program: Send + Sync + 'static {
     /// What a core hands back when it ends.
@@ -172,6 +182,12 @@ impl<T> Running<T> {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.0.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Whether at least one core has ended.
+    #[must_use]
+    pub fn has_lost_one(&self) -> bool {
+        self.0.iter().any(JoinHandle::is_finished)
     }
 
     /// Why not every core could start.

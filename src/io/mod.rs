@@ -19,7 +19,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use crate::words::buf::Block;
+use crate::words::buf::{Block, SharedBytes};
 use crate::words::instant::Instant;
 
 /// All that a worker may ask of the machine.
@@ -28,6 +28,8 @@ pub trait Io: Clone + 'static {
     type Socket: Socket;
     /// A listening socket of this engine.
     type Listener: Listener<Socket = Self::Socket>;
+    /// A precise timer of this engine.
+    type Timer: Timer;
 
     /// The time now.
     fn now(&self) -> Instant;
@@ -46,6 +48,13 @@ pub trait Io: Clone + 'static {
 
     /// Waits until `at` has passed; the engines' timers round up to whole milliseconds.
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()>;
+
+    /// A timer for those who cannot wait for whole milliseconds; it takes a descriptor.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel or the engine has no room for one.
+    fn timer(&self) -> io::Result<Self::Timer>;
 
     /// Starts `task` on this thread. It runs to its end or ends with the runtime.
     fn spawn(&self, task: impl Future<Output = ()> + 'static);
@@ -69,8 +78,8 @@ pub trait Socket: 'static {
     /// Where `into` has no room: a read of nothing would look like the end of the stream.
     fn read(&mut self, into: Block) -> impl Future<Output = (io::Result<usize>, Block)>;
 
-    /// Sends all of `bytes`.
-    fn write_all(&mut self, bytes: Block) -> impl Future<Output = (io::Result<()>, Block)>;
+    /// Sends all of `bytes`, and hands them back.
+    fn write_all<B: Sendable>(&mut self, bytes: B) -> impl Future<Output = (io::Result<()>, B)>;
 
     /// Sends no more: the peer reads its end once it has read everything before.
     fn end_writes(&self);
@@ -84,6 +93,48 @@ pub trait Socket: 'static {
 
     /// What ends this socket's operations from outside.
     fn interrupter(&self) -> Self::Interrupter;
+}
+
+/// A timer as exact as the kernel's own (timerfd_create(2)): it fires some tens of microseconds
+/// late, and never early.
+pub trait Timer: 'static {
+    /// Waits until `at` has passed. May be dropped at any time and used again.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses to arm or to watch the timer.
+    fn until(&mut self, at: Instant) -> impl Future<Output = io::Result<()>>;
+}
+
+/// Bytes that a socket can send.
+///
+/// Sealed: the kernel reads them while the value itself may move, so they must be on the heap and
+/// stay there, unchanged, as long as the value lives. Only this floor may vouch for that.
+pub trait Sendable: sealed::Stable + Unpin + 'static {
+    /// The bytes.
+    fn bytes(&self) -> &[u8];
+}
+
+impl Sendable for Block {
+    fn bytes(&self) -> &[u8] {
+        self.filled()
+    }
+}
+
+impl Sendable for SharedBytes {
+    fn bytes(&self) -> &[u8] {
+        self.filled()
+    }
+}
+
+mod sealed {
+    use crate::words::buf::{Block, SharedBytes};
+
+    /// Bytes that do not move with their owner.
+    pub trait Stable {}
+
+    impl Stable for Block {}
+    impl Stable for SharedBytes {}
 }
 
 /// Ends a socket's operations: a read in flight returns 0 or an error, a write returns an error,

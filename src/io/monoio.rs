@@ -15,7 +15,7 @@ use std::time::Duration;
 use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 
-use crate::io::{Interrupt, Io, Listener, Socket, clock, system};
+use crate::io::{Interrupt, Io, Listener, Sendable, Socket, Timer, clock, system};
 use crate::words::buf::Block;
 use crate::words::instant::Instant;
 
@@ -39,6 +39,9 @@ pub(crate) struct MonoioSocket(monoio::net::TcpStream);
 /// A listener of monoio's.
 pub(crate) struct MonoioListener(monoio::net::TcpListener);
 
+/// A timerfd, which monoio takes for a stream and only ever asks whether it is readable.
+pub(crate) struct MonoioTimer(monoio::net::TcpStream);
+
 /// The descriptor of a live socket.
 #[derive(Debug)]
 pub(crate) struct Descriptor(pub(super) RawFd);
@@ -46,6 +49,7 @@ pub(crate) struct Descriptor(pub(super) RawFd);
 impl Io for MonoioIo {
     type Socket = MonoioSocket;
     type Listener = MonoioListener;
+    type Timer = MonoioTimer;
 
     fn now(&self) -> Instant {
         clock::now()
@@ -69,6 +73,11 @@ impl Io for MonoioIo {
         monoio::time::sleep(left.min(Duration::from_secs(365 * 86_400))).await;
     }
 
+    fn timer(&self) -> io::Result<MonoioTimer> {
+        let descriptor = std::net::TcpStream::from(system::timer()?);
+        Ok(MonoioTimer(monoio::net::TcpStream::from_std(descriptor)?))
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         drop(monoio::spawn(task));
     }
@@ -83,19 +92,19 @@ impl Socket for MonoioSocket {
         (result, block)
     }
 
-    async fn write_all(&mut self, bytes: Block) -> (io::Result<()>, Block) {
-        let mut rest = Outgoing { block: bytes, sent: 0 };
-        while rest.sent < rest.block.len() {
+    async fn write_all<B: Sendable>(&mut self, bytes: B) -> (io::Result<()>, B) {
+        let mut rest = Outgoing { bytes, sent: 0 };
+        while rest.sent < rest.bytes.bytes().len() {
             let result;
             (result, rest) = self.0.write(rest).await;
             match result {
-                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), rest.block),
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), rest.bytes),
                 Ok(sent) => rest.sent += sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return (Err(error), rest.block),
+                Err(error) => return (Err(error), rest.bytes),
             }
         }
-        (Ok(()), rest.block)
+        (Ok(()), rest.bytes)
     }
 
     fn is_quiet(&self) -> bool {
@@ -112,6 +121,21 @@ impl Socket for MonoioSocket {
 
     fn interrupter(&self) -> Descriptor {
         Descriptor(self.0.as_raw_fd())
+    }
+}
+
+impl Timer for MonoioTimer {
+    async fn until(&mut self, at: Instant) -> io::Result<()> {
+        // Mostly one round: the second is for a timer that was armed anew after it had fired.
+        loop {
+            let left = at.since(clock::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            system::arm_timer(self.0.as_raw_fd(), left)?;
+            // Not relaxed: an earlier readiness that was never read must not count.
+            self.0.readable(false).await?;
+        }
     }
 }
 
@@ -158,20 +182,20 @@ unsafe impl IoBufMut for Incoming {
     }
 }
 
-/// A block of which the first `sent` bytes are on their way.
-struct Outgoing {
-    block: Block,
+/// Bytes of which the first `sent` are on their way.
+struct Outgoing<B> {
+    bytes: B,
     sent: usize,
 }
 
-// SAFETY: the pointer is into the block's heap memory, which does not move while the operation owns
-// the block, and all bytes up to the block's length are initialised.
-unsafe impl IoBuf for Outgoing {
+// SAFETY: the pointer is into heap memory that `Sendable`, which only this floor implements, keeps
+// in its place while the operation owns the value, and all of it is initialised.
+unsafe impl<B: Sendable> IoBuf for Outgoing<B> {
     fn read_ptr(&self) -> *const u8 {
-        self.block.filled()[self.sent..].as_ptr()
+        self.bytes.bytes()[self.sent..].as_ptr()
     }
 
     fn bytes_init(&self) -> usize {
-        self.block.len() - self.sent
+        self.bytes.bytes().len() - self.sent
     }
 }

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -30,6 +30,16 @@ pub fn process_cpu_time() -> CpuTime {
 #[must_use]
 pub fn thread_cpu_time() -> CpuTime {
     cpu_time(libc::RUSAGE_THREAD)
+}
+
+/// How long the calling thread was ready to run and had to wait for a CPU (the second number of
+/// /proc/thread-self/schedstat, see the kernel's Documentation/scheduler/sched-stats.rst); zero
+/// where the kernel does not tell.
+#[must_use]
+pub fn thread_run_queue_wait() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let wait_ns = stat.split_ascii_whitespace().nth(1).and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(wait_ns.unwrap_or(0))
 }
 
 /// The most memory that the process has had resident, in bytes (`VmHWM` of proc(5)); zero where
@@ -69,6 +79,36 @@ pub fn yield_to_cores() {
     const NICE: libc::c_int = 5;
     // SAFETY: no memory is involved; on Linux the nice value belongs to the calling thread.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+}
+
+/// A timer that is a descriptor (timerfd_create(2)), not armed.
+pub(super) fn timer() -> io::Result<OwnedFd> {
+    let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
+    // SAFETY: no memory is involved.
+    let descriptor = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) };
+    if descriptor < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made the descriptor, and nobody else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Has a timer fire once, `left` from now; zero would disarm it, so it is one nanosecond. What it
+/// had fired before is forgotten.
+pub(super) fn arm_timer(descriptor: RawFd, left: Duration) -> io::Result<()> {
+    let left = left.max(Duration::from_nanos(1));
+    let never = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let once = libc::itimerspec {
+        it_interval: never,
+        it_value: libc::timespec {
+            tv_sec: libc::time_t::try_from(left.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        },
+    };
+    // SAFETY: `once` is a valid time, and the old one is not asked for.
+    let result =
+        unsafe { libc::timerfd_settime(descriptor, 0, &raw const once, std::ptr::null_mut()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Shuts a socket down in both directions; its operations in flight end at once.

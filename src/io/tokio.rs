@@ -8,15 +8,16 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::task::ready;
 use std::time::Duration;
 
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::io::unix::AsyncFd;
+use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::io::monoio::Descriptor;
-use crate::io::{Io, Listener, Socket, clock, system};
+use crate::io::{Io, Listener, Sendable, Socket, Timer, clock, system};
 use crate::words::buf::Block;
 use crate::words::instant::Instant;
 
@@ -32,9 +33,14 @@ pub(crate) struct TokioSocket(::tokio::net::TcpStream);
 #[derive(Debug)]
 pub(crate) struct TokioListener(::tokio::net::TcpListener);
 
+/// A timerfd.
+#[derive(Debug)]
+pub(crate) struct TokioTimer(AsyncFd<OwnedFd>);
+
 impl Io for TokioIo {
     type Socket = TokioSocket;
     type Listener = TokioListener;
+    type Timer = TokioTimer;
 
     fn now(&self) -> Instant {
         clock::now()
@@ -54,6 +60,14 @@ impl Io for TokioIo {
     async fn sleep_until(&self, at: Instant) {
         let left = at.since(clock::now());
         ::tokio::time::sleep(left.min(Duration::from_secs(365 * 86_400))).await;
+    }
+
+    fn timer(&self) -> io::Result<TokioTimer> {
+        let descriptor = system::timer()?;
+        // SAFETY: an `OwnedFd` names one open descriptor until it is dropped, and it is dropped
+        // with its registration.
+        let watched = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+        Ok(TokioTimer(watched?))
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
@@ -81,10 +95,10 @@ impl Socket for TokioSocket {
         (result, into)
     }
 
-    async fn write_all(&mut self, bytes: Block) -> (io::Result<()>, Block) {
+    async fn write_all<B: Sendable>(&mut self, bytes: B) -> (io::Result<()>, B) {
         let mut sent = 0;
-        while sent < bytes.len() {
-            let rest = &bytes.filled()[sent..];
+        while sent < bytes.bytes().len() {
+            let rest = &bytes.bytes()[sent..];
             match poll_fn(|context| Pin::new(&mut self.0).poll_write(context, rest)).await {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), bytes),
                 Ok(count) => sent += count,
@@ -108,6 +122,20 @@ impl Socket for TokioSocket {
 
     fn interrupter(&self) -> Descriptor {
         Descriptor(self.0.as_raw_fd())
+    }
+}
+
+impl Timer for TokioTimer {
+    async fn until(&mut self, at: Instant) -> io::Result<()> {
+        loop {
+            let left = at.since(clock::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            system::arm_timer(self.0.as_raw_fd(), left)?;
+            // The next expiry is a new edge; an older readiness only costs one more round.
+            self.0.readable().await?.clear_ready();
+        }
     }
 }
 

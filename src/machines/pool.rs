@@ -1,4 +1,4 @@
-//! Idle connections of one core, grouped by origin, the newest of an origin first.
+//! Idle connections of one core, grouped by origin, the newest or the oldest of an origin first.
 //!
 //! Knows nothing of sockets or clocks: connections are a type parameter, `now` is an argument and
 //! so is an origin's hash. Two origins with one hash are told apart by their text.
@@ -25,6 +25,15 @@ const ALL: usize = 0;
 /// The chain of one origin's idle connections, by the time they were checked in.
 const OWN: usize = 1;
 
+/// Which of an origin's idle connections is used next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleOrder {
+    /// The one that was used last: the fewest connections do the work, and the others may expire.
+    NewestFirst,
+    /// The one that has been idle for longest: all of them take turns.
+    OldestFirst,
+}
+
 /// Idle connections of one core.
 ///
 /// Every operation takes constant time but for what it closes, whatever the number of origins and
@@ -35,6 +44,7 @@ pub struct Pool<C> {
     per_origin_max: usize,
     total_max: usize,
     idle_max: Duration,
+    order: IdleOrder,
     /// Indices of `origins`, by the hash of the origin.
     table: HashTable<u32>,
     origins: Slots<Origin>,
@@ -46,7 +56,8 @@ pub struct Pool<C> {
 
 impl<C> Pool<C> {
     /// An empty pool that keeps at most `per_origin_max` connections of one origin and `total_max`
-    /// in all, each for less than `idle_max`. A bound of zero keeps none; `usize::MAX` is no bound.
+    /// in all, each for less than `idle_max`, and hands the newest of an origin out first. A bound
+    /// of zero keeps none; `usize::MAX` is no bound.
     #[must_use]
     pub fn new(per_origin_max: usize, total_max: usize, idle_max: Duration) -> Self {
         Self {
@@ -54,6 +65,7 @@ impl<C> Pool<C> {
             // INVARIANT: every index is below `NONE`, also while one more than the total is here.
             total_max: total_max.min(NONE as usize - 1),
             idle_max,
+            order: IdleOrder::NewestFirst,
             table: HashTable::new(),
             origins: Slots::default(),
             idle: Slots::default(),
@@ -62,16 +74,27 @@ impl<C> Pool<C> {
         }
     }
 
-    /// Takes out the newest idle connection to `origin`; those found expired are dropped.
+    /// The same pool, which hands an origin's connections out in `order`.
+    #[must_use]
+    pub fn in_order(self, order: IdleOrder) -> Self {
+        Self { order, ..self }
+    }
+
+    /// Takes out the next idle connection to `origin`, by the pool's order; those found expired are
+    /// dropped.
     ///
     /// `hash` is the hash of `origin`, the same at every call.
     pub fn checkout(&mut self, hash: u64, origin: &str, now: Instant) -> Option<C> {
         let origin_idx = self.find(hash, origin)?;
         // Bounded by the number of this origin's connections.
         loop {
-            let idx = self.origins.at(origin_idx).ends.newest;
+            let ends = &self.origins.at(origin_idx).ends;
+            let is_last = ends.newest == ends.oldest;
+            let idx = match self.order {
+                IdleOrder::NewestFirst => ends.newest,
+                IdleOrder::OldestFirst => ends.oldest,
+            };
             let expired = self.has_expired(idx, now);
-            let is_last = self.idle.at(idx).links[OWN].older == NONE;
             let conn = self.remove(idx);
             match (expired, is_last) {
                 (false, _) => return Some(conn),
@@ -124,7 +147,8 @@ impl<C> Pool<C> {
 
     /// Drops every connection and frees the memory.
     pub fn clear(&mut self) {
-        *self = Self::new(self.per_origin_max, self.total_max, self.idle_max);
+        let emptied = Self::new(self.per_origin_max, self.total_max, self.idle_max);
+        *self = emptied.in_order(self.order);
     }
 
     /// Idle connections, those included that expired and were not yet taken out.
@@ -344,6 +368,19 @@ mod tests {
         for wanted in [Some(3), Some(2), Some(1), None] {
             assert_eq!(pool.checkout(7, "a", at(5)), wanted);
         }
+    }
+
+    #[test]
+    fn the_oldest_connection_comes_out_first_where_all_take_turns() {
+        let mut pool = pool().in_order(IdleOrder::OldestFirst);
+        put(&mut pool, "a", [1, 2, 3]);
+        for turn in 0..9 {
+            let conn = pool.checkout(7, "a", at(5)).unwrap();
+            assert_eq!(conn, turn % 3 + 1);
+            assert_eq!(pool.checkin(7, "a", conn, at(5)), None);
+        }
+        assert_eq!(pool.checkout(7, "a", at(104)), Some(1));
+        assert_eq!(pool.checkout(7, "a", at(105)), None);
     }
 
     #[test]

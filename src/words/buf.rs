@@ -5,7 +5,9 @@
 //!
 //! Invariant: a block is owned by exactly one of a lane, a socket operation and the free list.
 
-use crate::words::limits::{FREE_BLOCK_BYTES_MAX, FREE_BLOCKS_MAX};
+use std::rc::Rc;
+
+use crate::words::limits::{BLOCK_BYTES, FREE_BLOCK_BYTES_MAX, FREE_BLOCKS_MAX};
 
 /// A growable run of bytes with spare room at its end, owned by one party at a time.
 #[derive(Debug, Default)]
@@ -98,14 +100,53 @@ impl From<Vec<u8>> for Block {
     }
 }
 
+/// Bytes that many readers of one thread share and nobody changes: a request that is sent again and
+/// again.
+#[derive(Clone, Debug)]
+pub struct SharedBytes {
+    bytes: Rc<[u8]>,
+    count: usize,
+}
+
+impl SharedBytes {
+    /// All of `bytes`.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { count: bytes.len(), bytes: bytes.into() }
+    }
+
+    /// The first `count` of the same bytes.
+    ///
+    /// # Panics
+    ///
+    /// Where there are fewer.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        assert!(count <= self.bytes.len(), "more bytes are asked for than there are");
+        Self { bytes: Rc::clone(&self.bytes), count }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn filled(&self) -> &[u8] {
+        &self.bytes[..self.count]
+    }
+}
+
 /// Blocks of one core that wait to be used again, newest first: its memory is the warmest.
+///
+/// Small ones, of less than [`BLOCK_BYTES`], are kept apart from the others: a connection that only
+/// waits must not come to hold a block that some body once needed.
 #[derive(Debug, Default)]
-pub struct FreeBlocks(Vec<Block>);
+pub struct FreeBlocks {
+    small: Vec<Block>,
+    large: Vec<Block>,
+}
 
 impl FreeBlocks {
     /// An empty block with room for at least `bytes`.
     pub fn take(&mut self, bytes: usize) -> Block {
-        match self.0.pop() {
+        match self.of_size(bytes).pop() {
             Some(mut block) => {
                 if block.spare() < bytes {
                     block.reserve(bytes);
@@ -120,9 +161,15 @@ impl FreeBlocks {
     pub fn give(&mut self, mut block: Block) {
         block.clear();
         let room = block.spare();
-        if self.0.len() < FREE_BLOCKS_MAX && room > 0 && room <= FREE_BLOCK_BYTES_MAX {
-            self.0.push(block);
+        let kept = self.of_size(room);
+        if kept.len() < FREE_BLOCKS_MAX && room > 0 && room <= FREE_BLOCK_BYTES_MAX {
+            kept.push(block);
         }
+    }
+
+    /// The list that a block with room for `bytes` belongs to.
+    fn of_size(&mut self, bytes: usize) -> &mut Vec<Block> {
+        if bytes < BLOCK_BYTES { &mut self.small } else { &mut self.large }
     }
 }
 
@@ -145,11 +192,28 @@ mod tests {
     fn the_free_list_keeps_neither_large_blocks_nor_many() {
         let mut free = FreeBlocks::default();
         free.give(Block::with_capacity(FREE_BLOCK_BYTES_MAX * 2));
-        assert_eq!(free.0.len(), 0);
+        assert_eq!(free.large.len(), 0);
         for _ in 0..FREE_BLOCKS_MAX + 10 {
             free.give(Block::with_capacity(16));
         }
-        assert_eq!(free.0.len(), FREE_BLOCKS_MAX);
+        assert_eq!(free.small.len(), FREE_BLOCKS_MAX);
         assert!(free.take(64).spare() >= 64);
+    }
+
+    #[test]
+    fn who_wants_a_small_block_never_gets_a_large_one() {
+        let mut free = FreeBlocks::default();
+        free.give(Block::with_capacity(BLOCK_BYTES));
+        assert!(free.take(512).spare() < BLOCK_BYTES);
+        let large = free.take(BLOCK_BYTES);
+        assert!(large.spare() >= BLOCK_BYTES && free.large.is_empty());
+    }
+
+    #[test]
+    fn shared_bytes_are_the_same_bytes_and_not_copies() {
+        let all = SharedBytes::new(b"abcabc".to_vec());
+        let half = all.first(3);
+        assert_eq!((half.filled(), all.filled().len()), (&b"abc"[..], 6));
+        assert_eq!(half.filled().as_ptr(), all.filled().as_ptr());
     }
 }

@@ -9,6 +9,7 @@
 use super::chunked::Chunked;
 use super::framing::{Framing, RequestKind, framing, keep_alive};
 use super::head::{Head, HeadScan, field_room, unsupported};
+use super::memo::{HeadMemo, Known};
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::limits::INTERIM_RESPONSES_MAX;
 
@@ -28,6 +29,12 @@ pub trait Observer {
     ///
     /// A failure ends the exchange with it.
     fn body(&mut self, part: &[u8]) -> Result<(), Failure>;
+
+    /// Takes the status of a final head whose bytes are those of an earlier one, instead of the
+    /// head; whether that is enough.
+    fn known_head(&mut self, _status: u16) -> bool {
+        false
+    }
 }
 
 /// What the exchange can use next.
@@ -101,10 +108,26 @@ impl Exchange {
         input: &[u8],
         seen: &mut impl Observer,
     ) -> Result<usize, Failure> {
+        self.handle_bytes_by(input, seen, &mut HeadMemo::default())
+    }
+
+    /// [`Exchange::handle_bytes`] for one of many exchanges of one kind, whose heads `memo`
+    /// remembers: where one comes again and the observer is content with its status, it is not
+    /// parsed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exchange::handle_bytes`].
+    pub fn handle_bytes_by(
+        &mut self,
+        input: &[u8],
+        seen: &mut impl Observer,
+        memo: &mut HeadMemo,
+    ) -> Result<usize, Failure> {
         self.began |= !input.is_empty();
         let mut consumed = 0;
         loop {
-            match self.step(&input[consumed..], seen) {
+            match self.step(&input[consumed..], seen, memo) {
                 Ok(0) => return Ok(consumed),
                 Ok(count) => consumed += count,
                 Err(failure) => {
@@ -194,11 +217,16 @@ impl Exchange {
     }
 
     /// Takes one stretch of `input`; 0 where it is empty, more is needed, or the answer has ended.
-    fn step(&mut self, input: &[u8], seen: &mut impl Observer) -> Result<usize, Failure> {
+    fn step(
+        &mut self,
+        input: &[u8],
+        seen: &mut impl Observer,
+        memo: &mut HeadMemo,
+    ) -> Result<usize, Failure> {
         match &mut self.state {
             State::Failed(failure) => Err(*failure),
             _ if input.is_empty() => Ok(0),
-            State::Head => self.step_head(input, seen),
+            State::Head => self.step_head(input, seen, memo),
             State::Sized(remaining) => {
                 let count = usize::try_from(*remaining).map_or(input.len(), |r| r.min(input.len()));
                 self.state = sized(*remaining - count as u64);
@@ -224,27 +252,44 @@ impl Exchange {
     }
 
     /// Takes empty lines, then one whole head.
-    fn step_head(&mut self, input: &[u8], seen: &mut impl Observer) -> Result<usize, Failure> {
+    fn step_head(
+        &mut self,
+        input: &[u8],
+        seen: &mut impl Observer,
+        memo: &mut HeadMemo,
+    ) -> Result<usize, Failure> {
+        if self.scan.is_fresh()
+            && let Some((known, head_bytes)) = memo.recall(input)
+            && seen.known_head(known.status)
+        {
+            self.enter_body(known.framing, known.keep_alive);
+            return Ok(head_bytes);
+        }
         let skipped = self.scan.skip_empty_lines(input)?;
         if matches!(&input[skipped..], [] | [b'\r']) {
             return Ok(skipped);
         }
         let rest = &input[skipped..];
         if let Some(head) = self.scan.whole_response(rest, &mut field_room()) {
-            return Ok(skipped + self.handle_head(&head, seen)?);
+            return Ok(skipped + self.handle_head(&head, seen, memo)?);
         }
         let mut room = field_room();
         let Some(head) = self.scan.response(rest, &mut room)? else { return Ok(skipped) };
-        Ok(skipped + self.handle_head(&head, seen)?)
+        Ok(skipped + self.handle_head(&head, seen, memo)?)
     }
 
     /// Passes over `head` or hands it over; returns its length in bytes.
-    fn handle_head(&mut self, head: &Head<'_>, seen: &mut impl Observer) -> Result<usize, Failure> {
+    fn handle_head(
+        &mut self,
+        head: &Head<'_>,
+        seen: &mut impl Observer,
+        memo: &mut HeadMemo,
+    ) -> Result<usize, Failure> {
         self.scan.restart();
         if head.status() < 200 {
             self.skip_interim(head.status())?;
         } else {
-            self.begin_body(head, seen)?;
+            self.begin_body(head, seen, memo)?;
         }
         Ok(head.bytes().len())
     }
@@ -262,10 +307,22 @@ impl Exchange {
     }
 
     /// Hands the final head over and gets ready for its body.
-    fn begin_body(&mut self, head: &Head<'_>, seen: &mut impl Observer) -> Result<(), Failure> {
+    fn begin_body(
+        &mut self,
+        head: &Head<'_>,
+        seen: &mut impl Observer,
+        memo: &mut HeadMemo,
+    ) -> Result<(), Failure> {
         let framing = framing(self.kind, head.status(), head.minor_version(), head.fields())?;
-        self.keep_alive =
-            framing != Framing::Close && keep_alive(head.minor_version(), head.fields());
+        let goes_on = framing != Framing::Close && keep_alive(head.minor_version(), head.fields());
+        self.enter_body(framing, goes_on);
+        memo.learn(head.bytes(), Known { status: head.status(), framing, keep_alive: goes_on });
+        seen.head(head, framing)
+    }
+
+    /// Gets ready for a body that ends as `framing` says.
+    fn enter_body(&mut self, framing: Framing, keep_alive: bool) {
+        self.keep_alive = keep_alive;
         self.state = match framing {
             Framing::None => State::Done,
             Framing::Length(length) => sized(length),
@@ -273,7 +330,6 @@ impl Exchange {
             Framing::Close => State::Close,
         };
         self.head_seen = true;
-        seen.head(head, framing)
     }
 }
 
@@ -333,6 +389,56 @@ mod tests {
         check(CLOSING, Want::Close, true, true);
         check(b"HTTP/1.1 200\r\nTransfer-Encoding:chunked\r\n\r\n", Want::Chunked, true, true);
         check(b"garbage", Want::Nothing, true, false);
+    }
+
+    /// Notes each status, and whether its head was parsed for that.
+    #[derive(Default)]
+    struct Statuses(Vec<(u16, bool)>);
+
+    impl Observer for Statuses {
+        fn head(&mut self, head: &Head<'_>, _: Framing) -> Result<(), Failure> {
+            self.0.push((head.status(), true));
+            Ok(())
+        }
+
+        fn body(&mut self, _: &[u8]) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn known_head(&mut self, status: u16) -> bool {
+            self.0.push((status, false));
+            true
+        }
+    }
+
+    #[test]
+    fn a_head_that_comes_again_is_not_parsed_and_comes_to_the_same() {
+        let other: &[u8] = b"HTTP/1.1 404 \r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
+        let (mut memo, mut seen) = (HeadMemo::prepared(), Statuses::default());
+        for (head, body_bytes, reuse) in
+            [(SIZED, 5, true), (SIZED, 5, true), (other, 2, false), (other, 2, false)]
+        {
+            for piece_bytes in [1, 7, usize::MAX / 2] {
+                let mut exchange = Exchange::new(RequestKind::Other);
+                let answer = [head, &b"hello"[..body_bytes], b"more"].concat();
+                let (mut arrived, mut consumed) = (0, 0);
+                while !exchange.is_done() {
+                    arrived = answer.len().min(arrived + piece_bytes);
+                    let input = &answer[consumed..arrived];
+                    consumed += exchange.handle_bytes_by(input, &mut seen, &mut memo).unwrap();
+                }
+                assert_eq!((consumed, exchange.reuse()), (head.len() + body_bytes, reuse));
+            }
+        }
+        let statuses: Vec<u16> = seen.0.iter().map(|(status, _)| *status).collect();
+        assert_eq!(statuses, [[200; 6], [404; 6]].concat());
+        let parsed = seen.0.iter().filter(|(_, parsed)| *parsed).count();
+        // In pieces a head is not known from its beginning, so it is parsed; whole, it is known.
+        assert_eq!(parsed, 8);
+        let mut tape = Tape::default();
+        let mut exchange = Exchange::new(RequestKind::Other);
+        exchange.handle_bytes_by(other, &mut tape, &mut memo).unwrap();
+        assert_eq!(tape.heads, 1, "who wants the head itself gets it");
     }
 
     #[test]

@@ -170,6 +170,11 @@ impl HeadScan {
         }
     }
 
+    /// Whether nothing of the present head was looked at.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.scanned == 0
+    }
+
     /// Gets ready for the head after this one; empty lines before it are counted on.
     pub(super) const fn restart(&mut self) {
         self.scanned = 0;

@@ -47,6 +47,7 @@ mod framing;
 mod head;
 #[cfg(test)]
 mod invariants;
+mod memo;
 mod request;
 mod serve;
 
@@ -54,6 +55,7 @@ pub use chunked::Chunked;
 pub use exchange::{Exchange, Observer, Want};
 pub use framing::{Connection, Framing, RequestKind, framing, keep_alive};
 pub use head::{Fields, Head};
+pub use memo::HeadMemo;
 pub use request::{Method, RequestError, RequestSpec, RequestTemplate, Token};
 pub use serve::{
     Answer, Request, RequestBody, RequestReader, write_chunk, write_head, write_last_chunk,
