@@ -9,6 +9,8 @@ pub mod extract;
 pub mod format;
 pub mod http1;
 pub mod ordinals;
+pub mod pace;
 pub mod policy;
 pub mod pool;
+pub mod search;
 pub mod stats;
