@@ -64,6 +64,22 @@ impl Latency {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
+    /// Forgets what was counted and keeps the memory for what comes.
+    pub fn clear(&mut self) {
+        if let Some(histogram) = &mut self.histogram {
+            // Not `clear`, which would keep minimum and maximum.
+            histogram.reset();
+        }
+        *self = Self { histogram: self.histogram.take(), ..Self::default() };
+    }
+
+    /// The distribution itself, for those who write it elsewhere: nanoseconds, each in its place at
+    /// [`LATENCY_NS_MAX`] at most; none where nothing was ever recorded.
+    #[must_use]
+    pub fn distribution(&self) -> Option<&Histogram<u64>> {
+        self.histogram.as_deref()
+    }
+
     /// How many times were recorded.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -118,15 +134,26 @@ impl Latency {
     /// ```
     #[must_use]
     pub fn quantile_known(&self, quantile: f64) -> bool {
-        // 1 - 0.9 is a little less than 0.1 in binary; the slack is far below one sample.
-        let beyond = self.count() as f64 * (1.0 - quantile) + 1e-6;
-        beyond >= f64::from(QUANTILE_SAMPLES_BEYOND)
+        is_known(self.count(), quantile)
     }
 
     /// [`Latency::quantile_ns`] where it is known, else none.
     #[must_use]
     pub fn known_quantile_ns(&self, quantile: f64) -> Option<u64> {
         if self.quantile_known(quantile) { self.quantile_ns(quantile) } else { None }
+    }
+
+    /// The shortest and the longest time that the one with `rank` in ascending order, from 1, may
+    /// have been, as far as three digits tell them apart; none where there are not as many.
+    pub(super) fn ranked_ns(&self, rank: u64) -> Option<(u64, u64)> {
+        let histogram = self.histogram.as_deref()?;
+        if rank == 0 || rank > histogram.len() {
+            return None;
+        }
+        // Half a rank below the mark: a product that rounds up must not reach the next rank.
+        let value_ns = histogram.value_at_quantile((rank as f64 - 0.5) / histogram.len() as f64);
+        let clamped = |ns: u64| ns.clamp(self.min_ns, self.max_ns);
+        Some((clamped(histogram.lowest_equivalent(value_ns)), clamped(value_ns)))
     }
 
     fn histogram(&mut self) -> &mut Histogram<u64> {
@@ -138,6 +165,13 @@ impl Latency {
             Box::new(histogram)
         })
     }
+}
+
+/// Whether `count` times are enough for `quantile` to mean something.
+pub(super) fn is_known(count: u64, quantile: f64) -> bool {
+    // 1 - 0.9 is a little less than 0.1 in binary; the slack is far below one sample.
+    let beyond = count as f64 * (1.0 - quantile) + 1e-6;
+    beyond >= f64::from(QUANTILE_SAMPLES_BEYOND)
 }
 
 #[cfg(test)]
@@ -211,6 +245,34 @@ mod tests {
             assert_eq!(merged.mean_ns(), all.mean_ns());
             assert_eq!(merged.quantile_ns(0.5), all.quantile_ns(0.5));
         }
+    }
+
+    #[test]
+    fn ranks_count_from_the_shortest() {
+        let latency = latency_of([10, 20, 30]);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|rank| latency.ranked_ns(rank)),
+            [None, Some((10, 10)), Some((20, 20)), Some((30, 30)), None,]
+        );
+        let (low, high) = latency_of([1, 5_000_001, 9_000_000]).ranked_ns(2).unwrap();
+        assert!(low <= 5_000_001 && 5_000_001 <= high && high - low <= 5_000, "{low} {high}");
+        assert_eq!(Latency::default().ranked_ns(1), None);
+    }
+
+    #[test]
+    fn what_was_cleared_is_as_new_but_for_its_memory() {
+        let mut latency = latency_of([3, LATENCY_NS_MAX + 1]);
+        latency.clear();
+        assert!(latency.distribution().is_some_and(Histogram::is_empty));
+        assert_eq!((latency.count(), latency.clipped()), (0, 0));
+        assert_eq!((latency.min_ns(), latency.max_ns()), (None, None));
+        latency.record_ns(40);
+        assert_eq!((latency.min_ns(), latency.max_ns()), (Some(40), Some(40)));
+        assert_eq!((latency.mean_ns(), latency.quantile_ns(0.5)), (Some(40.0), Some(40)));
+        assert_eq!(latency.distribution().map(Histogram::max), Some(40));
+        latency = Latency::default();
+        latency.clear();
+        assert!(latency.distribution().is_none());
     }
 
     #[test]

@@ -3,8 +3,19 @@
 //! Knows neither clocks nor threads: a core records into its own tally, which is merged with the
 //! others after the cores have ended.
 //!
-//! Invariant: every finished fetch is in exactly one of ok and failed, here as in the summary.
+//! Invariant: every finished fetch is in exactly one of ok and failed, and every request of a
+//! benchmark in exactly one place of its ledger, here as in the summaries.
 
+pub mod bench;
+mod interval;
+pub mod ladder;
 pub mod latency;
+pub mod ledger;
+pub mod record;
+pub mod series;
+pub mod slo;
+pub mod stability;
 pub mod summary;
+pub mod survival;
 pub mod tally;
+pub mod verdict;

@@ -1,0 +1,494 @@
+//! Whether a trial measured the target, or something else.
+//!
+//! Judges figures and does not know how they were come by; whether the trial was steady is judged
+//! elsewhere and handed in as text.
+//!
+//! Invariant: a verdict other than valid names the numbers that led to it and what would help.
+
+use serde::Serialize;
+
+use crate::machines::stats::latency::Latency;
+use crate::machines::stats::ledger::Ledger;
+use crate::machines::stats::record::Record;
+use crate::words::limits::{
+    ARRIVALS_DEVIATIONS_MAX, GENERATOR_BUSY_SHARE, GENERATOR_CROWDED_SHARE,
+    GENERATOR_RUN_QUEUE_SHARE, IN_FLIGHT_SHARE_NOTABLE, PACING_P99_MAX, PACING_SAMPLES_MIN,
+    RATE_SHARE_MIN, WAITED_SHARE_NOTABLE,
+};
+
+/// What decides when the next request starts (Schroeder et al., "Open Versus Closed", NSDI 2006).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The end of the one before on the same connection.
+    Closed,
+    /// A schedule that does not wait for the target.
+    Open,
+}
+
+impl Mode {
+    /// The word that reports use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// What a trial was worth; the JSON report's `verdict`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// `valid`, `generator-bound`, `target-missed` or `unstable`; where several hold, the first of
+    /// generator-bound, target-missed and unstable, since each makes the ones behind it moot.
+    pub is: &'static str,
+    /// The numbers that led to it.
+    pub why: String,
+    /// What would help; empty where nothing needs to.
+    pub hint: String,
+}
+
+/// The figures that a verdict is made of.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// Open or closed loop.
+    pub mode: Mode,
+    /// Open loop: requests a second that were asked for.
+    pub wanted_per_s: Option<f64>,
+    /// Length of the window in seconds.
+    pub window_s: f64,
+    /// Everything that all cores noted.
+    pub all: &'a Record,
+    /// The load of each core.
+    pub cores: &'a [CoreLoad],
+    /// Why the trial was not steady, in words for a person; none where it was, or nobody judged.
+    pub stability: Option<&'a str>,
+    /// Whether there was enough of the trial to tell whether it was steady.
+    pub is_stability_known: bool,
+}
+
+/// How busy one core of the generator was.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CoreLoad {
+    /// The CPU, as the kernel numbers it.
+    pub cpu: usize,
+    /// Share of the window in which its thread ran.
+    pub busy_share: f64,
+    /// Share of the window in which its thread could run and did not.
+    pub run_queue_share: f64,
+}
+
+/// A reason against a trial, and what would help.
+struct Finding {
+    why: String,
+    hint: &'static str,
+}
+
+impl Verdict {
+    /// Judges the trial that `evidence` is of.
+    #[must_use]
+    pub fn of(evidence: &Evidence<'_>) -> Self {
+        let pacing = (evidence.mode == Mode::Open).then_some(&evidence.all.pacing);
+        let findings: Vec<Finding> = [
+            busy(evidence.mode, evidence.cores),
+            crowded(evidence.cores),
+            pacing.and_then(late),
+            exhausted(evidence.all.connections.exhausted_pauses),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !findings.is_empty() {
+            return Self::against("generator-bound", &findings);
+        }
+        if let Some(missed) = nothing_done(evidence).or_else(|| rate_missed(evidence)) {
+            return Self::against("target-missed", &[missed]);
+        }
+        if let Some(why) = evidence.stability {
+            let hint = "a warm-up or a longer run: --warmup, -d";
+            return Self::against("unstable", &[Finding { why: why.to_owned(), hint }]);
+        }
+        Self { is: "valid", why: in_favour(evidence), hint: String::new() }
+    }
+
+    fn against(is: &'static str, findings: &[Finding]) -> Self {
+        let whys: Vec<&str> = findings.iter().map(|finding| finding.why.as_str()).collect();
+        let mut hints: Vec<&str> = findings.iter().map(|finding| finding.hint).collect();
+        hints.dedup();
+        Self { is, why: whys.join("; "), hint: hints.join("; ") }
+    }
+}
+
+/// Cores whose threads ran all the time.
+fn busy(mode: Mode, cores: &[CoreLoad]) -> Option<Finding> {
+    let is_busy = |core: &&CoreLoad| core.busy_share >= GENERATOR_BUSY_SHARE;
+    let count = cores.iter().filter(is_busy).count();
+    let busiest = busiest(cores).filter(|core| is_busy(core))?;
+    let of_all = if cores.len() > 1 {
+        format!(" ({count} of {} were at {} or more)", cores.len(), percent(GENERATOR_BUSY_SHARE))
+    } else {
+        String::new()
+    };
+    // In a closed loop the next request waits for the generator itself, so the rate is its own.
+    let meaning = match mode {
+        Mode::Closed => "the rate is the limit of the generator, not of the target",
+        Mode::Open => "times may be those of the generator",
+    };
+    let (cpu, share) = (busiest.cpu, percent(busiest.busy_share));
+    let why = format!("core {cpu} was busy for {share} of the window{of_all}: {meaning}");
+    Some(Finding { why, hint: "more cores: --cores 0-3 or -t" })
+}
+
+/// Cores whose threads ran whenever they were let, and were not always let; or that had to wait so
+/// much that the times show it, busy or not.
+fn crowded(cores: &[CoreLoad]) -> Option<Finding> {
+    let is_crowded = |core: &&CoreLoad| {
+        let is_full = core.busy_share + core.run_queue_share >= GENERATOR_BUSY_SHARE;
+        let bound = if is_full { GENERATOR_RUN_QUEUE_SHARE } else { GENERATOR_CROWDED_SHARE };
+        core.busy_share < GENERATOR_BUSY_SHARE && core.run_queue_share >= bound
+    };
+    let by_wait = |a: &&CoreLoad, b: &&CoreLoad| a.run_queue_share.total_cmp(&b.run_queue_share);
+    let CoreLoad { cpu, busy_share, run_queue_share } =
+        *cores.iter().filter(is_crowded).max_by(by_wait)?;
+    let why = format!(
+        "core {cpu} was busy for {} of the window and for {} more something else had its CPU",
+        percent(busy_share),
+        percent(run_queue_share),
+    );
+    Some(Finding { why, hint: "cores that nothing else runs on, the target included: --cores" })
+}
+
+/// Requests that started late although a connection was free.
+fn late(pacing: &Latency) -> Option<Finding> {
+    if pacing.count() < PACING_SAMPLES_MIN {
+        return None;
+    }
+    // An estimate of p99 even where it is not known: a maximum would condemn a run for one hiccup.
+    let p99_ns = pacing.quantile_ns(0.99)?;
+    if u128::from(p99_ns) <= PACING_P99_MAX.as_nanos() {
+        return None;
+    }
+    let why = format!(
+        "1 % of {} requests that found a free connection started {} late or more",
+        pacing.count(),
+        milliseconds(p99_ns),
+    );
+    Some(Finding { why, hint: "a lower rate: -R, or more cores: --cores 0-3 or -t" })
+}
+
+fn exhausted(pauses: u64) -> Option<Finding> {
+    let hint = "the host's ports: net.ipv4.ip_local_port_range, its descriptors: ulimit -n, or \
+                keep connections alive";
+    let why = format!("{pauses} pauses for want of ports, descriptors or buffers");
+    (pauses > 0).then_some(Finding { why, hint })
+}
+
+fn nothing_done(evidence: &Evidence<'_>) -> Option<Finding> {
+    let ledger = &evidence.all.measured;
+    if ledger.completed > 0 {
+        return None;
+    }
+    let why = format!(
+        "nothing completed in {:.2} s: {} sent, {}, {} in flight at the end",
+        evidence.window_s,
+        ledger.sent,
+        failed(ledger),
+        ledger.in_flight_at_stop,
+    );
+    let hint = if ledger.failed() > 0 {
+        "look at the failures and at the target"
+    } else {
+        "a longer run: -d, or a shorter --timeout"
+    };
+    Some(Finding { why, hint })
+}
+
+/// An open loop that completed too little of what was wanted.
+fn rate_missed(evidence: &Evidence<'_>) -> Option<Finding> {
+    let wanted_per_s = evidence.wanted_per_s.filter(|_| evidence.mode == Mode::Open)?;
+    let (all, ledger) = (evidence.all, &evidence.all.measured);
+    // What is in flight at the end is no debt as long as there was as much all along: the requests
+    // that a slow target always has under way. What has piled up is one.
+    let window_ns = evidence.window_s * 1e9;
+    let in_flight_mean = if window_ns > 0.0 { all.in_flight_ns as f64 / window_ns } else { 0.0 };
+    let under_way = in_flight_mean.min(ledger.in_flight_at_stop as f64);
+    let wanted = wanted_per_s * evidence.window_s;
+    let completed = (ledger.completed as f64 + under_way).max(all.answered_in_window as f64);
+    let scheduled = ledger.scheduled as f64;
+    // Poisson arrivals scatter: of 50 wanted, 40 may be drawn. That is no fault of the target, so
+    // what was scheduled counts too, unless chance does not explain how little it was.
+    let is_chance = scheduled >= wanted - ARRIVALS_DEVIATIONS_MAX * wanted.sqrt();
+    let is_missed = completed < RATE_SHARE_MIN * wanted
+        && !(is_chance && completed >= RATE_SHARE_MIN * scheduled);
+    if !is_missed {
+        return None;
+    }
+    let (cause, hint) = if is_chance {
+        cause_of_miss(evidence.all)
+    } else {
+        let cause = format!("only {} of {wanted:.0} were scheduled", ledger.scheduled);
+        (cause, "a lower rate: -R, or more cores: --cores 0-3 or -t")
+    };
+    let why = format!(
+        "{:.1} of {wanted_per_s:.1} a second were completed ({}): {cause}",
+        completed / evidence.window_s,
+        percent(completed / wanted),
+    );
+    Some(Finding { why, hint })
+}
+
+/// What most likely kept an open loop from its rate, and what would help.
+fn cause_of_miss(all: &Record) -> (String, &'static str) {
+    let ledger = &all.measured;
+    let share = |part: u64| part as f64 / (ledger.scheduled as f64).max(1.0);
+    if share(ledger.failed()) >= 1.0 - RATE_SHARE_MIN {
+        return (failed(ledger), "look at the failures, or a lower rate: -R");
+    }
+    if share(all.waited) >= WAITED_SHARE_NOTABLE {
+        let cause = format!(
+            "connections were the limit, {} of the arrivals found none free",
+            percent(share(all.waited))
+        );
+        return (cause, "more connections: -c, or a lower rate: -R");
+    }
+    if share(ledger.in_flight_at_stop) >= IN_FLIGHT_SHARE_NOTABLE {
+        let in_flight = percent(share(ledger.in_flight_at_stop));
+        let cause = format!("{in_flight} were still in flight when the window ended");
+        return (cause, "a longer run: -d");
+    }
+    let cause = format!("{} were scheduled, {} sent", ledger.scheduled, ledger.sent);
+    (cause, "a lower rate: -R")
+}
+
+fn in_favour(evidence: &Evidence<'_>) -> String {
+    let mut why = match busiest(evidence.cores) {
+        Some(core) => format!("the busiest core was at {}", percent(core.busy_share)),
+        None => "no core was measured".to_owned(),
+    };
+    let wanted = evidence.wanted_per_s.filter(|_| evidence.mode == Mode::Open);
+    if let Some(wanted_per_s) = wanted {
+        let answered = evidence.all.answered_in_window;
+        let share = answered as f64 / (wanted_per_s * evidence.window_s);
+        why.push_str(&format!(", {} of the wanted rate was completed", percent(share)));
+    }
+    if !evidence.is_stability_known {
+        why.push_str(", and it was too short to tell whether it was steady");
+    }
+    let (ledger, errors) = (&evidence.all.measured, evidence.all.measured.errors());
+    if errors > ledger.failed() {
+        let refused = (errors - ledger.failed()) as f64 / ledger.completed as f64;
+        why.push_str(&format!(
+            "; but {} of the answers were errors (400 or above)",
+            percent(refused)
+        ));
+    }
+    why
+}
+
+fn busiest(cores: &[CoreLoad]) -> Option<&CoreLoad> {
+    cores.iter().max_by(|a, b| a.busy_share.total_cmp(&b.busy_share))
+}
+
+/// How many failed and with what: `12 failed, 9 of them with connect.refused`.
+fn failed(ledger: &Ledger) -> String {
+    let all = ledger.failed();
+    match ledger.failures.iter().max_by_key(|(.., count)| *count) {
+        Some((stage, kind, count)) if count == all => format!("{all} failed with {stage}.{kind}"),
+        Some((stage, kind, count)) => {
+            format!("{all} failed, {count} of them with {stage}.{kind}")
+        }
+        None => "0 failed".to_owned(),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn milliseconds(ns: u64) -> String {
+    format!("{:.2} ms", ns as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machines::stats::record::ConnectionCounts;
+    use crate::words::failure::{Failure, Kind, Stage};
+
+    fn core(cpu: usize, busy_share: f64, run_queue_share: f64) -> CoreLoad {
+        CoreLoad { cpu, busy_share, run_queue_share }
+    }
+
+    fn record(completed: u64) -> Record {
+        let mut record = Record::default();
+        record.measured.scheduled = completed;
+        record.measured.sent = completed;
+        record.measured.completed = completed;
+        record.answered_in_window = completed;
+        record
+    }
+
+    /// An open loop that wanted 1000 in a second.
+    fn open<'a>(all: &'a Record, cores: &'a [CoreLoad]) -> Evidence<'a> {
+        Evidence {
+            mode: Mode::Open,
+            wanted_per_s: Some(1000.0),
+            window_s: 1.0,
+            all,
+            cores,
+            stability: None,
+            is_stability_known: true,
+        }
+    }
+
+    fn closed<'a>(all: &'a Record, cores: &'a [CoreLoad]) -> Evidence<'a> {
+        Evidence { mode: Mode::Closed, wanted_per_s: None, ..open(all, cores) }
+    }
+
+    /// Checks what is judged of `evidence`: the word, and parts of the reason and of the hint.
+    fn check(evidence: &Evidence<'_>, is: &str, why: &str, hint: &str) {
+        let verdict = Verdict::of(evidence);
+        assert_eq!(verdict.is, is, "{verdict:?}");
+        assert!(verdict.why.contains(why), "{why} in {verdict:?}");
+        assert!(verdict.hint.contains(hint), "{hint} in {verdict:?}");
+        assert_eq!(verdict.hint.is_empty(), is == "valid", "{verdict:?}");
+    }
+
+    #[test]
+    fn a_trial_with_room_on_every_side_is_valid() {
+        let cores = [core(0, 0.4, 0.01), core(1, 0.94, 0.005)];
+        let all = record(950);
+        check(&closed(&all, &cores), "valid", "the busiest core was at 94.0 %", "");
+        check(&open(&all, &cores), "valid", "95.0 % of the wanted rate was completed", "");
+        check(&closed(&all, &[]), "valid", "no core was measured", "");
+    }
+
+    #[test]
+    fn a_busy_core_is_the_limit() {
+        let all = record(1000);
+        let one = [core(3, 0.97, 0.0)];
+        let why =
+            "core 3 was busy for 97.0 % of the window: the rate is the limit of the generator";
+        check(&closed(&all, &one), "generator-bound", why, "--cores 0-3 or -t");
+        let many = [core(0, 0.99, 0.0), core(1, 0.5, 0.0), core(2, 0.95, 0.0)];
+        let why = "core 0 was busy for 99.0 % of the window (2 of 3 were at 95.0 % or more)";
+        check(&open(&all, &many), "generator-bound", why, "more cores");
+    }
+
+    #[test]
+    fn a_core_that_waits_for_its_cpu_is_the_limit_when_both_add_up_or_it_waits_long() {
+        let all = record(1000);
+        let why = "core 1 was busy for 60.0 % of the window and for 38.0 % more something else";
+        check(&closed(&all, &[core(1, 0.6, 0.38)]), "generator-bound", why, "nothing else runs on");
+        let why = "core 1 was busy for 30.0 % of the window and for 10.0 % more something else";
+        check(&closed(&all, &[core(1, 0.3, 0.10)]), "generator-bound", why, "nothing else runs on");
+        check(&closed(&all, &[core(1, 0.3, 0.09)]), "valid", "", "");
+        check(&closed(&all, &[core(1, 0.92, 0.04)]), "valid", "", "");
+    }
+
+    #[test]
+    fn what_a_slow_target_has_under_way_is_no_debt_and_what_piles_up_is() {
+        let mut all = record(800);
+        all.measured.scheduled = 1000;
+        all.measured.sent = 1000;
+        all.measured.in_flight_at_stop = 200;
+        // A second in which 200 were in flight all along, and one in which they became 200.
+        all.in_flight_ns = 200_000_000_000;
+        check(&open(&all, &[]), "valid", "80.0 %", "");
+        all.in_flight_ns = 50_000_000_000;
+        check(&open(&all, &[]), "target-missed", "in flight", "-d");
+        // The answers to the warm-up's requests make up for those that are still to come.
+        all.answered_in_window = 1000;
+        check(&open(&all, &[]), "valid", "100.0 %", "");
+    }
+
+    #[test]
+    fn lateness_of_its_own_is_the_generators() {
+        let mut all = record(1000);
+        (0..98).for_each(|_| all.pacing.record_ns(20_000));
+        all.pacing.record_ns(3_000_000);
+        check(&open(&all, &[]), "valid", "", "");
+        all.pacing.record_ns(3_000_000);
+        let why = "1 % of 100 requests that found a free connection started 3.00 ms late or more";
+        check(&open(&all, &[]), "generator-bound", why, "-R");
+        check(&closed(&all, &[]), "valid", "", "");
+        // A single hiccup among a hundred is not p99.
+        all.pacing = Latency::default();
+        (0..99).for_each(|_| all.pacing.record_ns(20_000));
+        all.pacing.record_ns(3_000_000);
+        check(&open(&all, &[]), "valid", "", "");
+    }
+
+    #[test]
+    fn a_host_without_ports_is_the_generators_limit() {
+        let mut all = record(0);
+        all.connections = ConnectionCounts { exhausted_pauses: 7, ..Default::default() };
+        let cores = [core(0, 0.96, 0.0)];
+        check(&closed(&all, &cores), "generator-bound", "; 7 pauses", "; the host's ports");
+    }
+
+    #[test]
+    fn a_target_that_answers_nothing_was_missed() {
+        let mut all = record(0);
+        check(&closed(&all, &[]), "target-missed", "nothing completed in 1.00 s: 0 sent", "-d");
+        all.measured.sent = 5;
+        (0..4).for_each(|_| {
+            all.measured.failures.count(Failure::new(Stage::Connect, Kind::Refused, ""));
+        });
+        let why = "5 sent, 4 failed with connect.refused, 0 in flight";
+        check(&open(&all, &[]), "target-missed", why, "failures");
+        all.measured.failures.count(Failure::new(Stage::Head, Kind::Timeout, ""));
+        check(&open(&all, &[]), "target-missed", "4 of them with connect.refused", "failures");
+    }
+
+    #[test]
+    fn a_rate_that_was_not_reached_is_missed_and_says_what_stood_in_the_way() {
+        let missed = |waited: u64, in_flight: u64, failed: u64| {
+            let mut all = record(899 - failed);
+            all.measured.scheduled = 1000;
+            all.measured.in_flight_at_stop = in_flight;
+            all.waited = waited;
+            (0..failed).for_each(|_| {
+                all.measured.failures.count(Failure::new(Stage::Head, Kind::Timeout, ""));
+            });
+            all
+        };
+        let why = "899.0 of 1000.0 a second were completed (89.9 %): 1000 were scheduled";
+        check(&open(&missed(9, 49, 0), &[]), "target-missed", why, "a lower rate: -R");
+        let why = "connections were the limit, 20.0 % of the arrivals found none free";
+        check(&open(&missed(200, 101, 0), &[]), "target-missed", why, "-c");
+        let why = "10.1 % were still in flight when the window ended";
+        check(&open(&missed(0, 101, 0), &[]), "target-missed", why, "a longer run: -d");
+        let why = "100 failed with head.timeout";
+        check(&open(&missed(200, 1, 100), &[]), "target-missed", why, "failures");
+        let why =
+            "500.0 of 1000.0 a second were completed (50.0 %): only 500 of 1000 were scheduled";
+        check(&open(&record(500), &[]), "target-missed", why, "more cores");
+        check(&open(&record(900), &[]), "valid", "90.0 %", "");
+        check(&closed(&missed(0, 0, 0), &[]), "valid", "", "");
+    }
+
+    #[test]
+    fn chance_in_the_arrivals_is_not_held_against_the_target() {
+        let wanted_50 = |completed| (record(completed), Some(50.0));
+        for (completed, is) in [(40, "valid"), (22, "valid"), (20, "target-missed")] {
+            let (all, wanted_per_s) = wanted_50(completed);
+            let verdict = Verdict::of(&Evidence { wanted_per_s, ..open(&all, &[]) });
+            assert_eq!(verdict.is, is, "{completed}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_reason_is_the_one_given() {
+        let all = record(10);
+        let unsteady = Some("the rate fell by a third");
+        let bound = [core(0, 1.0, 0.0)];
+        let evidence = Evidence { stability: unsteady, ..open(&all, &bound) };
+        check(&evidence, "generator-bound", "", "");
+        let evidence = Evidence { cores: &[], ..evidence };
+        check(&evidence, "target-missed", "", "");
+        let evidence = Evidence { stability: unsteady, ..closed(&all, &[]) };
+        check(&evidence, "unstable", "the rate fell by a third", "--warmup");
+    }
+}
