@@ -1,8 +1,9 @@
-//! From what came of a fetch to the bytes that users' scripts read.
+//! From what came of a fetch, or of a run, to the bytes that users' scripts and tools read.
 //!
-//! Knows nothing of where the bytes go: they are appended to memory that the caller owns.
+//! Knows nothing of where the bytes go: to memory or to a writer that the caller owns.
 //!
-//! Invariant: one fetch gives one row, and one row gives one line.
+//! Invariant: one fetch gives one row, and one row gives one line; so does one interval of a log.
 
+pub mod hdr_log;
 pub mod jsonl;
 pub mod row;
