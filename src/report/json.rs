@@ -1,18 +1,19 @@
 //! A summary as one JSON object.
 //!
-//! Does not know the fields: their names and order are those of [`Summary`].
+//! Does not know the fields: their names and order are those of the summary, of whatever kind.
 //!
 //! Invariant: the object is one line, so that summaries of many runs make a JSON Lines file.
 
-use crate::machines::stats::summary::Summary;
+use serde::Serialize;
 
 /// `summary` as one JSON object (RFC 8259) on one line, ended by a line feed.
 ///
 /// # Panics
 ///
-/// Never: a summary's keys are strings, and a number that is not finite becomes null.
+/// Where a key of a map in `summary` is no string, which none of a summary's is; a number that is
+/// not finite becomes null.
 #[must_use]
-pub fn json(summary: &Summary) -> String {
+pub fn json(summary: &impl Serialize) -> String {
     let mut line = serde_json::to_string(summary).expect("a summary is JSON");
     line.push('\n');
     line
@@ -23,7 +24,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::machines::stats::summary::{CpuTime, RunEnd, SummaryInput};
+    use crate::machines::stats::summary::{CpuTime, RunEnd, Summary, SummaryInput};
     use crate::machines::stats::tally::Tally;
     use crate::words::failure::{Failure, Kind, Stage};
     use crate::words::job::Fetched;

@@ -5,7 +5,9 @@
 //!
 //! Invariant: nothing here changes what is measured, nor what goes to stdout as data.
 
+pub mod bench;
 pub mod json;
+mod lines;
 pub mod paint;
 pub mod progress;
 pub mod text;

@@ -8,37 +8,30 @@
 
 use std::fmt::Write as _;
 
-use crate::machines::stats::summary::{Core, Counts, PhaseTimes, Summary};
+use crate::machines::stats::summary::{Core, PhaseTimes, Summary};
 use crate::machines::stats::tally::Phase;
+use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
 use crate::report::units;
-use crate::words::limits::{
-    CORES_SHOWN_MAX, FAILURES_SHOWN_MAX, REPORT_COLUMNS, STATUSES_SHOWN_MAX,
-};
-
-/// Columns of the labels at the left.
-const LABEL_COLUMNS: usize = 13;
+use crate::words::limits::CORES_SHOWN_MAX;
 
 /// `summary` as lines of text, each ended by a line feed.
 #[must_use]
 pub fn text(summary: &Summary, paint: Paint) -> String {
-    let mut report = Report { out: String::with_capacity(2048), paint };
+    let mut report = Report(Lines::new(paint));
     report.rows(summary);
     report.traffic(summary);
     report.times(summary);
     report.cost(summary);
     report.cores(summary);
     for note in &summary.notes {
-        let label = report.paint.notable("note:").into_owned();
-        report.raw(&format!("{label} {}", one_line(note)));
+        let label = paint.notable("note:").into_owned();
+        report.0.raw(&format!("{label} {}", one_line(note)));
     }
-    report.out
+    report.0.into_text()
 }
 
-struct Report {
-    out: String,
-    paint: Paint,
-}
+struct Report(Lines);
 
 impl Report {
     fn rows(&mut self, summary: &Summary) {
@@ -46,48 +39,29 @@ impl Report {
         let interrupted = if summary.interrupted { ", interrupted" } else { "" };
         let cores = plural(summary.cores.len() as u64, "core");
         let elapsed = units::seconds(summary.elapsed_s);
-        self.line("run", &format!("{}, {cores}, {elapsed}{interrupted}", summary.engine));
+        self.0.line("run", &format!("{}, {cores}, {elapsed}{interrupted}", summary.engine));
         let rows = format!("{} ({})", units::count(summary.rows), rate(summary.rows_per_s));
-        self.line("rows", &rows);
+        self.0.line("rows", &rows);
 
         let part = |part: u64| units::percent(part, summary.rows);
         let ok = units::count(summary.ok);
-        let ok = if summary.failed == 0 { self.paint.good(&ok) } else { ok.as_str().into() };
+        let ok = if summary.failed == 0 { self.0.paint.good(&ok) } else { ok.as_str().into() };
         let ok = format!("{ok} ({}, {})", part(summary.ok), rate(summary.ok_per_s));
-        self.line("ok", &ok);
+        self.0.line("ok", &ok);
         let failed = units::count(summary.failed);
-        let failed = if summary.failed > 0 { self.paint.bad(&failed) } else { failed.into() };
+        let failed = if summary.failed > 0 { self.0.paint.bad(&failed) } else { failed.into() };
         let failed = format!("{failed} ({})", part(summary.failed));
-        self.line("failed", &failed);
-        self.failures(&summary.failures);
+        self.0.line("failed", &failed);
+        self.0.failures(&summary.failures);
         if summary.input.not_started > 0 {
             let (left, lines) = (summary.input.not_started, summary.input.lines);
-            let left = self.paint.bad(&units::count(left)).into_owned();
-            self.line("not started", &format!("{left} of {} lines", units::count(lines)));
-        }
-    }
-
-    fn failures(&mut self, failures: &Counts) {
-        let shown = most_frequent(failures, FAILURES_SHOWN_MAX);
-        let width = shown.first().map_or(0, |(_, count)| units::count(*count).len());
-        for (name, count) in &shown {
-            self.line("", &format!("{:>width$} {name}", units::count(*count)));
-        }
-        let rest = failures.0.len() - shown.len();
-        if rest > 0 {
-            self.line("", &format!("and {}", plural(rest as u64, "kind")));
+            let left = self.0.paint.bad(&units::count(left)).into_owned();
+            self.0.line("not started", &format!("{left} of {} lines", units::count(lines)));
         }
     }
 
     fn traffic(&mut self, summary: &Summary) {
-        let shown = most_frequent(&summary.status, STATUSES_SHOWN_MAX);
-        let mut items: Vec<String> =
-            shown.iter().map(|(status, n)| format!("{status}: {}", units::count(*n))).collect();
-        if summary.status.0.len() > shown.len() {
-            items.push(format!("and {} more", summary.status.0.len() - shown.len()));
-        }
-        self.list("status", &items);
-
+        self.0.statuses(&summary.status);
         let bytes = &summary.bytes;
         let received = bytes.wire.saturating_add(bytes.discarded);
         let mut items = vec![units::bytes(received)];
@@ -98,7 +72,7 @@ impl Report {
         if bytes.discarded > 0 {
             items.push(format!("not in a row {}", units::bytes(bytes.discarded)));
         }
-        self.list("received", &items);
+        self.0.list("received", &items);
 
         let mut items = vec![
             format!("{} opened", units::count(summary.connections.opened)),
@@ -112,14 +86,14 @@ impl Report {
                 items.push(format!("{} {what}", units::count(count)));
             }
         }
-        self.list("connections", &items);
+        self.0.list("connections", &items);
         let (retries, redirects) = (summary.retries, summary.redirects);
         if retries > 0 || redirects > 0 {
             let items = [units::count(retries), format!("redirects {}", units::count(redirects))];
-            self.list("retries", &items);
+            self.0.list("retries", &items);
         }
         if let Some(mean) = summary.in_flight_mean {
-            self.line("in flight", &format!("{mean:.1} on average"));
+            self.0.line("in flight", &format!("{mean:.1} on average"));
         }
     }
 
@@ -129,7 +103,7 @@ impl Report {
             return;
         }
         let head = ["p50", "p90", "p99", "p99.9", "max"].map(String::from);
-        self.raw("");
+        self.0.raw("");
         self.times_line("time", &head, "count");
         for (phase, times) in phases.into_iter().filter(|(_, times)| times.n > 0) {
             let PhaseTimes { p50, p90, p99, p99_9, max, .. } = *times;
@@ -140,9 +114,9 @@ impl Report {
         }
         let clipped: u64 = phases.iter().map(|(_, times)| times.clipped).sum();
         if clipped > 0 {
-            self.line("", &format!("{} over an hour", plural(clipped, "time")));
+            self.0.line("", &format!("{} over an hour", plural(clipped, "time")));
         }
-        self.raw("");
+        self.0.raw("");
     }
 
     fn times_line(&mut self, label: &str, cells: &[String], count: &str) {
@@ -151,7 +125,7 @@ impl Report {
             let _ = write!(rest, "{cell:>9}");
         }
         let _ = write!(rest, "{count:>15}");
-        self.line(label, &rest);
+        self.0.line(label, &rest);
     }
 
     fn cost(&mut self, summary: &Summary) {
@@ -163,15 +137,15 @@ impl Report {
         if let Some(us) = cost.cpu_us_per_row {
             items.push(format!("{} a row", units::duration_us(us)));
         }
-        self.list("cpu", &items);
-        self.line("memory", &format!("{} at most", units::bytes(cost.max_rss_bytes)));
+        self.0.list("cpu", &items);
+        self.0.line("memory", &format!("{} at most", units::bytes(cost.max_rss_bytes)));
     }
 
     fn cores(&mut self, summary: &Summary) {
         if summary.cores.is_empty() {
             return;
         }
-        self.raw("");
+        self.0.raw("");
         self.core_line("core", &["rows", "share", "failed", "received", "cpu", "busy"]);
         for core in summary.cores.iter().take(CORES_SHOWN_MAX) {
             let Core { cpu, rows, failed, bytes, .. } = *core;
@@ -190,59 +164,15 @@ impl Report {
         }
         let rest = summary.cores.len().saturating_sub(CORES_SHOWN_MAX);
         if rest > 0 {
-            self.line("", &format!("and {}; hint: --summary-json", plural(rest as u64, "core")));
+            self.0.line("", &format!("and {}; hint: --summary-json", plural(rest as u64, "core")));
         }
     }
 
     fn core_line(&mut self, label: &str, cells: &[&str; 6]) {
         let [rows, share, failed, received, cpu, busy] = cells;
         let rest = format!("{rows:>14}{share:>9}{failed:>12}{received:>12}{cpu:>9}{busy:>9}");
-        self.line(label, &rest);
+        self.0.line(label, &rest);
     }
-
-    /// `items` after `label`, separated by commas, on as many lines as they need.
-    fn list(&mut self, label: &str, items: &[String]) {
-        let (mut label, mut line) = (label, String::new());
-        for item in items {
-            if !line.is_empty() {
-                line.push(',');
-                if LABEL_COLUMNS + line.len() + 2 + item.len() > REPORT_COLUMNS {
-                    self.line(label, &line);
-                    (label, line) = ("", String::new());
-                } else {
-                    line.push(' ');
-                }
-            }
-            line.push_str(item);
-        }
-        if !line.is_empty() {
-            self.line(label, &line);
-        }
-    }
-
-    fn line(&mut self, label: &str, rest: &str) {
-        let gap = LABEL_COLUMNS.saturating_sub(label.len());
-        let label = self.paint.strong(label).into_owned();
-        self.raw(&format!("{label}{:gap$}{rest}", ""));
-    }
-
-    fn raw(&mut self, line: &str) {
-        self.out.push_str(line);
-        self.out.push('\n');
-    }
-}
-
-/// The `count_max` largest of `counts`, the largest first, equal ones in their order.
-fn most_frequent(counts: &Counts, count_max: usize) -> Vec<(&str, u64)> {
-    let mut all: Vec<(&str, u64)> = counts.0.iter().map(|(name, n)| (name.as_str(), *n)).collect();
-    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    all.truncate(count_max);
-    all
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", units::count(count))
 }
 
 #[cfg(test)]
@@ -251,11 +181,12 @@ mod tests {
 
     use super::*;
     use crate::machines::stats::summary::{
-        CoreInput, CpuTime, Pinning, RunEnd, Summary, SummaryInput,
+        CoreInput, Counts, CpuTime, Pinning, RunEnd, Summary, SummaryInput,
     };
     use crate::machines::stats::tally::Tally;
     use crate::words::failure::{Failure, Kind, Stage};
     use crate::words::job::{Fetched, Response, Times};
+    use crate::words::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
 
     const ONE_SCREEN: &str = "\
 run          uring, 2 cores, 3.05 s
