@@ -96,14 +96,23 @@ pub trait Socket: 'static {
 }
 
 /// A timer as exact as the kernel's own (timerfd_create(2)): it fires some tens of microseconds
-/// late, and never early.
+/// late.
 pub trait Timer: 'static {
-    /// Waits until `at` has passed. May be dropped at any time and used again.
+    /// Has the timer fire once, at `at`; what it had fired before is forgotten.
     ///
     /// # Errors
     ///
-    /// Where the kernel refuses to arm or to watch the timer.
-    fn until(&mut self, at: Instant) -> impl Future<Output = io::Result<()>>;
+    /// Where the kernel refuses to arm it.
+    fn arm(&self, at: Instant) -> io::Result<()>;
+
+    /// Waits until the timer has fired since it was armed last. One wait may go on while the timer
+    /// is armed anew, which is cheaper than to begin another; it may end too early, too, so who
+    /// waits looks at the clock.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses to watch it.
+    fn fired(&self) -> impl Future<Output = io::Result<()>>;
 }
 
 /// Bytes that a socket can send.

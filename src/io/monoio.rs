@@ -125,17 +125,13 @@ impl Socket for MonoioSocket {
 }
 
 impl Timer for MonoioTimer {
-    async fn until(&mut self, at: Instant) -> io::Result<()> {
-        // Mostly one round: the second is for a timer that was armed anew after it had fired.
-        loop {
-            let left = at.since(clock::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            system::arm_timer(self.0.as_raw_fd(), left)?;
-            // Not relaxed: an earlier readiness that was never read must not count.
-            self.0.readable(false).await?;
-        }
+    fn arm(&self, at: Instant) -> io::Result<()> {
+        system::arm_timer(self.0.as_raw_fd(), at.since(clock::now()))
+    }
+
+    async fn fired(&self) -> io::Result<()> {
+        // Not relaxed: an earlier readiness that was never read must not count.
+        self.0.readable(false).await
     }
 }
 

@@ -126,16 +126,14 @@ impl Socket for TokioSocket {
 }
 
 impl Timer for TokioTimer {
-    async fn until(&mut self, at: Instant) -> io::Result<()> {
-        loop {
-            let left = at.since(clock::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            system::arm_timer(self.0.as_raw_fd(), left)?;
-            // The next expiry is a new edge; an older readiness only costs one more round.
-            self.0.readable().await?.clear_ready();
-        }
+    fn arm(&self, at: Instant) -> io::Result<()> {
+        system::arm_timer(self.0.as_raw_fd(), at.since(clock::now()))
+    }
+
+    async fn fired(&self) -> io::Result<()> {
+        // The next expiry is a new edge; an older readiness only ends the wait too early.
+        self.0.readable().await?.clear_ready();
+        Ok(())
     }
 }
 

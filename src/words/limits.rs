@@ -225,6 +225,8 @@ pub const BENCH_SPARES: usize = 2;
 pub const BENCH_OPENING_ROUNDS_MAX: u32 = 4;
 /// Arrivals that were never sent and that a core notes in one sweep: some milliseconds' worth.
 pub const BENCH_UNTAKEN_PER_SWEEP: usize = 200_000;
+/// How long before a start a core spins where it was told to: longer than a sleep overruns.
+pub const BENCH_SPIN: Duration = Duration::from_micros(200);
 /// How long a lane of a closed loop pauses after it could not connect.
 pub const BENCH_RECONNECT_PAUSE: Duration = Duration::from_millis(1);
 /// How long after its order a trial begins, so that every core knows of it by then.

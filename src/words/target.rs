@@ -107,7 +107,7 @@ impl Target {
         match url.scheme() {
             "http" => {}
             "https" => return unsupported("https is not supported yet; hint: fetch http:// URLs"),
-            _ => return unsupported("only http:// URLs can be fetched"),
+            _ => return unsupported("its scheme is not supported; hint: fetch http:// URLs"),
         }
         if !url.username().is_empty() || url.password().is_some() {
             return unsupported("credentials in a URL; hint: -H 'Authorization: ..' sends them");
