@@ -1,8 +1,8 @@
 //! `ringfetch demo`: the main job on a machine with nothing else installed.
 //!
-//! Starts the built-in origin as a process of its own, so that its CPU time is not the fetch's, and
-//! fetches generated pages of many virtual hosts from it. Knows nothing that the other commands do
-//! not know as well.
+//! Starts the built-in origin as a process of its own, so that its CPU time is not the fetch's,
+//! fetches generated pages of many virtual hosts from it, and puts a load on it. Knows nothing that
+//! the other commands do not know as well.
 //!
 //! Invariant: it listens and connects on the loopback interface alone, and leaves nothing running:
 //! the origin ends when the pipe to its standard input does.
@@ -13,11 +13,14 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use crate::cli::args::DemoArgs;
 use crate::cli::{DONE, SOME_FAILED, paint, tell};
+use crate::command::bench::BenchOptions;
+use crate::command::benching::Unwatched;
 use crate::command::fetch::{Extract, Fetch};
 use crate::engine::Stop;
 use crate::io::cores;
@@ -31,6 +34,8 @@ use crate::sink::Writer;
 /// Virtual hosts, and pages of each.
 const HOSTS: usize = 200;
 const PAGES_PER_HOST: usize = 50;
+/// How long each engine's load is measured.
+const BENCH_SPAN: Duration = Duration::from_secs(1);
 
 /// Runs the demonstration; the exit code.
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
@@ -46,6 +51,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
         origin.addr,
         list.display(),
     ));
+    let bench_cpus = fetch_cpus.clone();
     let fetch = Fetch {
         cpus: Some(fetch_cpus),
         overrides: vec![Override {
@@ -68,9 +74,13 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
         failed += summary.failed;
         tell(&engine_line(engine, &summary));
     }
+    tell("\n3. a load of 64 connections for a second, once on each engine\n\n");
+    for engine in Engine::ALL {
+        failed += bench(engine, &bench_cpus, origin.addr)?;
+    }
     tell(&format!(
         "\nOne pass of each is a glimpse, not a measurement.\n\
-         rows: {}\nnext: ringfetch fetch -i YOUR-LIST -o rows.jsonl\n",
+         rows: {}\nnext: ringfetch fetch -i YOUR-LIST -o rows.jsonl, ringfetch bench YOUR-URL\n",
         rows.display()
     ));
     Ok(if failed == 0 { DONE } else { SOME_FAILED })
@@ -125,6 +135,32 @@ fn engine_line(engine: Engine, summary: &Summary) -> String {
     let cpu = summary.cost.cpu_us_per_row.map_or_else(|| "-".to_owned(), duration_us);
     let pages = summary.ok_per_s.map_or_else(|| "-".to_owned(), rate);
     format!("   {:<6} {pages:>12}  {cpu:>9} CPU a page{ran}\n", engine.word())
+}
+
+/// Puts a load on the origin at `addr`, and tells what came of it in one line; how many requests
+/// failed.
+fn bench(engine: Engine, cpus: &[usize], addr: SocketAddr) -> anyhow::Result<u64> {
+    let options = BenchOptions {
+        urls: vec![format!("http://{addr}/bytes/64")],
+        engine,
+        cpus: Some(cpus.to_vec()),
+        duration: Some(BENCH_SPAN),
+        ..BenchOptions::default()
+    };
+    let trial = options.trial()?;
+    let mut benching = options.start(Stop::default())?;
+    let summary = benching.run(&trial, &mut Unwatched)?;
+    benching.join()?;
+    let rate_per_s = summary.rate_per_s.map_or_else(|| "-".to_owned(), rate);
+    let time = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), duration_us);
+    tell(&format!(
+        "   {:<6} {rate_per_s:>12}  {:>9} CPU a request, p50 {}, p99 {}\n",
+        engine.word(),
+        time(summary.cost.cpu_us_per_request),
+        time(summary.figure("p50")),
+        time(summary.figure("p99")),
+    ));
+    Ok(summary.errors.count)
 }
 
 /// The origin, as a process that ends with this one's interest in it.

@@ -5,6 +5,7 @@
 //! Invariant: standard output carries data alone; all that is for a person goes to standard error.
 
 mod args;
+mod bench;
 mod demo;
 mod ends;
 mod fetch;
@@ -35,12 +36,13 @@ const INTERRUPTED: u8 = 130;
 /// Runs the command that the process's arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::parse_from(bench::with_rate(std::env::args_os()));
     let result = match args.command {
         Command::Fetch(fetch) => {
             let common = &fetch.common;
             log_to_stderr(common).and_then(|()| fetch::run(&fetch))
         }
+        Command::Bench(bench) => log_to_stderr(&bench.common).and_then(|()| bench::run(&bench)),
         Command::Demo(demo) => log_to_stderr(&demo.common).and_then(|()| demo::run(&demo)),
         Command::Serve(serve) => log_to_stderr(&serve.common).and_then(|()| serve::run(&serve)),
         Command::Completions { shell } => {

@@ -33,6 +33,7 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
         engine: common.engine,
         cpus: common.cores.as_deref().map(cores::parse).transpose()?,
         pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
+        stamps: args.stamps,
         ..Serve::default()
     };
     let serving = serve.start()?;

@@ -7,8 +7,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::cli::args::{Body, Stages};
 use crate::io::resolve::Override;
 use crate::machines::extract::parse_named_selector;
+use crate::machines::pace::Stage;
+use crate::words::limits::ORIGIN_STAMPS_MAX;
 
 /// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -58,6 +61,61 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         reason = "just checked to be in range"
     )]
     Ok(bytes as u64)
+}
+
+/// Reads a number of things, such as `1000`, `100k` or `1M`.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    let refused = || format!("no number: {text}, hint: 1000, 100k or 1M");
+    if text.ends_with('i') { Err(refused()) } else { size(text).map_err(|_| refused()) }
+}
+
+/// Reads how many arrival times each core of the origin keeps.
+pub(super) fn stamps(text: &str) -> Result<usize, String> {
+    let stamps = usize::try_from(count(text)?).unwrap_or(usize::MAX);
+    match stamps > ORIGIN_STAMPS_MAX {
+        true => Err(format!("more than 10M arrival times: {text}, hint: --stamps 1M")),
+        false => Ok(stamps),
+    }
+}
+
+/// Reads a rate a second, such as `0.5`, `1000` or `20k`.
+pub(super) fn rate(text: &str) -> Result<f64, String> {
+    let refused = || format!("no rate: {text}, hint: 0.5, 1000 or 20k, a second");
+    let (number, unit) = split_unit(text);
+    let factor = match unit {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        _ => return Err(refused()),
+    };
+    let number: f64 = number.parse().map_err(|_| refused())?;
+    Ok(number * factor)
+}
+
+/// Reads stages of an open loop, such as `10s:0-50k,30s:50k`: a time, and a rate that holds or two
+/// between which it changes evenly.
+pub(super) fn stages(text: &str) -> Result<Stages, String> {
+    let stage = |part: &str| {
+        let refused = || format!("no stage: {part}, hint: --stages 10s:0-50k,30s:50k");
+        let (span, rates) = part.split_once(':').ok_or_else(refused)?;
+        let (from, to) = rates.split_once('-').unwrap_or((rates, rates));
+        let (span, from, to) = (duration(span), rate(from), rate(to));
+        match (span, from, to) {
+            (Ok(span), Ok(from_per_s), Ok(to_per_s)) => Ok(Stage { span, from_per_s, to_per_s }),
+            _ => Err(refused()),
+        }
+    };
+    text.split(',').map(|part| stage(part.trim())).collect::<Result<_, _>>().map(Stages)
+}
+
+/// Reads what a request carries: a text, or `@FILE`.
+pub(super) fn body(text: &str) -> Result<Body, String> {
+    let Some(path) = text.strip_prefix('@') else { return Ok(Body(text.as_bytes().to_vec())) };
+    let bytes = std::fs::read(path).map_err(|error| {
+        format!("cannot read the body: {path}: {error}, hint: -b @FILE names a file")
+    })?;
+    Ok(Body(bytes))
 }
 
 /// Reads a header field `Name: value`.
@@ -152,6 +210,51 @@ mod tests {
         for text in ["", "Mi", "-1", "1T", "1 k", "99999999999999999999"] {
             assert!(size(text).unwrap_err().contains("hint"), "{text}");
         }
+    }
+
+    #[test]
+    fn rates_and_numbers_are_decimal() {
+        for (text, wanted) in [("0.5", 0.5), ("1000", 1000.0), ("20k", 20_000.0), ("1.5M", 1.5e6)] {
+            assert_eq!(rate(text), Ok(wanted), "{text}");
+        }
+        for (text, wanted) in [("1000", 1000), ("100k", 100_000), ("1M", 1_000_000)] {
+            assert_eq!(count(text), Ok(wanted), "{text}");
+        }
+        for text in ["", "k", "-1", "1Ki", "1ms"] {
+            assert!(rate(text).unwrap_err().contains("hint"), "{text}");
+            assert!(count(text).unwrap_err().contains("hint"), "{text}");
+        }
+    }
+
+    #[test]
+    fn arrival_times_are_bounded() {
+        for (text, wanted) in [("0", 0), ("1M", 1_000_000), ("10M", 10_000_000)] {
+            assert_eq!(stamps(text), Ok(wanted), "{text}");
+        }
+        for text in ["", "10000001", "x"] {
+            assert!(stamps(text).unwrap_err().contains("hint"), "{text}");
+        }
+    }
+
+    #[test]
+    fn stages_hold_a_rate_or_change_it() {
+        let read = stages("10s:0-50k, 500ms:50k").unwrap().0;
+        let seen: Vec<_> = read.iter().map(|s| (s.span, s.from_per_s, s.to_per_s)).collect();
+        let wanted = [
+            (Duration::from_secs(10), 0.0, 50_000.0),
+            (Duration::from_millis(500), 50_000.0, 50_000.0),
+        ];
+        assert_eq!(seen, wanted);
+        for text in ["", "10s", "10:5", "10s:a", "10s:1-", "10s:1,"] {
+            assert!(stages(text).unwrap_err().contains("hint"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_a_text_or_a_file() {
+        assert_eq!(body("a=b"), Ok(Body(b"a=b".to_vec())));
+        assert!(body("@/no/such/file").unwrap_err().contains("hint"));
+        assert!(!body("@Cargo.toml").unwrap().0.is_empty());
     }
 
     #[test]

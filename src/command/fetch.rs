@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::allowed;
 use crate::command::fetching::{FetchError, Fetching, Rows};
-use crate::engine::{Keep, Politeness, Run, Settings, Stop};
+use crate::command::{affordable_connections, allowed};
+use crate::engine::Stop;
+use crate::engine::fetch::{Keep, Politeness, Run, Settings};
 use crate::io::launch::{Engine, Launch, Pinning};
 use crate::io::resolve::Override;
 use crate::io::{clock, cores, system};
@@ -25,8 +26,8 @@ use crate::source::Input;
 use crate::words::job::{Sink, Source};
 use crate::words::limits::{
     BODY_BYTES_DEFAULT, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_MAX,
-    DESCRIPTORS_KEPT, DESCRIPTORS_PER_CORE, PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX,
-    RETRIES_DEFAULT, RETRIES_MAX, ROW_BATCH, ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
+    PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX, RETRIES_DEFAULT, RETRIES_MAX, ROW_BATCH,
+    ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
 };
 use crate::words::row::Row;
 
@@ -271,7 +272,9 @@ impl Fetch {
     fn resolve(&self, notes: &mut Vec<String>) -> Result<Settings, FetchError> {
         self.check()?;
         let request = self.request()?;
-        let connections = self.affordable_connections(notes)?;
+        let cores = self.cpus.as_ref().map_or_else(|| cores::available().len(), Vec::len);
+        let connections =
+            affordable_connections(self.connections, cores, notes).map_err(FetchError::Start)?;
         Ok(Settings {
             launch: self.launch(connections, notes),
             connections,
@@ -355,22 +358,6 @@ impl Fetch {
             ..RequestSpec::new(&Method::Get)
         });
         request.map_err(|error| FetchError::Option(error.to_string()))
-    }
-
-    /// The connections that the limit of open descriptors allows.
-    fn affordable_connections(&self, notes: &mut Vec<String>) -> Result<usize, FetchError> {
-        let limit = system::raise_descriptor_limit().map_err(FetchError::Start)?;
-        let cores = self.cpus.as_ref().map_or_else(|| cores::available().len(), Vec::len);
-        let kept = DESCRIPTORS_KEPT + DESCRIPTORS_PER_CORE * cores;
-        let affordable = limit.saturating_sub(kept).max(1);
-        if self.connections > affordable {
-            notes.push(format!(
-                "connections lowered from {} to {affordable}: the limit of open descriptors is \
-                 {limit}, hint: ulimit -Hn",
-                self.connections
-            ));
-        }
-        Ok(self.connections.min(affordable))
     }
 
     /// Where the cores run, and on what.

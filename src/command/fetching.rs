@@ -9,7 +9,8 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::engine::{Outcome, Reading, Run, Stop};
+use crate::engine::fetch::{Outcome, Run};
+use crate::engine::{Reading, Stop};
 use crate::io::clock;
 use crate::io::launch::{Ended, Engine, Pinning};
 use crate::io::system::{self, CpuTime};

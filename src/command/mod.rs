@@ -4,11 +4,18 @@
 //!
 //! Invariant: what the command line can do, a program can do with the same few calls.
 
+pub mod bench;
+pub mod benching;
 pub mod fetch;
 pub mod fetching;
+pub mod search;
 pub mod serve;
 
+use std::io;
+
 use crate::io::launch::Engine;
+use crate::io::system;
+use crate::words::limits::{DESCRIPTORS_KEPT, DESCRIPTORS_PER_CORE};
 
 /// `engine` where the kernel allows it, else epoll and a note that says why.
 fn allowed(engine: Engine, notes: &mut Vec<String>) -> Engine {
@@ -20,4 +27,22 @@ fn allowed(engine: Engine, notes: &mut Vec<String>) -> Engine {
         ));
     }
     engine
+}
+
+/// As many of `connections` as the limit of open descriptors allows, and a note where that is less.
+fn affordable_connections(
+    connections: usize,
+    cores: usize,
+    notes: &mut Vec<String>,
+) -> io::Result<usize> {
+    let limit = system::raise_descriptor_limit()?;
+    let kept = DESCRIPTORS_KEPT + DESCRIPTORS_PER_CORE * cores;
+    let affordable = limit.saturating_sub(kept).max(1);
+    if connections > affordable {
+        notes.push(format!(
+            "connections lowered from {connections} to {affordable}: the limit of open \
+             descriptors is {limit}, hint: ulimit -Hn"
+        ));
+    }
+    Ok(connections.min(affordable))
 }

@@ -36,6 +36,8 @@ pub struct Serve {
     pub pinning: Pinning,
     /// How long a connection may wait for its peer.
     pub idle: Duration,
+    /// How many arrival times each core keeps for `/stamps`.
+    pub stamps: usize,
 }
 
 impl Default for Serve {
@@ -46,6 +48,7 @@ impl Default for Serve {
             cpus: None,
             pinning: Pinning::Pinned,
             idle: ORIGIN_IDLE_MAX,
+            stamps: 0,
         }
     }
 }
@@ -68,7 +71,7 @@ pub struct ServeSummary {
     pub engine: &'static str,
     /// The CPUs of its cores.
     pub cores: Vec<usize>,
-    /// Requests that were answered, without those for `/count`.
+    /// Requests that were answered, without those for `/count` and `/stamps`.
     pub requests: u64,
     /// Requests that were no HTTP, or too large.
     pub refused: u64,
@@ -113,7 +116,8 @@ impl Serve {
             name: "origin",
         };
         let cpu_before = system::process_cpu_time();
-        let settings = OriginSettings { listen: self.listen, launch, idle: self.idle };
+        let Self { listen, idle, stamps, .. } = *self;
+        let settings = OriginSettings { listen, launch, idle, stamps };
         let origin = Origin::start(&settings).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse
             | io::ErrorKind::AddrNotAvailable

@@ -1,217 +1,212 @@
 //! One core: what its lanes share, and the loop that looks after them.
 //!
-//! Does not drive exchanges (`drive`), judge them (`lane`) or choose jobs (`shard`); it brings them
-//! together. Every cell here is borrowed for a moment, never across an await.
+//! Does not drive exchanges (`drive`) nor know what they are for (`work`); it brings them together.
+//! Every cell here is borrowed for a moment, never across an await.
 //!
-//! Invariant: a core ends only when it has no lane in flight, no row unsent and no job left.
+//! Invariant: a core ends only when its work says so and none of its tasks is left.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use crate::engine::drive::Connection;
+use crate::engine::drive::{self, Berth, Connection};
 use crate::engine::lane;
-use crate::engine::outbox::Outbox;
-use crate::engine::shard::{HostId, Politeness, Shard};
-use crate::engine::shared::Shared;
 use crate::engine::watch::{Alarm, LaneId, Watch};
+use crate::engine::work::Work;
 use crate::io::launch::Seat;
-use crate::io::resolve::Names;
+use crate::io::resolve::{Names, Resolver};
 use crate::io::system;
 use crate::io::{Io, Socket};
+use crate::machines::http1::HeadMemo;
 use crate::machines::pool::Pool;
-use crate::machines::stats::tally::Tally;
 use crate::words::buf::FreeBlocks;
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;
-use crate::words::job::{Fetched, Intake, Job};
-use crate::words::limits::{
-    EXHAUSTED_PAUSE, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, SHARD_JOBS_LOW, SHARD_JOBS_MAX,
-    STOP_GRACE, SWEEP_INTERVAL,
-};
+use crate::words::limits::{EXHAUSTED_PAUSE, SWEEP_INTERVAL};
 
 /// What ends the operations of an engine's socket.
 type AlarmOf<I> = Alarm<<<I as Io>::Socket as Socket>::Interrupter>;
 
 /// What the lanes of one core share.
-pub(super) struct Core<I: Io> {
+pub(super) struct Core<I: Io, W> {
     pub(super) io: I,
-    pub(super) shared: Arc<Shared>,
+    pub(super) seat: Seat,
+    pub(super) work: W,
     pub(super) names: Names<I>,
     pub(super) pool: RefCell<Pool<Connection<I>>>,
     pub(super) blocks: RefCell<FreeBlocks>,
-    pub(super) tally: RefCell<Tally>,
+    pub(super) heads: RefCell<HeadMemo>,
     pub(super) watch: RefCell<Watch<AlarmOf<I>>>,
-    seat: Seat,
+    pub(super) connections: RefCell<ConnectionCounts>,
+    pub(super) connect_timeout: Duration,
     lanes_max: usize,
-    shard: RefCell<Shard>,
-    outbox: RefCell<Outbox>,
-    /// Jobs on their way to each core, this one's own always empty.
-    moved: RefCell<Vec<Vec<Job>>>,
-    arrivals: flume::Receiver<Vec<Job>>,
+    connections_max: usize,
     /// Lanes that were started and have not ended.
     lanes: Cell<usize>,
+    /// Tasks that have begun and not ended, lanes among them.
+    tasks: Cell<usize>,
     in_flight: Cell<usize>,
-    /// Lanes that wait for room among the batches of rows.
-    backlog: Cell<usize>,
+    /// Lanes for whose sake no job starts.
+    holds: Cell<usize>,
     exhausted_until: Cell<Instant>,
     /// Whether a connection was ever opened by IPv4, and by IPv6.
     has_connected: [Cell<bool>; 2],
     /// Whether a lane waits because of one of those two.
     has_held_back: Cell<bool>,
-    /// When what is in flight must be over; NEVER until a stop is seen.
+    /// When what is in flight must be over; NEVER while the run goes on.
     stop_at: Cell<Instant>,
     is_over: Cell<bool>,
     /// Whether a task ended by a panic: what it held is lost, and the core with it.
     is_broken: Cell<bool>,
-    feeder_has_ended: Cell<bool>,
     waiting: RefCell<Waiting>,
 }
 
-/// A lane's turn with one host.
-pub(super) struct Turn {
-    host: HostId,
-    /// Jobs that it has begun.
-    jobs: u32,
+/// What a core is told of its run.
+pub(super) struct CoreSettings {
+    /// Jobs that it may have under way at a time.
+    pub(super) lanes_max: usize,
+    /// Connections that it may have, busy and idle together; at least one for each lane.
+    pub(super) connections_max: usize,
+    /// Connections of one origin that it may keep idle.
+    pub(super) idle_per_origin_max: usize,
+    /// How long a connection may stay idle.
+    pub(super) idle_max: Duration,
+    /// Time for one connect, name lookup included.
+    pub(super) connect_timeout: Duration,
+}
+
+/// What became of a core's connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ConnectionCounts {
+    /// Connections that were opened.
+    pub(super) opened: u64,
+    /// Those that carried a response.
+    pub(super) served: u64,
+    /// Exchanges that were begun on a connection that had served one before.
+    pub(super) reused: u64,
+    /// Exchanges begun again on a fresh connection because the reused one was already closed.
+    pub(super) stale_retries: u64,
+    /// Pauses because the kernel was out of descriptors, buffers or ports.
+    pub(super) exhausted_pauses: u64,
 }
 
 /// A task of a core, which an engine may drop in silence where it panics.
-pub(super) struct Task<I: Io>(Rc<Core<I>>, bool);
+pub(super) struct Task<I: Io, W: Work>(Rc<Core<I, W>>, bool);
 
-impl<I: Io> Task<I> {
-    /// A task of `core` that has begun.
-    pub(super) fn of(core: &Rc<Core<I>>) -> Self {
+impl<I: Io, W: Work> Task<I, W> {
+    /// A task of `core` that begins.
+    pub(super) fn of(core: &Rc<Core<I, W>>) -> Self {
+        core.tasks.set(core.tasks.get() + 1);
         Self(Rc::clone(core), false)
     }
 
-    fn ended(mut self) {
+    /// The task has come to its end.
+    pub(super) fn ended(mut self) {
         self.1 = true;
     }
 }
 
-impl<I: Io> Drop for Task<I> {
+impl<I: Io, W: Work> Drop for Task<I, W> {
     fn drop(&mut self) {
+        self.0.tasks.set(self.0.tasks.get() - 1);
         if !self.1 {
             self.0.is_broken.set(true);
         }
     }
 }
 
-/// Who waits for a change of the core's state.
+/// Lanes that wait for a change of the core's state.
 #[derive(Default)]
 struct Waiting {
-    feeder: Option<Waker>,
-    /// Whether the feeder waits for room, and not for lines.
-    needs_room: bool,
     lanes: Vec<Option<Waker>>,
     /// Lanes with a waker, the latest last: it is the one whose memory is warm.
     idle: Vec<usize>,
 }
 
-impl<I: Io> Core<I> {
-    /// A core with no job and no lane.
+impl<I: Io, W: Work> Core<I, W> {
+    /// A core for `work` with no job and no lane.
     pub(super) fn new(
         io: I,
-        shared: Arc<Shared>,
         seat: Seat,
-        arrivals: flume::Receiver<Vec<Job>>,
+        settings: &CoreSettings,
+        resolver: Resolver,
+        work: W,
     ) -> Rc<Self> {
-        let settings = &shared.settings;
-        let lanes_max = settings.connections_of(seat.idx);
-        let per_host = match settings.politeness.per_host {
-            0 => lanes_max,
-            cap => usize::try_from(cap).unwrap_or(usize::MAX),
-        };
-        let names = Names::new(io.clone(), shared.resolver.clone());
-        let shard = Shard::new(settings.politeness);
+        let names = Names::new(io.clone(), resolver);
+        let CoreSettings { lanes_max, connections_max, idle_per_origin_max, .. } = *settings;
+        let heads = if W::REMEMBERS_HEADS { HeadMemo::prepared() } else { HeadMemo::default() };
+        let pool = Pool::new(idle_per_origin_max, connections_max, settings.idle_max);
         Rc::new(Self {
             io,
-            names,
-            pool: RefCell::new(Pool::new(per_host, lanes_max, IDLE_CONNECTION_MAX)),
-            blocks: RefCell::default(),
-            tally: RefCell::default(),
-            watch: RefCell::new(Watch::new()),
             seat,
+            work,
+            names,
+            pool: RefCell::new(pool.in_order(W::IDLE_ORDER)),
+            blocks: RefCell::default(),
+            heads: RefCell::new(heads),
+            watch: RefCell::new(Watch::new()),
+            connections: RefCell::default(),
+            connect_timeout: settings.connect_timeout,
             lanes_max,
-            shard: RefCell::new(shard),
-            outbox: RefCell::default(),
-            moved: RefCell::new((0..seat.count).map(|_| Vec::new()).collect()),
-            arrivals,
+            connections_max,
             lanes: Cell::new(0),
+            tasks: Cell::new(0),
             in_flight: Cell::new(0),
-            backlog: Cell::new(0),
+            holds: Cell::new(0),
             exhausted_until: Cell::default(),
             has_connected: [Cell::new(false), Cell::new(false)],
             has_held_back: Cell::new(false),
             stop_at: Cell::new(Instant::NEVER),
             is_over: Cell::new(false),
             is_broken: Cell::new(false),
-            feeder_has_ended: Cell::new(false),
             waiting: RefCell::default(),
-            shared,
         })
     }
 
-    /// Works until the run is over, and gives back what was counted.
-    pub(super) async fn run(self: Rc<Self>, inbox: flume::Receiver<Vec<Intake>>) -> Tally {
-        self.io.spawn(Rc::clone(&self).feed(inbox));
-        while !(self.is_over.get() && self.lanes.get() == 0 && self.feeder_has_ended.get()) {
+    /// Works until the run is over.
+    pub(super) async fn run(self: &Rc<Self>) {
+        W::start(self);
+        while !(self.is_over.get() && self.lanes.get() == 0 && self.tasks.get() == 0) {
             self.io.sleep_until(self.io.now() + SWEEP_INTERVAL).await;
             self.sweep();
         }
         // Sockets must be dropped while their runtime lives.
         self.pool.borrow_mut().clear();
-        self.tally.take()
     }
 
-    /// The next job that may start, for `lane`; none once the run is over.
+    /// The next job that may start, for `lane`, and the time now; none once the run is over.
     ///
-    /// `turn` is the lane's own, for this function alone: a lane goes on with the host that it has
-    /// a warm connection to, and after some jobs lets the others have their turn.
+    /// `turn` is the lane's own, for the work alone; `berth` holds the connection that it keeps,
+    /// but not while it waits; `known` is the time, where the lane has just looked.
     pub(super) async fn next(
         self: &Rc<Self>,
         lane: LaneId,
-        turn: &mut Option<Turn>,
-    ) -> Option<(Job, Instant)> {
+        turn: &mut W::Turn,
+        berth: &mut Berth<I, W>,
+        mut known: Option<Instant>,
+    ) -> Option<(W::Job, Instant)> {
         poll_fn(|context| {
             if self.is_over.get() {
+                drive::release(self, berth);
                 return Poll::Ready(None);
             }
-            let now = self.io.now();
-            let is_stopping = self.is_stopping();
-            if !is_stopping && self.is_held_back(now) {
+            let now = known.take().unwrap_or_else(|| self.io.now());
+            if !self.is_stopping() && self.is_held_back(now) {
                 // The lane keeps its turn, and with it the use of its warm connection.
                 self.has_held_back.set(true);
+                drive::release(self, berth);
                 self.park(lane, context);
                 return Poll::Pending;
             }
-            if let Some(held) = turn {
-                let again = match !is_stopping && held.jobs < JOBS_PER_TURN_MAX {
-                    true => self.shard.borrow_mut().take_again(held.host),
-                    false => None,
-                };
-                if let Some(job) = again {
-                    held.jobs += 1;
-                    self.count_begun(&job);
-                    self.kick();
-                    return Poll::Ready(Some((job, now)));
-                }
-                self.shard.borrow_mut().release(held.host);
-                *turn = None;
-                self.count_in_flight(self.in_flight.get() - 1);
-            }
-            let taken = if is_stopping { None } else { self.shard.borrow_mut().take(now) };
-            let Some((job, host)) = taken else {
+            let Some(job) = W::take(self, turn, now) else {
+                drive::release(self, berth);
                 self.park(lane, context);
                 return Poll::Pending;
             };
-            *turn = Some(Turn { host, jobs: 1 });
-            self.count_begun(&job);
-            self.count_in_flight(self.in_flight.get() + 1);
             self.kick();
             Poll::Ready(Some((job, now)))
         })
@@ -220,7 +215,7 @@ impl<I: Io> Core<I> {
 
     /// Whether no job may start for now, whichever it is.
     fn is_held_back(&self, now: Instant) -> bool {
-        self.backlog.get() > 0 || self.exhausted_until.get() > now
+        self.holds.get() > 0 || self.exhausted_until.get() > now
     }
 
     /// Wakes the lanes that were held back, once nothing holds them back any more.
@@ -230,20 +225,36 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// Counts the line of `job` where this is its first exchange.
-    fn count_begun(&self, job: &Job) {
-        if job.progress.is_none() {
-            self.shared.gauges[self.seat.idx].count_begun();
-        }
+    /// Starts no job until `wait` is over.
+    pub(super) async fn hold_while(&self, wait: impl Future<Output = ()>) {
+        self.holds.set(self.holds.get() + 1);
+        wait.await;
+        self.holds.set(self.holds.get() - 1);
+        self.let_go(self.io.now());
     }
 
-    fn count_in_flight(&self, count: usize) {
+    /// Whether some lane holds the others back.
+    pub(super) fn is_holding(&self) -> bool {
+        self.holds.get() > 0
+    }
+
+    /// Lanes that have a job, or a turn that goes on.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.get()
+    }
+
+    /// Says how many lanes have a job, or a turn that goes on.
+    pub(super) fn set_in_flight(&self, count: usize) {
         self.in_flight.set(count);
-        self.shared.gauges[self.seat.idx].show_in_flight(count);
     }
 
-    /// Waits for `operation` until `deadline` or the end of a stop's grace; none where that came
-    /// first. The operation is then dropped.
+    /// Lanes that this core may have.
+    pub(super) fn lanes_max(&self) -> usize {
+        self.lanes_max
+    }
+
+    /// Whether `operation` ended; none where `deadline` or the end of a stop's grace came first.
+    /// The operation is then dropped.
     pub(super) async fn until<T>(
         &self,
         lane: LaneId,
@@ -290,29 +301,17 @@ impl<I: Io> Core<I> {
         self.stop_at.get() < Instant::NEVER
     }
 
-    /// Gives `job`, which has begun, to the core that owns its next request.
-    pub(super) fn requeue(&self, job: Job) {
-        let politeness = self.shared.settings.politeness;
-        let owner = match politeness.is_by_host() {
-            true => Politeness::owner(job.target.origin_hash(), self.seat.count),
-            false => self.seat.idx,
-        };
-        if owner == self.seat.idx {
-            self.shard.borrow_mut().push_front(job);
-        } else {
-            self.moved.borrow_mut()[owner].push(job);
-        }
-    }
-
-    /// Keeps `job` until `at`.
-    pub(super) fn defer(&self, job: Job, at: Instant) {
-        self.shard.borrow_mut().defer(job, at);
+    /// Ends whatever is in flight at `at`; NEVER takes that back.
+    pub(super) fn stop_at(&self, at: Instant) {
+        self.stop_at.set(at);
+        // Those that wait with a turn give it back.
+        self.wake_lanes();
     }
 
     /// Counts a connection that was opened to `addr`.
     pub(super) fn connected(&self, addr: SocketAddr) {
         self.has_connected[usize::from(addr.is_ipv6())].set(true);
-        self.tally.borrow_mut().connections_opened += 1;
+        self.connections.borrow_mut().opened += 1;
     }
 
     /// Whether waiting may help where connecting to `addr` failed with `errno`: the kernel is out
@@ -328,7 +327,7 @@ impl<I: Io> Core<I> {
     pub(super) fn make_room_for_connection(&self) {
         let mut pool = self.pool.borrow_mut();
         // Each lane in flight has a connection or is about to; the caller's is one of those.
-        while pool.len() + self.in_flight.get() > self.lanes_max {
+        while pool.len() + self.in_flight.get() > self.connections_max {
             let Some(oldest) = pool.evict_oldest() else { break };
             drop(oldest);
         }
@@ -339,86 +338,18 @@ impl<I: Io> Core<I> {
     pub(super) fn pause_for_room(&self) {
         self.exhausted_until.set(self.io.now() + EXHAUSTED_PAUSE);
         drop(self.pool.borrow_mut().evict_oldest());
-        self.tally.borrow_mut().exhausted_pauses += 1;
-    }
-
-    /// Hands on what came of one line. Waits where the rows' readers are behind: no further job
-    /// starts on this core until they have caught up.
-    pub(super) async fn emit(self: &Rc<Self>, fetched: Fetched) {
-        self.tally.borrow_mut().record(&fetched);
-        let body_bytes = fetched.response.as_ref().map_or(0, |response| response.body_bytes);
-        let gauge = &self.shared.gauges[self.seat.idx];
-        gauge.count_row(fetched.failure, body_bytes);
-        let Some(batch) = self.outbox.borrow_mut().push(fetched) else { return };
-        if let Some(batch) = self.send(batch) {
-            let count = batch.len();
-            self.backlog.set(self.backlog.get() + 1);
-            // Nobody reads rows any more: the run has been told to stop, and the rows are lost with
-            // it.
-            let _ = self.shared.rows.send_async(batch).await;
-            self.shared.finish(count);
-            self.backlog.set(self.backlog.get() - 1);
-            self.let_go(self.io.now());
-        }
-    }
-
-    /// Hands `batch` on if that needs no wait, else gives it back.
-    fn send(&self, batch: Vec<Fetched>) -> Option<Vec<Fetched>> {
-        let count = batch.len();
-        match self.shared.rows.try_send(batch) {
-            Ok(()) => {}
-            Err(flume::TrySendError::Full(batch)) => return Some(batch),
-            Err(flume::TrySendError::Disconnected(_)) => self.shared.stop.request(),
-        }
-        self.shared.finish(count);
-        None
+        self.connections.borrow_mut().exhausted_pauses += 1;
     }
 
     /// Counts the end of a lane, whose task `task` is.
-    pub(super) fn lane_ended(&self, task: Task<I>) {
+    pub(super) fn lane_ended(&self, task: Task<I, W>) {
         self.lanes.set(self.lanes.get() - 1);
         task.ended();
     }
 
-    /// Takes lines in while there is room for them, until the run is over.
-    async fn feed(self: Rc<Self>, inbox: flume::Receiver<Vec<Intake>>) {
-        let task = Task::of(&self);
-        while let Some(batch) = self.receive(&inbox).await {
-            for intake in batch {
-                match intake {
-                    Intake::Refused { n, line, failure } => {
-                        self.tally.borrow_mut().jobs_taken += 1;
-                        self.shared.gauges[self.seat.idx].count_begun();
-                        self.emit(Fetched::refused(n, &line, failure)).await;
-                    }
-                    Intake::Job(job) => {
-                        self.tally.borrow_mut().jobs_taken += 1;
-                        self.shard.borrow_mut().push(job);
-                    }
-                }
-            }
-            self.kick();
-        }
-        self.feeder_has_ended.set(true);
-        task.ended();
-    }
-
-    /// The next batch of lines, once there is room; none once the run is over.
-    async fn receive(&self, inbox: &flume::Receiver<Vec<Intake>>) -> Option<Vec<Intake>> {
-        let mut batch = pin!(inbox.recv_async());
-        poll_fn(|context| {
-            if self.is_over.get() {
-                return Poll::Ready(None);
-            }
-            let waiting = &mut *self.waiting.borrow_mut();
-            waiting.feeder = Some(context.waker().clone());
-            waiting.needs_room = self.shard.borrow().len() >= SHARD_JOBS_MAX;
-            if waiting.needs_room {
-                return Poll::Pending;
-            }
-            batch.as_mut().poll(context).map(Result::ok)
-        })
-        .await
+    /// Whether the run is over for this core.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.get()
     }
 
     /// Lets `lane` wait until it is kicked.
@@ -432,118 +363,46 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// Wakes the feeder where there is room, and one more lane where there is a job for it; that
-    /// lane will wake the next.
-    fn kick(self: &Rc<Self>) {
-        let shard = self.shard.borrow();
-        let (has_ready, has_room) = (shard.has_ready(), shard.len() < SHARD_JOBS_LOW);
-        drop(shard);
+    /// Wakes one more lane where there is a job for it; that lane will wake the next. Whether there
+    /// was a lane for the job.
+    pub(super) fn kick(self: &Rc<Self>) -> bool {
+        if !W::has_ready(self) {
+            return false;
+        }
         let waiting = &mut *self.waiting.borrow_mut();
-        if has_room
-            && waiting.needs_room
-            && let Some(feeder) = waiting.feeder.take()
-        {
-            waiting.needs_room = false;
-            feeder.wake();
-        }
-        if !has_ready {
-            return;
-        }
         if let Some(lane) = waiting.idle.pop() {
             let waker = waiting.lanes[lane].take().expect("an idle lane has a waker");
             waker.wake();
-        } else if self.lanes.get() < self.lanes_max {
+            return true;
+        }
+        if self.lanes.get() < self.lanes_max {
             let lane = LaneId(self.lanes.get());
             self.lanes.set(lane.0 + 1);
             self.io.spawn(lane::run(Rc::clone(self), lane));
+            return true;
         }
+        false
     }
 
     /// What is done every few milliseconds, and for no request in particular.
     fn sweep(self: &Rc<Self>) {
         assert!(!self.is_broken.get(), "a task of this core panicked outside its guard");
         let now = self.io.now();
-        if self.shared.stop.is_requested() {
-            if !self.is_stopping() {
-                self.stop_at.set(now + STOP_GRACE);
-                // Those that wait with a turn give it back.
-                self.wake_lanes();
-            }
-            self.abandon_waiting();
-        }
+        W::sweep(self, now);
         self.watch.borrow_mut().sweep(now, self.stop_at.get());
         self.pool.borrow_mut().expire(now).for_each(drop);
-        self.shard.borrow_mut().settle(now);
         self.let_go(now);
-        self.move_jobs();
-        self.flush();
-        if self.may_end() {
+        if W::may_end(self) {
             self.end();
-        }
-        self.kick();
-    }
-
-    /// Hands on the rows gathered so far, where there is room.
-    fn flush(&self) {
-        let batch = self.outbox.borrow_mut().take();
-        if batch.is_empty() || self.backlog.get() > 0 {
-            self.outbox.borrow_mut().put_back(batch);
-            return;
-        }
-        if let Some(batch) = self.send(batch) {
-            self.outbox.borrow_mut().put_back(batch);
+        } else {
+            self.kick();
         }
     }
 
-    /// Sends the jobs that redirects moved to their owners, and takes in those that came here. They
-    /// have begun, so they go before those of their hosts that have not.
-    fn move_jobs(&self) {
-        for (owner, moved) in self.moved.borrow_mut().iter_mut().enumerate() {
-            if !moved.is_empty() {
-                self.tally.borrow_mut().moved_out += moved.len() as u64;
-                let arrived = self.shared.arrivals[owner].send(std::mem::take(moved));
-                arrived.expect("the run holds every way in until all cores have ended");
-            }
-        }
-        for job in self.arrivals.try_iter().flatten() {
-            self.tally.borrow_mut().moved_in += 1;
-            self.shard.borrow_mut().push_front(job);
-        }
-    }
-
-    /// After a stop: jobs that have not begun will not; those that have are rows that say so.
-    fn abandon_waiting(&self) {
-        let mut jobs = self.shard.borrow_mut().drain();
-        self.moved.borrow_mut().iter_mut().for_each(|moved| jobs.append(moved));
-        let mut full = Vec::new();
-        for job in jobs {
-            if job.progress.is_none() {
-                self.tally.borrow_mut().not_started += 1;
-                self.shared.finish(1);
-                continue;
-            }
-            let fetched = lane::abandoned(job, self.io.now());
-            self.tally.borrow_mut().record(&fetched);
-            self.shared.gauges[self.seat.idx].count_row(fetched.failure, 0);
-            if let Some(batch) = self.outbox.borrow_mut().push(fetched) {
-                full.push(batch);
-            }
-        }
-        // All of them go with the next flush: none of them is a body.
-        full.into_iter().rev().for_each(|batch| self.outbox.borrow_mut().put_back(batch));
-    }
-
-    /// Whether nothing is left to do on this core, and nothing will come.
-    fn may_end(&self) -> bool {
-        let is_done = self.shared.is_complete() || self.is_stopping();
-        let is_idle = self.in_flight.get() == 0 && self.backlog.get() == 0;
-        is_done && is_idle && self.shard.borrow().len() == 0 && self.outbox.borrow().is_empty()
-    }
-
-    /// Ends the feeder and the lanes.
+    /// Ends the tasks of this core.
     fn end(&self) {
         self.is_over.set(true);
-        self.waiting.borrow_mut().feeder.take().into_iter().for_each(Waker::wake);
+        W::end(self);
         self.wake_lanes();
     }
 

@@ -1,8 +1,8 @@
 //! One exchange of one job: a connection from the pool or a new one, one request, one response, all
-//! under one deadline.
+//! under one deadline; or, pipelined, several requests at once and their responses in order.
 //!
 //! Does not judge what came of it, nor know which jobs there are. Reading is done here; what the
-//! bytes mean is asked of the HTTP machine.
+//! bytes mean is asked of the HTTP machine, and what is noted of them is the job's business.
 //!
 //! Invariant: a connection goes back to the pool only after the clean end of a message with nothing
 //! behind it; on every other way out it is dropped, after its lane stopped being watched.
@@ -11,14 +11,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::engine::core::Core;
-use crate::engine::response::Reading;
 use crate::engine::watch::{Alarm, LaneId};
-use crate::io::{Io, Socket};
-use crate::machines::http1::{Exchange, RequestKind, Want};
+use crate::engine::work::{Answer, Call, Purpose, Reading, Work};
+use crate::io::{Io, Sendable, Socket};
+use crate::machines::http1::{Exchange, Want};
 use crate::words::buf::Block;
 use crate::words::failure::{Cause, Failure, Kind, Stage};
 use crate::words::instant::Instant;
-use crate::words::job::{Progress, Response};
 use crate::words::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX, IDLE_UNCHECKED_MAX};
 use crate::words::target::Target;
 
@@ -28,19 +27,23 @@ pub(super) struct Connection<I: Io> {
     ip: IpAddr,
     /// When its last exchange ended, or when it was opened.
     idle_since: Instant,
+    /// Whether it has carried a response.
+    has_served: bool,
 }
 
 /// What one exchange came to.
 #[derive(Debug)]
-pub(super) struct Exchanged {
+pub(super) struct Exchanged<R> {
     /// Why it failed, if it did.
     pub(super) failure: Option<Failure>,
-    /// The response, where its head was read.
-    pub(super) response: Option<Response>,
-    /// The response's Location field.
-    pub(super) location: Option<Box<[u8]>>,
+    /// What was noted of the last response; none where there was no connection.
+    pub(super) reading: Option<R>,
+    /// Bytes received for the last response.
+    pub(super) wire_bytes: u64,
     /// What was connected to.
     pub(super) ip: Option<IpAddr>,
+    /// When it was over.
+    pub(super) ended_at: Instant,
     /// Whether the connection failed, by itself, before the first byte of a response.
     is_unanswered: bool,
 }
@@ -52,87 +55,164 @@ pub(super) enum Obstacle {
     Exhausted(i32),
 }
 
-impl Exchanged {
+impl<R> Exchanged<R> {
     /// An exchange that failed before any response.
-    pub(super) fn failed(failure: Failure) -> Self {
-        let failure = Some(failure);
-        Self { failure, response: None, location: None, ip: None, is_unanswered: false }
+    pub(super) fn failed(failure: Failure, ended_at: Instant) -> Self {
+        Self { failure: Some(failure), ..Self::nothing(ended_at) }
+    }
+
+    /// An exchange without a request.
+    fn nothing(ended_at: Instant) -> Self {
+        let (failure, reading, ip) = (None, None, None);
+        Self { failure, reading, wire_bytes: 0, ip, ended_at, is_unanswered: false }
     }
 }
 
-/// Drives one exchange for `target`, and one more on a fresh connection where a reused one turns
-/// out to be closed.
-pub(super) async fn exchange<I: Io>(
-    core: &Core<I>,
+/// A connection that a lane keeps between two jobs, and what tells its origin.
+pub(super) type Berth<I, W> = Option<(Connection<I>, <W as Work>::Key)>;
+
+/// Gives the connection that a lane keeps to the pool, for whoever needs one next.
+pub(super) fn release<I: Io, W: Work>(core: &Core<I, W>, berth: &mut Berth<I, W>) {
+    let Some((connection, key)) = berth.take() else { return };
+    check_in(core, W::target_of(&key), connection);
+}
+
+fn check_in<I: Io, W: Work>(core: &Core<I, W>, target: &Target, connection: Connection<I>) {
+    let since = connection.idle_since;
+    let (hash, origin) = (target.origin_hash(), target.origin());
+    drop(core.pool.borrow_mut().checkin(hash, origin, connection, since));
+}
+
+/// Drives one exchange for `call`, and one more on a fresh connection where a reused one turns out
+/// to be closed.
+pub(super) async fn exchange<I: Io, W: Work>(
+    core: &Core<I, W>,
     lane: LaneId,
-    target: &Target,
-    progress: &mut Progress,
-) -> Result<Exchanged, Obstacle> {
-    let now = core.io.now();
-    if let Some(connection) = idle_connection(core, target, now) {
-        core.tally.borrow_mut().connections_reused += 1;
-        let exchanged = Attempt::new(core, lane, target, progress).run(connection).await;
-        let is_idempotent = core.shared.settings.request.method().is_idempotent();
-        // The server may close an idle socket at any moment, so the first failure on a *reused*
-        // connection says nothing about the server. Retry once on a fresh one; never twice.
-        if !(exchanged.is_unanswered && is_idempotent) || core.is_stopping() {
+    call: &mut W::Job,
+    berth: &mut Berth<I, W>,
+    now: Instant,
+) -> Result<Exchanged<W::Reading>, Obstacle> {
+    if now >= call.deadline() {
+        let phrase = "the deadline passed before the next try could start; hint: --timeout";
+        let failure = Failure::new(Stage::Connect, Kind::Timeout, phrase);
+        return Ok(Exchanged::failed(failure, now));
+    }
+    if call.purpose() == Purpose::Ask
+        && let Some(mut connection) = idle_connection(core, call, berth, now)
+    {
+        core.connections.borrow_mut().reused += 1;
+        let (exchanged, is_clean) = ask(core, lane, call, &mut connection, now).await;
+        if is_clean {
+            keep(core, call, berth, connection);
             return Ok(exchanged);
         }
-        tracing::trace!(url = target.url(), "a reused connection was closed");
-        core.tally.borrow_mut().stale_retries += 1;
-        progress.attempts -= 1;
+        drop(connection);
+        // The server may close an idle socket at any moment, so the first failure on a *reused*
+        // connection says nothing about the server. Retry once on a fresh one; never twice.
+        if !(exchanged.is_unanswered && core.work.may_repeat()) || core.is_stopping() {
+            return Ok(exchanged);
+        }
+        tracing::trace!(url = call.target().url(), "a reused connection was closed");
+        core.connections.borrow_mut().stale_retries += 1;
+        call.count_attempt(-1);
     }
-    let connection = match connect(core, lane, target, progress).await? {
+    // Boxed, since it is rare and large: a lane that only asks stays small.
+    let mut connection = match Box::pin(connect(core, lane, call)).await? {
         Ok(connection) => connection,
         Err(exchanged) => return Ok(exchanged),
     };
-    Ok(Attempt::new(core, lane, target, progress).run(connection).await)
+    let now = connection.idle_since;
+    if call.purpose() == Purpose::Open {
+        check_in(core, call.target(), connection);
+        return Ok(Exchanged::nothing(now));
+    }
+    let (exchanged, is_clean) = ask(core, lane, call, &mut connection, now).await;
+    if is_clean {
+        keep(core, call, berth, connection);
+    }
+    Ok(exchanged)
 }
 
-/// The newest idle connection to `target`'s origin of which nothing was heard since.
-fn idle_connection<I: Io>(core: &Core<I>, target: &Target, now: Instant) -> Option<Connection<I>> {
+/// Keeps a connection that is clean, in the lane or in the pool.
+fn keep<I: Io, W: Work>(
+    core: &Core<I, W>,
+    call: &W::Job,
+    berth: &mut Berth<I, W>,
+    connection: Connection<I>,
+) {
+    match core.work.key_of(call) {
+        Some(key) => *berth = Some((connection, key)),
+        None => check_in(core, call.target(), connection),
+    }
+}
+
+/// The next idle connection to the target's origin of which nothing was heard since: the lane's
+/// own, or one of the pool's.
+fn idle_connection<I: Io, W: Work>(
+    core: &Core<I, W>,
+    call: &W::Job,
+    berth: &mut Berth<I, W>,
+    now: Instant,
+) -> Option<Connection<I>> {
+    let target = call.target();
+    // What arrived behind the last response would be taken for the next one, and an end means that
+    // the request would go nowhere. One that is used again at once is not asked.
+    let is_usable = |connection: &Connection<I>| {
+        let was_short = now.since(connection.idle_since) < IDLE_UNCHECKED_MAX;
+        was_short || connection.socket.is_quiet()
+    };
+    if let Some((connection, key)) = berth.take() {
+        let own = W::target_of(&key);
+        // Mostly it is the very same target, and nothing needs to be compared.
+        if !(std::ptr::eq(own, target) || own.origin() == target.origin()) {
+            check_in(core, own, connection);
+        } else if is_usable(&connection) {
+            return Some(connection);
+        }
+    }
     let mut pool = core.pool.borrow_mut();
     // Bounded by the connections that are idle.
     loop {
         let connection = pool.checkout(target.origin_hash(), target.origin(), now)?;
-        // What arrived behind the last response would be taken for the next one, and an end means
-        // that the request would go nowhere. One that is used again at once is not asked.
-        let was_short = now.since(connection.idle_since) < IDLE_UNCHECKED_MAX;
-        if was_short || connection.socket.is_quiet() {
+        if is_usable(&connection) {
             return Some(connection);
         }
         drop(connection);
     }
 }
 
-/// Opens a connection for `target`; where it cannot be had, the exchange that came of it.
-async fn connect<I: Io>(
-    core: &Core<I>,
+/// Opens a connection for `call`; where it cannot be had, the exchange that came of it.
+async fn connect<I: Io, W: Work>(
+    core: &Core<I, W>,
     lane: LaneId,
-    target: &Target,
-    progress: &mut Progress,
-) -> Result<Result<Connection<I>, Exchanged>, Obstacle> {
+    call: &mut W::Job,
+) -> Result<Result<Connection<I>, Exchanged<W::Reading>>, Obstacle> {
     let started_at = core.io.now();
-    let deadline = progress.deadline.min(started_at + core.shared.settings.connect_timeout);
-    let addr = match resolve(core, lane, target, deadline, progress).await {
+    let deadline = call.deadline().min(started_at + core.connect_timeout);
+    let addr = match resolve(core, lane, call, deadline).await {
         Ok(addr) => addr,
         Err(Failure { kind: Kind::Exhausted, cause: Cause::Os(errno), .. }) => {
             return Err(Obstacle::Exhausted(errno));
         }
         Err(failure) => {
-            progress.attempts += 1;
-            return Ok(Err(Exchanged::failed(failure)));
+            call.count_attempt(1);
+            return Ok(Err(Exchanged::failed(failure, core.io.now())));
         }
     };
     core.make_room_for_connection();
     let connecting_at = core.io.now();
     let connected = core.until(lane, deadline, core.io.connect(addr)).await;
-    progress.times.connect_ns += core.io.now().ns_since(connecting_at);
+    let now = core.io.now();
+    call.add_connect_ns(now.ns_since(connecting_at));
     let failure = match connected {
         Some(Ok(socket)) => {
             core.connected(addr);
-            let idle_since = core.io.now();
-            return Ok(Ok(Connection { socket, ip: addr.ip(), idle_since }));
+            return Ok(Ok(Connection {
+                socket,
+                ip: addr.ip(),
+                idle_since: now,
+                has_served: false,
+            }));
         }
         Some(Err(error)) => {
             if let Some(errno) = error.raw_os_error().filter(|n| core.may_wait_for(addr, *n)) {
@@ -142,134 +222,199 @@ async fn connect<I: Io>(
         }
         None => core.lateness(Stage::Connect, deadline),
     };
-    progress.attempts += 1;
-    Ok(Err(Exchanged { ip: Some(addr.ip()), ..Exchanged::failed(failure) }))
+    call.count_attempt(1);
+    Ok(Err(Exchanged { ip: Some(addr.ip()), ..Exchanged::failed(failure, now) }))
 }
 
-/// Where to connect to for `target`.
-async fn resolve<I: Io>(
-    core: &Core<I>,
+/// Where to connect to for the target of `call`.
+async fn resolve<I: Io, W: Work>(
+    core: &Core<I, W>,
     lane: LaneId,
-    target: &Target,
+    call: &mut W::Job,
     deadline: Instant,
-    progress: &mut Progress,
 ) -> Result<SocketAddr, Failure> {
-    let (host, port) = (target.host(), target.port());
+    let (host, port) = (call.target().host(), call.target().port());
     let started_at = core.io.now();
     if let Some(answer) = core.names.at_hand(host, port, started_at) {
         return answer;
     }
     let answer = core.until(lane, deadline, core.names.look_up(host, port)).await;
-    progress.times.dns_ns += core.io.now().ns_since(started_at);
+    call.add_dns_ns(core.io.now().ns_since(started_at));
     answer.unwrap_or_else(|| Err(core.lateness(Stage::Dns, deadline)))
 }
 
-/// One request on one connection.
-struct Attempt<'a, I: Io> {
-    core: &'a Core<I>,
+/// Sends the requests of `call` on `connection` and reads their responses; whether the connection
+/// can go on.
+async fn ask<I: Io, W: Work>(
+    core: &Core<I, W>,
     lane: LaneId,
-    target: &'a Target,
-    progress: &'a mut Progress,
-    exchange: Exchange,
-    reading: Reading,
-    wire_bytes: u64,
-    /// Whether more was read than belongs to the response.
-    has_excess: bool,
-}
-
-impl<'a, I: Io> Attempt<'a, I> {
-    fn new(
-        core: &'a Core<I>,
-        lane: LaneId,
-        target: &'a Target,
-        progress: &'a mut Progress,
-    ) -> Self {
-        let settings = &core.shared.settings;
-        let exchange = Exchange::new(RequestKind::from(settings.request.method()));
-        let reading = Reading::new(settings.keep, settings.body_bytes_max);
-        Self { core, lane, target, progress, exchange, reading, wire_bytes: 0, has_excess: false }
-    }
-
-    /// Sends the request and reads the response.
-    async fn run(mut self, mut connection: Connection<I>) -> Exchanged {
-        self.progress.attempts += 1;
-        let deadline = self.progress.deadline;
-        let alarm = Alarm::Socket(connection.socket.interrupter());
-        self.core.watch.borrow_mut().arm(self.lane, deadline, alarm);
-        let mut block = self.core.blocks.borrow_mut().take(BLOCK_BYTES);
-        let request = &self.core.shared.settings.request;
-        request.write(block.as_mut_vec(), self.target.authority(), self.target.path_and_query());
-        let sent_at = self.core.io.now();
-        let (sent, mut block) = connection.socket.write_all(block).await;
-        block.clear();
-        let result = match sent {
-            Ok(()) => self.receive(&mut connection.socket, &mut block, sent_at).await,
-            Err(error) => Err(Failure::from_io(Stage::Send, &error)),
-        };
-        let was_late = self.core.watch.borrow_mut().disarm(self.lane);
-        self.has_excess |= !block.is_empty();
-        let may_go_on = self.exchange.reuse() && !self.core.shared.settings.request.closes();
-        let is_clean = result.is_ok() && !self.has_excess && !was_late && may_go_on;
-        self.core.blocks.borrow_mut().give(block);
-        let ip = connection.ip;
-        if is_clean {
-            let now = self.core.io.now();
-            connection.idle_since = now;
-            let (hash, origin) = (self.target.origin_hash(), self.target.origin());
-            let evicted = self.core.pool.borrow_mut().checkin(hash, origin, connection, now);
-            drop(evicted);
-        }
-        let failure = match result {
-            Err(failure) if was_late => Some(self.core.lateness(failure.stage, deadline)),
-            result => result.err(),
-        };
-        let is_unanswered = failure.is_some() && self.wire_bytes == 0 && !was_late;
-        let (response, location) = self.reading.finish(self.wire_bytes);
-        Exchanged { failure, response, location, ip: Some(ip), is_unanswered }
-    }
-
-    /// Reads until the response is complete.
-    async fn receive(
-        &mut self,
-        socket: &mut I::Socket,
-        block: &mut Block,
-        sent_at: Instant,
-    ) -> Result<(), Failure> {
-        loop {
-            let read = match (self.exchange.want(), block.is_empty()) {
-                (Want::Nothing, _) => return Ok(()),
-                (Want::Sized(rest), true) if self.reading.keeps_body() => {
-                    self.read_in_place(socket, rest).await
+    call: &mut W::Job,
+    connection: &mut Connection<I>,
+    now: Instant,
+) -> (Exchanged<W::Reading>, bool) {
+    let alarm = Alarm::Socket(connection.socket.interrupter());
+    core.watch.borrow_mut().arm(lane, call.deadline(), alarm);
+    call.count_attempt(1);
+    call.handle_sent(now);
+    let mut attempt = Attempt::new(core, lane, call, now);
+    let request = core.work.request(attempt.call, &mut core.blocks.borrow_mut());
+    debug_assert!(!request.bytes().is_empty(), "a request has bytes");
+    let (sent, request) = connection.socket.write_all(request).await;
+    let mut block = core.work.read_block(request, &mut core.blocks.borrow_mut());
+    let result = match sent {
+        Err(error) => Err(Failure::from_io(Stage::Send, &error)),
+        Ok(()) => loop {
+            let read = match (attempt.exchange.want(), block.is_empty()) {
+                (Want::Sized(rest), true) if attempt.reading.keeps_body() => {
+                    attempt.read_in_place(&mut connection.socket, rest).await
                 }
                 (want, _) => {
-                    make_room(block, want);
-                    let (read, filled) = socket.read(std::mem::take(block)).await;
-                    *block = filled;
+                    make_room(&mut block, want);
+                    let (read, filled) = connection.socket.read(std::mem::take(&mut block)).await;
+                    block = filled;
                     read
                 }
             };
-            let count = read.map_err(|error| Failure::from_io(self.stage(), &error))?;
-            if count == 0 {
-                if self.core.watch.borrow().is_late(self.lane) {
-                    // The end is our own doing, not that of a body that ends with its connection.
-                    return Err(self.core.lateness(self.stage(), self.progress.deadline));
-                }
-                self.exchange.handle_close()?;
-                continue;
+            match attempt.handle_read(read, &mut block) {
+                Ok(false) => {}
+                Ok(true) => break Ok(()),
+                Err(failure) => break Err(failure),
             }
-            if self.wire_bytes == 0 {
-                self.progress.times.first_byte_ns = self.core.io.now().ns_since(sent_at);
-            }
-            self.wire_bytes += count as u64;
-            if !block.is_empty() {
-                let consumed = self.exchange.handle_bytes(block.filled(), &mut self.reading)?;
-                block.consume(consumed);
-                // What is left after the end is no part of this response.
-                if self.exchange.is_done() {
-                    self.wire_bytes -= block.len() as u64;
-                }
-            }
+        },
+    };
+    attempt.has_excess |= !block.is_empty();
+    core.blocks.borrow_mut().give(block);
+    attempt.end(result, connection)
+}
+
+/// How far the requests of one call have come on one connection.
+struct Attempt<'a, I: Io, W: Work> {
+    core: &'a Core<I, W>,
+    lane: LaneId,
+    call: &'a mut W::Job,
+    exchange: Exchange,
+    reading: W::Reading,
+    /// The time of the last event.
+    now: Instant,
+    sent_at: Instant,
+    first_byte_at: Instant,
+    wire_bytes: u64,
+    /// Whole responses so far.
+    answers: u64,
+    /// Whether more was read than belongs to the last response.
+    has_excess: bool,
+}
+
+impl<'a, I: Io, W: Work> Attempt<'a, I, W> {
+    fn new(core: &'a Core<I, W>, lane: LaneId, call: &'a mut W::Job, now: Instant) -> Self {
+        Self {
+            core,
+            lane,
+            call,
+            exchange: Exchange::new(core.work.kind()),
+            reading: core.work.reading(),
+            now,
+            sent_at: now,
+            first_byte_at: now,
+            wire_bytes: 0,
+            answers: 0,
+            has_excess: false,
         }
+    }
+
+    /// What the attempt came to, and whether its connection can go on.
+    fn end(
+        mut self,
+        result: Result<(), Failure>,
+        connection: &mut Connection<I>,
+    ) -> (Exchanged<W::Reading>, bool) {
+        let core = self.core;
+        let was_late = core.watch.borrow_mut().disarm(self.lane);
+        let may_go_on = self.exchange.reuse() && !core.work.closes();
+        let is_clean = result.is_ok() && !self.has_excess && !was_late && may_go_on;
+        if self.answers > 0 && !std::mem::replace(&mut connection.has_served, true) {
+            core.connections.borrow_mut().served += 1;
+        }
+        let failure = match result {
+            Err(failure) if was_late => Some(core.lateness(failure.stage, self.call.deadline())),
+            result => result.err(),
+        };
+        if failure.is_some() {
+            self.now = core.io.now();
+        }
+        connection.idle_since = self.now;
+        let has_heard = self.wire_bytes > 0 || self.answers > 0;
+        let exchanged = Exchanged {
+            failure,
+            reading: Some(self.reading),
+            wire_bytes: self.wire_bytes,
+            ip: Some(connection.ip),
+            ended_at: self.now,
+            is_unanswered: failure.is_some() && !has_heard && !was_late,
+        };
+        (exchanged, is_clean)
+    }
+
+    /// Takes notice of what a read came to; whether that was all there is to come.
+    fn handle_read(&mut self, read: io::Result<usize>, block: &mut Block) -> Result<bool, Failure> {
+        let count = read.map_err(|error| Failure::from_io(self.stage(), &error))?;
+        self.now = self.core.io.now();
+        if count == 0 {
+            if self.core.watch.borrow().is_late(self.lane) {
+                // The end is our own doing, not that of a body that ends with its connection.
+                return Err(self.core.lateness(self.stage(), self.call.deadline()));
+            }
+            self.exchange.handle_close()?;
+        }
+        self.take_in(count, block)
+    }
+
+    /// Takes in what was read, `count` bytes; whether that was all there is to come.
+    fn take_in(&mut self, count: usize, block: &mut Block) -> Result<bool, Failure> {
+        if self.wire_bytes == 0 && count > 0 {
+            self.handle_first_byte();
+        }
+        self.wire_bytes += count as u64;
+        // Bounded: each turn takes in one response that was asked for.
+        loop {
+            if !block.is_empty() {
+                let memo = &mut *self.core.heads.borrow_mut();
+                let (input, seen) = (block.filled(), &mut self.reading);
+                let consumed = self.exchange.handle_bytes_by(input, seen, memo)?;
+                block.consume(consumed);
+            }
+            if !self.exchange.is_done() {
+                return Ok(false);
+            }
+            // What is left after the end is no part of this response.
+            let rest = block.len() as u64;
+            self.wire_bytes -= rest;
+            self.answers += 1;
+            let answer = Answer {
+                first_byte_at: self.first_byte_at,
+                ended_at: self.now,
+                wire_bytes: self.wire_bytes,
+            };
+            if !self.core.work.handle_answer(self.call, &self.reading, answer) {
+                return Ok(true);
+            }
+            if !self.exchange.reuse() {
+                let phrase = "the connection ended before its further requests were answered";
+                return Err(Failure::new(Stage::Head, Kind::Closed, phrase));
+            }
+            self.exchange = Exchange::new(self.core.work.kind());
+            self.reading = self.core.work.reading();
+            self.wire_bytes = rest;
+            if rest == 0 {
+                return Ok(false);
+            }
+            self.handle_first_byte();
+        }
+    }
+
+    fn handle_first_byte(&mut self) {
+        self.first_byte_at = self.now;
+        self.call.handle_first_byte(self.now.ns_since(self.sent_at));
     }
 
     /// Reads a piece of a body of known length, `rest` bytes of it to come, to where it stays.

@@ -14,6 +14,13 @@ use crate::words::failure::Failure;
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for Stop {
+    /// A stop that is requested by setting `flag`, as the handler of a signal can.
+    fn from(flag: Arc<AtomicBool>) -> Self {
+        Self(flag)
+    }
+}
+
 impl Stop {
     /// Requests the stop.
     pub fn request(&self) {
@@ -67,6 +74,14 @@ impl Gauge {
     /// Lines whose fetch has begun.
     pub(super) fn begun(&self) -> u64 {
         self.begun.load(Relaxed)
+    }
+
+    /// Shows what stands elsewhere, all of it at once.
+    pub(super) fn show(&self, reading: Reading) {
+        self.rows.store(reading.rows, Relaxed);
+        self.failed.store(reading.failed, Relaxed);
+        self.body_bytes.store(reading.body_bytes, Relaxed);
+        self.in_flight.store(reading.in_flight, Relaxed);
     }
 
     /// Shows how many fetches are under way.

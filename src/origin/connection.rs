@@ -19,8 +19,9 @@ use crate::origin::core::{Core, Served};
 use crate::origin::fault::After;
 use crate::origin::guard::Entry;
 use crate::origin::reply::{self, Order, Step};
-use crate::origin::route::{self, Asked, Route};
-use crate::origin::stream::{Progress, Stream};
+use crate::origin::route::{self, Asked};
+use crate::origin::stamps::Untold;
+use crate::origin::stream::{Carrier, Progress, Stream};
 use crate::words::buf::Block;
 use crate::words::failure::Failure;
 use crate::words::limits::{
@@ -103,6 +104,7 @@ impl<I: Io> Connection<I> {
                 Ok(None) => break,
                 Err(failure) => return self.refuse(failure),
             };
+            self.core.stamp(request.path);
             let behind = at + request.head_bytes;
             let mut body = request.body;
             let consumed = match body.handle_bytes(&input.filled()[behind..]) {
@@ -176,7 +178,7 @@ impl<I: Io> Connection<I> {
             false => request.connection,
         };
         let served = Served::default();
-        let mut order = Order { request, head, body_bytes, connection, served };
+        let mut order = Order { request, head, body_bytes, connection, served, stamps: None };
         let asked = match route::parse(request.path) {
             Ok(asked) => asked,
             Err(refusal) => {
@@ -186,8 +188,9 @@ impl<I: Io> Connection<I> {
                 return next(connection);
             }
         };
-        if asked.route == Route::Count {
+        if asked.route.is_about_origin() {
             order.served = self.core.shared.served();
+            order.stamps = self.core.stamps.as_ref().map(|stamps| stamps.borrow().untold());
         } else {
             self.core.count_request();
         }
@@ -229,6 +232,7 @@ impl<I: Io> Connection<I> {
             Step::Done => Ok(next),
             Step::Stream(stream) => self.stream(stream).await.map(|()| next),
             Step::Drip(count, pause) => self.drip(count, pause).await.map(|()| next),
+            Step::Stamps(untold, carrier) => self.tell(untold, carrier).await.map(|()| next),
             Step::Fault(after) => self.fail(after, next).await,
         };
         sent.unwrap_or(Next::Drop)
@@ -247,6 +251,20 @@ impl<I: Io> Connection<I> {
             }
             self.lend_block();
             if stream.fill(self.out.as_mut_vec()) == Progress::Complete {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends the arrival times that are `untold`.
+    async fn tell(&mut self, mut untold: Untold, carrier: Carrier) -> io::Result<()> {
+        loop {
+            self.flush().await?;
+            self.lend_block();
+            let stamps = self.core.stamps.as_ref().expect("only what is kept is told").borrow();
+            let scratch = &mut *self.core.scratch.borrow_mut();
+            let out = self.out.as_mut_vec();
+            if stamps.tell(&mut untold, carrier, scratch, out) == Progress::Complete {
                 return Ok(());
             }
         }

@@ -13,6 +13,8 @@ use std::time::Duration;
 use crate::io::{Interrupt, Io, Listener, Socket};
 use crate::origin::connection;
 use crate::origin::guard::Guards;
+use crate::origin::route;
+use crate::origin::stamps::Stamps;
 use crate::origin::stream::pattern;
 use crate::words::buf::{Block, FreeBlocks};
 use crate::words::instant::Instant;
@@ -28,6 +30,8 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     /// How long a connection may wait for its peer.
     pub(super) idle: Duration,
+    /// How many arrival times each core keeps.
+    stamps_max: usize,
     counters: Vec<Counters>,
 }
 
@@ -44,7 +48,7 @@ struct Counters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served {
     /// Requests that were read and are answered, whatever the answer, faults included; those for
-    /// `/count` are not among them, so that asking changes nothing.
+    /// `/count` and `/stamps` are not among them, so that asking changes nothing.
     pub requests: u64,
     /// Requests that were no HTTP, or too large, and ended their connection.
     pub refused: u64,
@@ -54,9 +58,9 @@ pub struct Served {
 
 impl Shared {
     /// What `cores` cores share that have done nothing yet.
-    pub(super) fn new(cores: usize, idle: Duration) -> Self {
+    pub(super) fn new(cores: usize, idle: Duration, stamps_max: usize) -> Self {
         let counters = (0..cores).map(|_| Counters::default()).collect();
-        Self { stop: AtomicBool::new(false), idle, counters }
+        Self { stop: AtomicBool::new(false), idle, stamps_max, counters }
     }
 
     /// What was done so far.
@@ -78,6 +82,8 @@ pub(super) struct Core<I: Io> {
     pub(super) guards: Guards<<I::Socket as Socket>::Interrupter>,
     /// Where small bodies are composed before their length is known.
     pub(super) scratch: RefCell<Vec<u8>>,
+    /// When the last requests arrived, where that is kept.
+    pub(super) stamps: Option<RefCell<Stamps>>,
     idx: usize,
     blocks: RefCell<FreeBlocks>,
     patterns: RefCell<Vec<Block>>,
@@ -90,11 +96,13 @@ impl<I: Io> Core<I> {
     /// A core without a connection.
     pub(super) fn new(io: I, shared: Arc<Shared>, idx: usize) -> Rc<Self> {
         let looked_at = Cell::new(io.now());
+        let stamps = Stamps::with_room(shared.stamps_max).map(RefCell::new);
         Rc::new(Self {
             io,
             shared,
             guards: Guards::default(),
             scratch: RefCell::default(),
+            stamps,
             idx,
             blocks: RefCell::default(),
             patterns: RefCell::default(),
@@ -166,6 +174,16 @@ impl<I: Io> Core<I> {
     /// Counts a request that is answered.
     pub(super) fn count_request(&self) {
         add_one(&self.shared.counters[self.idx].requests);
+    }
+
+    /// Keeps when a request for `target` arrived, its head having been read just now; questions
+    /// about the origin itself are not kept, so that asking changes nothing.
+    pub(super) fn stamp(&self, target: &str) {
+        let Some(stamps) = &self.stamps else { return };
+        let now = self.io.now();
+        if !route::parse(target).is_ok_and(|asked| asked.route.is_about_origin()) {
+            stamps.borrow_mut().keep(now);
+        }
     }
 
     /// Counts a request that is refused.

@@ -12,6 +12,7 @@
 //! core        accepts, counts, sweeps       reply    what is asked for -> bytes, or more to do
 //! guard       deadlines of connections      stream   long bodies in pieces
 //! connection  bytes in, bytes out           page     generated HTML       fault    broken answers
+//! stamps      when requests arrived
 //! ```
 //!
 //! ```no_run
@@ -34,6 +35,7 @@ mod page;
 mod reply;
 mod route;
 mod server;
+mod stamps;
 mod stream;
 
 pub use core::Served;

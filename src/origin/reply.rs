@@ -19,6 +19,7 @@ use crate::origin::core::Served;
 use crate::origin::fault::{After, Fault};
 use crate::origin::page;
 use crate::origin::route::{Asked, Coding, End, ROUTES, Refusal, Route};
+use crate::origin::stamps::Untold;
 use crate::origin::stream::{Carrier, Stream};
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::limits::ORIGIN_PIECE_BYTES;
@@ -41,6 +42,8 @@ pub(super) struct Order<'a> {
     pub(super) connection: Connection,
     /// What the origin has done so far.
     pub(super) served: Served,
+    /// The arrival times that there are to tell, where any are kept.
+    pub(super) stamps: Option<Untold>,
 }
 
 /// What is left to do for an answer.
@@ -51,6 +54,8 @@ pub(super) enum Step {
     Stream(Stream),
     /// So many bytes are sent, one after each pause.
     Drip(u64, Duration),
+    /// These arrival times are sent in pieces.
+    Stamps(Untold, Carrier),
     /// The fault's bytes are sent, and then this is done.
     Fault(After),
 }
@@ -106,6 +111,7 @@ pub(super) fn write(
             );
             JSON
         }
+        Route::Stamps => return stamps(out, order),
         Route::Bytes(length, end) => return bytes(out, order, asked.coding, length, end),
         Route::Chunked(length, chunking) => {
             let stream = match order.takes_chunks() {
@@ -221,6 +227,20 @@ fn bytes(
         }
     };
     begin(out, order, Answer { fields, ..order.answer(BYTES, framing) }, stream)
+}
+
+/// `/stamps`: of unknown length, since stamps may go while they are told.
+fn stamps(out: &mut Vec<u8>, order: &Order<'_>) -> (Step, Connection) {
+    let Some(untold) = order.stamps else {
+        let why = "no arrival times are kept; hint: ringfetch serve --stamps 1M";
+        write_refusal(out, order, Refusal { status: 404, why });
+        return (Step::Done, order.connection);
+    };
+    let carrier = if order.takes_chunks() { Carrier::Chunks } else { Carrier::Close };
+    let answer = order.answer(TEXT, chunks(order));
+    write_head(out, &answer);
+    let step = if order.is_head() { Step::Done } else { Step::Stamps(untold, carrier) };
+    (step, answer.connection)
 }
 
 /// How a body of unknown length ends.

@@ -35,6 +35,12 @@ pub(super) const ROUTES: &[(&str, &str, &str)] = &[
     ("/gzip/..", "/gzip/page/7", "what the rest of the path answers, gzip-coded"),
     ("/echo", "/echo", "the request as JSON: method, target, host, fields, bytes of body"),
     ("/count", "/count", "how many requests all cores have answered, as JSON"),
+    (
+        "/stamps",
+        "/stamps",
+        "with --stamps N: when the last N requests arrived at the core that answers this, in \
+         nanoseconds of the monotonic clock, one a line (use one core)",
+    ),
     ("/fault/KIND", "/fault/reset", "one of the faults below"),
 ];
 
@@ -87,7 +93,15 @@ pub(super) enum Route<'a> {
     RedirectTo(&'a str, u16),
     Echo,
     Count,
+    Stamps,
     Fault(Fault),
+}
+
+impl Route<'_> {
+    /// Whether it asks what the origin has done; such questions do not count among that.
+    pub(super) fn is_about_origin(&self) -> bool {
+        matches!(self, Self::Count | Self::Stamps)
+    }
 }
 
 /// Why a target is refused.
@@ -166,6 +180,7 @@ fn route<'a>(path: &'a str, query: &'a str) -> Result<Route<'a>, Refusal> {
         }
         ("echo", None, None) => Route::Echo,
         ("count", None, None) => Route::Count,
+        ("stamps", None, None) => Route::Stamps,
         ("fault", Some(word), None) => {
             let fault = Fault::ALL.iter().find(|fault| fault.word() == word);
             Route::Fault(*fault.ok_or(refusal(404, "no such fault; hint: / lists them all"))?)
@@ -262,6 +277,7 @@ mod tests {
         check("/status/599", Ok(Route::Status(599)));
         check("/drip/3/20", Ok(Route::Drip(3, Duration::from_millis(20))));
         check("/drip/6000/100", Ok(Route::Drip(6000, Duration::from_millis(100))));
+        check("/stamps", Ok(Route::Stamps));
         check("/redirect/0", Ok(Route::Page(0)));
         check("/redirect/2?status=308", Ok(Route::Redirect(2, 308)));
         check("/redirect/loop", Ok(Route::RedirectLoop(302)));

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::io::launch::{Ended, Engine, Launch, Pinning, Program, Running, Seat, launch};
 use crate::io::{Io, cores, system};
 use crate::origin::core::{Core, Served, Shared};
-use crate::words::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX};
+use crate::words::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX, ORIGIN_STAMPS_MAX};
 
 /// Where an origin listens, and on what it runs.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct OriginSettings {
     pub launch: Launch,
     /// How long a connection may wait for its peer, whether for a request or for room to send.
     pub idle: Duration,
+    /// How many arrival times each core keeps for `/stamps`; `ORIGIN_STAMPS_MAX` at most.
+    pub stamps: usize,
 }
 
 impl OriginSettings {
@@ -39,7 +41,8 @@ impl OriginSettings {
             operations: 256,
             name: "origin",
         };
-        Self { listen: (Ipv4Addr::LOCALHOST, 0).into(), launch, idle: ORIGIN_IDLE_MAX }
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
+        Self { listen, launch, idle: ORIGIN_IDLE_MAX, stamps: 0 }
     }
 }
 
@@ -81,15 +84,20 @@ impl Origin {
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, or the engine or a thread cannot be started.
+    /// Where the address cannot be bound, the engine or a thread cannot be started, or more arrival
+    /// times are to be kept than `ORIGIN_STAMPS_MAX`.
     pub fn start(settings: &OriginSettings) -> io::Result<Self> {
         let count = settings.launch.cpus.len();
+        if settings.stamps > ORIGIN_STAMPS_MAX {
+            let why = "more arrival times than a core keeps";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let listeners = system::listen_shared(settings.listen, count, ORIGIN_BACKLOG)?;
         let Some(first) = listeners.first() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an origin needs a core"));
         };
         let addr = first.local_addr()?;
-        let shared = Arc::new(Shared::new(count, settings.idle));
+        let shared = Arc::new(Shared::new(count, settings.idle, settings.stamps));
         let listeners = Mutex::new(listeners.into_iter().map(Some).collect());
         let program = Arc::new(Serving { shared: Arc::clone(&shared), listeners });
         let cores = launch(&settings.launch, &program)?;
@@ -102,7 +110,7 @@ impl Origin {
         self.addr
     }
 
-    /// Requests that it has answered so far, without those for `/count`.
+    /// Requests that it has answered so far, without those for `/count` and `/stamps`.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.served().requests

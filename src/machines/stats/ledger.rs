@@ -19,7 +19,7 @@ pub struct Ledger {
     pub scheduled: u64,
     /// Of those, the ones that the kernel was never handed before the window ended.
     pub skipped: u64,
-    /// The ones that the kernel was handed.
+    /// The others: handed to the kernel, or failed before that for want of a connection.
     pub sent: u64,
     /// Of those, the ones whose response was read to its last byte.
     pub completed: u64,

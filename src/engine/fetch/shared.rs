@@ -9,7 +9,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::engine::settings::Settings;
+use crate::engine::fetch::settings::Settings;
 use crate::engine::stop::{Gauge, Stop};
 use crate::io::resolve::Resolver;
 use crate::words::job::{Fetched, Intake, Job};

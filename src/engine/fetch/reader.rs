@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use flume::SendTimeoutError;
 
-use crate::engine::shard::Politeness;
-use crate::engine::shared::Shared;
+use crate::engine::fetch::shard::Politeness;
+use crate::engine::fetch::shared::Shared;
 use crate::io::clock;
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::engine::core::Core;
-use crate::engine::lane;
-use crate::engine::reader::Reader;
-use crate::engine::settings::Settings;
-use crate::engine::shared::Shared;
+use crate::engine::fetch::judge;
+use crate::engine::fetch::reader::Reader;
+use crate::engine::fetch::settings::Settings;
+use crate::engine::fetch::shared::Shared;
+use crate::engine::fetch::work::Fetching;
 use crate::engine::stop::{Reading, Stop};
 use crate::io::launch::{Ended, Program, Running, Seat, launch};
 use crate::io::resolve::Resolver;
@@ -53,22 +54,37 @@ pub struct Outcome {
 }
 
 /// What runs on each core.
-struct Fetching {
+struct Fetch {
     shared: Arc<Shared>,
     inboxes: Inboxes,
     arrivals: Vec<flume::Receiver<Vec<Job>>>,
 }
 
-impl Program for Fetching {
+impl Program for Fetch {
     type Output = Tally;
 
     async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
         let mut alarm = StopOnPanic(Some(self.shared.stop.clone()));
-        let core = Core::new(io, Arc::clone(&self.shared), seat, self.arrivals[seat.idx].clone());
-        let tally = core.run(self.inboxes[seat.idx].clone()).await;
+        let (inbox, arrivals) = (&self.inboxes[seat.idx], &self.arrivals[seat.idx]);
+        let tally = fetch_on(io, seat, &self.shared, inbox, arrivals).await;
         alarm.0 = None;
         tally
     }
+}
+
+/// Does the part of the core at `seat`; what it counted.
+pub(super) async fn fetch_on<I: Io>(
+    io: I,
+    seat: Seat,
+    shared: &Arc<Shared>,
+    inbox: &flume::Receiver<Vec<Intake>>,
+    arrivals: &flume::Receiver<Vec<Job>>,
+) -> Tally {
+    let settings = Fetching::core_settings(shared, seat);
+    let work = Fetching::new(Arc::clone(shared), seat, inbox.clone(), arrivals.clone());
+    let core = Core::new(io, seat, &settings, shared.resolver.clone(), work);
+    core.run().await;
+    core.work.take_tally(*core.connections.borrow())
 }
 
 /// Stops the run where a core panics outside its lanes: its jobs would never become rows.
@@ -101,7 +117,7 @@ impl Run {
         let (moves, arrivals): (Vec<_>, Vec<_>) = (0..cores).map(|_| flume::unbounded()).unzip();
         let resolver = Resolver::start(settings.overrides.clone())?;
         let shared = Arc::new(Shared::new(settings, ways_in, moves, rows, resolver, stop));
-        let program = Arc::new(Fetching {
+        let program = Arc::new(Fetch {
             shared: Arc::clone(&shared),
             inboxes: inboxes.clone(),
             arrivals: arrivals.clone(),
@@ -157,7 +173,7 @@ impl Run {
         }
         for job in self.arrivals.iter().flat_map(|arrivals| arrivals.drain().flatten()) {
             leftover.moved_in += 1;
-            rows.push(lane::abandoned(job, now));
+            rows.push(judge::abandoned(job, now));
         }
         rows.iter().for_each(|row| leftover.record(row));
         if !rows.is_empty() {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::engine::shard::Politeness;
+use crate::engine::fetch::shard::Politeness;
 use crate::io::launch::Launch;
 use crate::io::resolve::Override;
 use crate::machines::http1::RequestTemplate;
@@ -40,16 +40,6 @@ pub struct Settings {
     pub overrides: Vec<Override>,
     /// Lines that have their row already and are passed over.
     pub done: Ordinals,
-}
-
-impl Settings {
-    /// The connections of core `idx`: an equal share, the first cores taking what is left over.
-    #[must_use]
-    pub fn connections_of(&self, idx: usize) -> usize {
-        let cores = self.launch.cpus.len();
-        let share = self.connections / cores + usize::from(idx < self.connections % cores);
-        share.max(1)
-    }
 }
 
 /// Which response bodies are kept for those who read them later.

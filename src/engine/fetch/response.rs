@@ -4,7 +4,8 @@
 //!
 //! Invariant: no more of a body is kept or counted than the run allows.
 
-use crate::engine::settings::Keep;
+use crate::engine::fetch::settings::Keep;
+use crate::engine::work::Reading;
 use crate::machines::extract::Extractor;
 use crate::machines::http1::{Framing, Head, Observer};
 use crate::words::buf::Block;
@@ -14,7 +15,7 @@ use crate::words::limits::BODY_READ_BYTES_MAX;
 
 /// What is noted of one response.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct Noted {
     keep: Keep,
     body_bytes_max: u64,
     response: Option<Response>,
@@ -24,26 +25,10 @@ pub(super) struct Reading {
     body_bytes: u64,
 }
 
-impl Reading {
+impl Noted {
     /// Nothing was read yet.
     pub(super) fn new(keep: Keep, body_bytes_max: u64) -> Self {
         Self { keep, body_bytes_max, response: None, location: None, body: None, body_bytes: 0 }
-    }
-
-    /// Whether the body is kept.
-    pub(super) fn keeps_body(&self) -> bool {
-        self.body.is_some()
-    }
-
-    /// The body so far, for who reads more of it in place.
-    pub(super) fn take_body(&mut self) -> Block {
-        self.body.take().expect("a body that is read in place is kept")
-    }
-
-    /// Takes the body back, with what was read in place.
-    pub(super) fn give_body(&mut self, body: Block) {
-        self.body_bytes = body.len() as u64;
-        self.body = Some(body);
     }
 
     /// The response as far as it was read, of `wire_bytes` received, and its Location.
@@ -58,7 +43,22 @@ impl Reading {
     }
 }
 
-impl Observer for Reading {
+impl Reading for Noted {
+    fn keeps_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    fn take_body(&mut self) -> Block {
+        self.body.take().expect("a body that is read in place is kept")
+    }
+
+    fn give_body(&mut self, body: Block) {
+        self.body_bytes = body.len() as u64;
+        self.body = Some(body);
+    }
+}
+
+impl Observer for Noted {
     fn head(&mut self, head: &Head<'_>, framing: Framing) -> Result<(), Failure> {
         let content_type = head.field("content-type").map(text);
         self.location = head.field("location").map(Box::from);

@@ -11,10 +11,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::core::Core;
-use crate::engine::settings::{Keep, Settings};
-use crate::engine::shard::Politeness;
-use crate::engine::shared::Shared;
+use crate::engine::fetch::run::fetch_on;
+use crate::engine::fetch::settings::{Keep, Settings};
+use crate::engine::fetch::shard::Politeness;
+use crate::engine::fetch::shared::Shared;
 use crate::engine::stop::Stop;
 use crate::io::launch::{Engine, Launch, Pinning, Program, Seat, launch};
 use crate::io::resolve::Resolver;
@@ -82,8 +82,7 @@ impl Program for OneCore {
     type Output = Tally;
 
     async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
-        let core = Core::new(Panicking(io), Arc::clone(&self.shared), seat, self.arrivals.clone());
-        core.run(self.inbox.clone()).await
+        fetch_on(Panicking(io), seat, &self.shared, &self.inbox, &self.arrivals).await
     }
 }
 

@@ -1,0 +1,361 @@
+//! `ringfetch bench`: from arguments to an exit code.
+//!
+//! Knows terminals, files and signals; the load itself is `command`'s.
+//!
+//! Invariant: the plan, where there is one, and the result are all that goes to standard output.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use serde::Serialize;
+
+use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat};
+use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
+use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, paint, values};
+use crate::command::bench::{BenchOptions, Order, Spread};
+use crate::command::benching::{Benching, Progress, Watch};
+use crate::command::search::{Search, SearchOptions, Step, search};
+use crate::engine::Stop;
+use crate::engine::bench::Trial;
+use crate::io::launch::Pinning;
+use crate::io::{clock, cores};
+use crate::machines::format::hdr_log::HdrLog;
+use crate::machines::stats::bench::BenchSummary;
+use crate::machines::stats::series::Second;
+use crate::machines::stats::slo::{Checked, Objectives};
+use crate::report::bench::live::{Sight, line};
+use crate::report::bench::path::{Tried, path};
+use crate::report::bench::plan::{Plan, plan};
+use crate::report::bench::{csv, text};
+use crate::report::json;
+use crate::report::paint::Paint;
+use crate::report::progress::ProgressLine;
+use crate::words::limits::{
+    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT,
+};
+
+/// `args`, in which `bench .. -q N` says `-R N`: those who come from other tools write it so, and
+/// `-q` before anything but a number is `--quiet` here as everywhere.
+pub(super) fn with_rate(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.collect();
+    if args.get(1).is_none_or(|command| command != "bench") {
+        return args;
+    }
+    let is_rate = |arg: &OsString| arg.to_str().is_some_and(|text| values::rate(text).is_ok());
+    for idx in 2..args.len() {
+        if args[idx] == "-q" && args.get(idx + 1).is_some_and(is_rate) {
+            args[idx] = OsString::from("-R");
+        }
+    }
+    args
+}
+
+/// Runs the bench that `args` describe; the exit code.
+pub(super) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
+    let common = &args.common;
+    let options = options(args)?;
+    options.check()?;
+    let wanted = Wanted::parse(args)?;
+    let trial = options.trial()?;
+    let summary_json = SummaryPlace::open(common)?;
+    let log = open_log(args)?;
+    let is_signalled = Arc::new(AtomicBool::new(false));
+    listen_for_signals(&is_signalled)?;
+    let law = options.law();
+    let stop = Stop::from(is_signalled);
+    let mut benching = options.start(stop.clone())?;
+    warn(benching.notes(), common);
+    let searching =
+        wanted.find_max.as_ref().map(|objectives| search_options(args, objectives.clone(), law));
+    if args.output == BenchFormat::Text && !common.quiet {
+        tell_plan(args, &trial, searching.as_ref(), &benching)?;
+    }
+    let mut watching = Watching::start(args, &trial, log)?;
+    let found = match &searching {
+        None => benching.run(&trial, &mut watching).map(|trial| Found { trial, search: None }),
+        Some(options) => search(&mut benching, options, &mut watching)
+            .map(|(search, trial)| Found { trial, search: Some(search) }),
+    };
+    if found.is_err() {
+        stop.request();
+    }
+    // A core that could not go on says why here, and that is what explains the rest.
+    benching.join()?;
+    let found = found?;
+    watching.finish()?;
+    let checked: Vec<Checked> =
+        wanted.asserted.iter().flat_map(|objectives| objectives.check(&found.trial)).collect();
+    let result = result(args, &found, &checked);
+    write_all(&mut io::stdout(), &result).context("cannot write to standard output")?;
+    summary_json.write(&json::json(&found))?;
+    Ok(exit_code(args, &found, &checked))
+}
+
+/// What must hold, and what is searched for.
+struct Wanted {
+    asserted: Vec<Objectives>,
+    find_max: Option<Objectives>,
+}
+
+impl Wanted {
+    fn parse(args: &BenchArgs) -> anyhow::Result<Self> {
+        let parse = |text: &String| Objectives::parse(text).map_err(|error| anyhow!(error));
+        let asserted = args.assert.iter().map(parse).collect::<anyhow::Result<_>>()?;
+        let find_max = args.find_max.as_ref().map(parse).transpose()?;
+        if find_max.is_some() && args.requests.is_some() {
+            bail!("a search tries each rate for a time, hint: --find-max with -d, without -n");
+        }
+        if find_max.is_some() && args.stages.is_some() {
+            bail!("a search chooses the rates itself, hint: --find-max without --stages");
+        }
+        if find_max.is_some() && args.hdr.is_some() {
+            bail!("a search is many trials, and one log holds one, hint: leave --hdr out");
+        }
+        Ok(Self { asserted, find_max })
+    }
+}
+
+/// What the bench came to, as its JSON has it.
+#[derive(Serialize)]
+struct Found {
+    #[serde(flatten)]
+    trial: BenchSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
+}
+
+/// The options of the bench.
+fn options(args: &BenchArgs) -> anyhow::Result<BenchOptions> {
+    let common = &args.common;
+    Ok(BenchOptions {
+        urls: args.urls.clone(),
+        files: args.input.clone(),
+        order: if args.shuffle { Order::Shuffled } else { Order::InTurn },
+        engine: common.engine,
+        cpus: common.cores.as_deref().map(cores::parse).transpose()?,
+        cores_max: args.threads,
+        pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
+        connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
+        duration: args.duration,
+        requests: args.requests,
+        rate_per_s: args.rate,
+        stages: args.stages.clone().map(|stages| stages.0).unwrap_or_default(),
+        spread: match args.arrivals {
+            ArrivalsArg::Poisson => Spread::Poisson,
+            ArrivalsArg::Even => Spread::Even,
+        },
+        seed: args.seed,
+        warmup: args.warmup,
+        timeout: args.timeout,
+        connect_timeout: args.connect_timeout,
+        method: args.method.clone(),
+        headers: args.header.clone(),
+        body: args.body.clone().map(|body| body.0),
+        pipeline: args.pipeline,
+        keep_alive: !args.no_keepalive,
+        spin: args.spin,
+        overrides: args.resolve.clone(),
+    })
+}
+
+fn search_options(
+    args: &BenchArgs,
+    objectives: Objectives,
+    law: crate::machines::pace::Law,
+) -> SearchOptions {
+    let warmup = if args.warmup.is_zero() { SEARCH_WARMUP_DEFAULT } else { args.warmup };
+    SearchOptions {
+        objectives,
+        first_per_s: args.rate.unwrap_or(SEARCH_RATE_FIRST),
+        law,
+        warmup,
+        window: args.duration.unwrap_or(SEARCH_WINDOW_DEFAULT),
+    }
+}
+
+fn tell_plan(
+    args: &BenchArgs,
+    trial: &Trial,
+    searching: Option<&SearchOptions>,
+    benching: &Benching,
+) -> anyhow::Result<()> {
+    let spread = match args.arrivals {
+        ArrivalsArg::Poisson => "poisson",
+        ArrivalsArg::Even => "even",
+    };
+    let stages = args.stages.as_ref().map(|stages| &stages.0[..]).unwrap_or_default();
+    let highest = stages.iter().map(|stage| stage.from_per_s.max(stage.to_per_s));
+    let first = searching.map(|options| options.first_per_s);
+    let rate = args.rate.or_else(|| highest.reduce(f64::max)).or(first);
+    let (warmup, duration) = match searching {
+        Some(options) => (options.warmup, Some(options.window)),
+        None => (trial.warmup, trial.window),
+    };
+    let text = plan(
+        &Plan {
+            engine: benching.engine().word(),
+            cores: benching.cpus(),
+            url: benching.first_url(),
+            urls: benching.url_count(),
+            connections: benching.connections(),
+            pipeline: args.pipeline,
+            rate: rate.map(|rate| (rate, spread)),
+            search: searching.map(|options| options.objectives.to_string()),
+            duration,
+            requests: trial.requests,
+            warmup,
+        },
+        paint_stdout(args),
+    );
+    write_all(&mut io::stdout(), &format!("{text}\n")).context("cannot write to standard output")
+}
+
+/// Text on standard output is coloured where that is a terminal, too.
+fn paint_stdout(args: &BenchArgs) -> Paint {
+    if io::stdout().is_terminal() { paint(&args.common) } else { Paint::Plain }
+}
+
+/// The result in the format that was asked for.
+fn result(args: &BenchArgs, found: &Found, checked: &[Checked]) -> String {
+    let paint = paint_stdout(args);
+    match args.output {
+        BenchFormat::Json => json::json(found),
+        BenchFormat::Csv => {
+            let mut out = csv::header();
+            let trials = match &found.search {
+                Some(search) => &search.trials[..],
+                None => std::slice::from_ref(&found.trial),
+            };
+            trials.iter().for_each(|trial| out.push_str(&csv::row(trial)));
+            out
+        }
+        BenchFormat::Text => {
+            let mut out = String::new();
+            if let Some(search) = &found.search {
+                let tried: Vec<Tried> = search.path.iter().map(tried).collect();
+                let (found_per_s, limited_by) = (search.found_per_s, search.limited_by);
+                out.push_str(&path(&search.objectives, &tried, found_per_s, limited_by, paint));
+                out.push('\n');
+            }
+            out.push_str(&text::text(&found.trial, paint));
+            out.push_str(&text::checks(checked, paint));
+            out
+        }
+    }
+}
+
+fn tried(step: &Step) -> Tried {
+    Tried {
+        wanted_per_s: step.wanted_per_s,
+        rate_per_s: step.rate_per_s,
+        p50_us: step.p50_us,
+        p99_us: step.p99_us,
+        verdict: step.verdict,
+        holds: step.holds,
+    }
+}
+
+fn exit_code(args: &BenchArgs, found: &Found, checked: &[Checked]) -> u8 {
+    let trial = &found.trial;
+    let has_failed = !trial.ledger.failed.0.is_empty() || trial.ledger.completed == 0;
+    let does_not_hold = checked.iter().any(|checked| !checked.holds)
+        || (args.strict && trial.verdict.is != "valid")
+        || found.search.as_ref().is_some_and(|search| search.found_per_s.is_none());
+    let is_interrupted =
+        trial.interrupted || found.search.as_ref().is_some_and(Search::is_interrupted);
+    match (is_interrupted, has_failed || does_not_hold) {
+        (true, _) => INTERRUPTED,
+        (false, true) => SOME_FAILED,
+        (false, false) => DONE,
+    }
+}
+
+/// The live line, and the log of each second.
+struct Watching {
+    line: ProgressLine,
+    shown: Sight,
+    log: Option<HdrLog<BufWriter<File>>>,
+}
+
+/// Opens the file of `--hdr`. What an earlier run wrote there stays until this one begins.
+fn open_log(args: &BenchArgs) -> anyhow::Result<Option<File>> {
+    let Some(path) = &args.hdr else { return Ok(None) };
+    let opened = File::options().write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(|error| {
+        let path = path.display();
+        anyhow!("cannot write the log: {path}: {error}, hint: --hdr takes a path to write to")
+    })?;
+    Ok(Some(file))
+}
+
+impl Watching {
+    /// Starts the live line, and the log in `file`, for a trial that is about to begin.
+    fn start(args: &BenchArgs, trial: &Trial, file: Option<File>) -> anyhow::Result<Self> {
+        let is_shown = !args.common.quiet && io::stderr().is_terminal();
+        let line = if is_shown { ProgressLine::stderr() } else { ProgressLine::hidden() };
+        let begin = |file: File| {
+            // A pipe or a device cannot be emptied, and need not be.
+            let _ = file.set_len(0);
+            let started_at = clock::wall() + BENCH_START_LEAD + trial.warmup;
+            let what = ["response times of ringfetch bench, in ns"];
+            HdrLog::start(BufWriter::new(file), started_at, &what)
+        };
+        let log = file.map(begin).transpose().context("cannot write the log of --hdr")?;
+        Ok(Self { line, shown: Sight::default(), log })
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        self.line.finish();
+        match self.log {
+            Some(log) => log.finish().map(drop).context("cannot write the log of --hdr"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Watch for Watching {
+    fn show(&mut self, progress: &Progress) {
+        if self.line.is_hidden() {
+            return;
+        }
+        let reading = progress.reading;
+        let now = Sight {
+            elapsed: progress.elapsed,
+            ended: reading.rows,
+            failed: reading.failed,
+            in_flight: reading.in_flight,
+        };
+        self.line.say(line(now, self.shown, progress.span, progress.requests));
+        self.shown = now;
+    }
+
+    fn keep(&mut self, second: &Second) -> io::Result<()> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let from = Duration::from_nanos(second.from_ns);
+        let span = Duration::from_nanos(second.to_ns - second.from_ns);
+        log.write(from, span, &second.response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_may_be_called_q() {
+        let read = |line: &str| {
+            let args = with_rate(line.split(' ').map(OsString::from));
+            args.into_iter().map(|arg| arg.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(read("ringfetch bench u -q 20k -n 5"), "ringfetch bench u -R 20k -n 5");
+        for line in ["ringfetch bench u -q -o json", "ringfetch bench u -q", "ringfetch fetch -q 5"]
+        {
+            assert_eq!(read(line), line);
+        }
+    }
+}

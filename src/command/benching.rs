@@ -1,0 +1,340 @@
+//! A bench that is under way: its trials, what each came to, its end.
+//!
+//! Does not know how it was set up (`bench`), nor how its numbers are told.
+//!
+//! Invariant: whoever watches is told after the fact, and can change nothing that is measured.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::engine::bench::{Bench, BenchSettings, CoreEnd, Event, Loop, Opened, Trial};
+use crate::engine::{Reading, Stop};
+use crate::io::launch::{Engine, Pinning};
+use crate::io::{clock, system};
+use crate::machines::stats::bench::{BenchCore, BenchInput, BenchSummary};
+use crate::machines::stats::record::Record;
+use crate::machines::stats::series::{Second, Series};
+use crate::machines::stats::stability::{self, Stability};
+use crate::machines::stats::verdict::Mode;
+use crate::words::failure::FailureCounts;
+use crate::words::instant::Instant;
+use crate::words::limits::PROGRESS_INTERVAL;
+
+/// A bench whose connections are open.
+pub struct Benching {
+    bench: Bench,
+    engine: Engine,
+    cpus: Vec<usize>,
+    pinning: Pinning,
+    connections: usize,
+    pipeline: usize,
+    first_url: String,
+    url_count: usize,
+    stop: Stop,
+    notes: Vec<String>,
+}
+
+/// Who is told of a trial while it lasts.
+pub trait Watch {
+    /// Takes notice of how far the trial has come, some ten times a second.
+    fn show(&mut self, progress: &Progress);
+
+    /// Takes one second of the measured time, once it is over on all cores.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be kept; the bench ends with that.
+    fn keep(&mut self, second: &Second) -> io::Result<()>;
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn show(&mut self, _: &Progress) {}
+
+    fn keep(&mut self, _: &Second) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How far a trial has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Time since its first request was due; zero before that.
+    pub elapsed: Duration,
+    /// How long it takes, where time ends it.
+    pub span: Option<Duration>,
+    /// How many requests are measured, where their number ends it.
+    pub requests: Option<u64>,
+    /// What the cores show.
+    pub reading: Reading,
+}
+
+/// Why a bench could not run, or not to its end.
+#[derive(Debug)]
+pub enum BenchError {
+    /// An option has a value that cannot be used.
+    Option(String),
+    /// The list of URLs cannot be read.
+    Input(io::Error),
+    /// What was measured could not be kept.
+    Output(io::Error),
+    /// The threads or the engine could not be started, or could not go on.
+    Start(io::Error),
+}
+
+impl Benching {
+    /// Starts the cores of `settings` and waits until their connections are open.
+    pub(super) fn start(
+        settings: BenchSettings,
+        pinning: Pinning,
+        stop: Stop,
+        notes: Vec<String>,
+    ) -> Result<Self, BenchError> {
+        let launch = settings.launch.clone();
+        let (connections, pipeline) = (settings.connections, settings.pipeline);
+        let (first_url, url_count) = (settings.targets[0].url().to_owned(), settings.targets.len());
+        let bench = Bench::start(settings, stop.clone()).map_err(BenchError::Start)?;
+        let mut benching = Self {
+            bench,
+            engine: launch.engine,
+            cpus: launch.cpus,
+            pinning,
+            connections,
+            pipeline,
+            first_url,
+            url_count,
+            stop,
+            notes,
+        };
+        benching.wait_for_connections()?;
+        Ok(benching)
+    }
+
+    /// What was changed or went wrong on the way from the options to the first trial.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The engine that really runs.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The CPUs of the cores.
+    #[must_use]
+    pub fn cpus(&self) -> &[usize] {
+        &self.cpus
+    }
+
+    /// The first URL, as it is asked for.
+    #[must_use]
+    pub fn first_url(&self) -> &str {
+        &self.first_url
+    }
+
+    /// How many URLs are asked for in turn.
+    #[must_use]
+    pub fn url_count(&self) -> usize {
+        self.url_count
+    }
+
+    /// Connections in all.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections
+    }
+
+    /// Runs one trial, and adds up what the cores noted. The connections stay open for the next.
+    ///
+    /// # Errors
+    ///
+    /// Where a core could not go on, or `watch` could not.
+    ///
+    /// # Panics
+    ///
+    /// Where the numbers contradict each other, which is a bug.
+    pub fn run(
+        &mut self,
+        trial: &Trial,
+        watch: &mut impl Watch,
+    ) -> Result<BenchSummary, BenchError> {
+        let start_at = self.bench.begin(trial.clone());
+        let mut series = Series::new(self.bench.core_count());
+        let mut ends: Vec<CoreEnd> = Vec::with_capacity(self.bench.core_count());
+        let mut shown_at = Instant::default();
+        while ends.len() < self.bench.core_count() {
+            match self.bench.next_event(PROGRESS_INTERVAL) {
+                Some(Event::Interval(core, interval)) => {
+                    series.add(core, &interval);
+                    self.bench.give_back(core, interval.response);
+                    keep_seconds(&mut series, watch)?;
+                }
+                Some(Event::Ended(end)) => ends.push(*end),
+                Some(Event::Opened(_)) => {}
+                None => {}
+            }
+            let now = clock::now();
+            if now.since(shown_at) >= PROGRESS_INTERVAL {
+                if self.bench.has_lost_core() {
+                    return Err(lost_core(&self.stop));
+                }
+                shown_at = now;
+                watch.show(&self.progress(trial, start_at, now));
+            }
+        }
+        ends.sort_by_key(|end| end.seat.idx);
+        let window_ns = ends.iter().map(|end| end.record.window_ns).max().unwrap_or(0);
+        series.end(window_ns);
+        keep_seconds(&mut series, watch)?;
+        Ok(BenchSummary::new(self.input(trial, ends, window_ns, &series)))
+    }
+
+    /// Ends the cores.
+    ///
+    /// # Errors
+    ///
+    /// Where a core could not go on, or panicked outside any lane.
+    pub fn join(self) -> Result<(), BenchError> {
+        self.bench.join().map(drop).map_err(BenchError::Start)
+    }
+
+    fn wait_for_connections(&mut self) -> Result<(), BenchError> {
+        let (mut told, mut wanted, mut opened) = (0, 0, 0);
+        let mut failures = FailureCounts::default();
+        while told < self.bench.core_count() {
+            match self.bench.next_event(PROGRESS_INTERVAL) {
+                Some(Event::Opened(core)) => {
+                    let Opened { wanted: w, opened: o, failures: f } = core;
+                    told += 1;
+                    wanted += w;
+                    opened += o;
+                    failures.add(&f);
+                }
+                Some(_) => {}
+                None if self.bench.has_lost_core() => return Err(lost_core(&self.stop)),
+                None => {}
+            }
+        }
+        if opened < wanted {
+            let why: Vec<String> =
+                failures.iter().map(|(stage, kind, n)| format!("{n} {stage}.{kind}")).collect();
+            let why = if why.is_empty() { "not in time".to_owned() } else { why.join(", ") };
+            self.notes.push(format!(
+                "connections: {opened} of {wanted} could be opened before the first request: \
+                 {why}, hint: a smaller -c, or a longer --connect-timeout"
+            ));
+        }
+        Ok(())
+    }
+
+    fn progress(&self, trial: &Trial, start_at: Instant, now: Instant) -> Progress {
+        Progress {
+            elapsed: now.since(start_at),
+            span: trial.window.map(|window| trial.warmup + window),
+            requests: trial.requests,
+            reading: self.bench.reading(),
+        }
+    }
+
+    fn input(
+        &self,
+        trial: &Trial,
+        ends: Vec<CoreEnd>,
+        window_ns: u64,
+        series: &Series,
+    ) -> BenchInput {
+        let window = Duration::from_nanos(window_ns);
+        let mut notes = self.notes.clone();
+        if self.pinning == Pinning::Pinned {
+            let free = ends.iter().filter(|end| !end.seat.pinned);
+            notes.extend(free.map(|end| format!("CPU {}: not pinned", end.seat.cpu)));
+        }
+        let (mode, wanted_per_s) = match &trial.pace {
+            Loop::Closed => (Mode::Closed, None),
+            Loop::Open(profile, _) => {
+                let wanted = profile.expected_between(trial.warmup, trial.warmup + window);
+                (Mode::Open, (window_ns > 0).then(|| wanted / window.as_secs_f64()))
+            }
+        };
+        let stability = series.stability();
+        // Every core looks at the process; the one that measured longest saw the most of it.
+        let longest = ends.iter().max_by_key(|end| end.record.window_ns);
+        let process = longest.map(|end| end.process).unwrap_or_default();
+        BenchInput {
+            engine: self.engine.word(),
+            cores: ends.into_iter().map(bench_core).collect(),
+            mode,
+            connections: self.connections,
+            pipeline: self.pipeline,
+            wanted_per_s,
+            window,
+            user_s: process.user.as_secs_f64(),
+            sys_s: process.system.as_secs_f64(),
+            max_rss_bytes: system::peak_rss_bytes(),
+            points: series.points().to_vec(),
+            stability: drift(&stability, &trial.pace),
+            is_stability_known: stability.verdict != stability::Verdict::NotJudged,
+            interrupted: self.stop.is_requested(),
+            notes,
+        }
+    }
+}
+
+/// A core has ended that nobody told to end. The others are stopped; [`Benching::join`] says why.
+fn lost_core(stop: &Stop) -> BenchError {
+    stop.request();
+    BenchError::Start(io::Error::other("a core has ended by itself"))
+}
+
+fn bench_core(end: CoreEnd) -> BenchCore {
+    let record: Record = end.record;
+    BenchCore { cpu: end.seat.cpu, pinned: end.seat.pinned, record }
+}
+
+/// What was not steady, in words; none where it was, and where the rate was to change anyway.
+fn drift(stability: &Stability, pace: &Loop) -> Option<String> {
+    let is_told_to_change = matches!(pace, Loop::Open(profile, _) if profile.span().is_some());
+    let is_drifting = matches!(stability.verdict, stability::Verdict::Drifting { .. });
+    (is_drifting && !is_told_to_change).then(|| stability.to_string())
+}
+
+/// Hands on the seconds that are over on all cores.
+fn keep_seconds(series: &mut Series, watch: &mut impl Watch) -> Result<(), BenchError> {
+    while let Some(second) = series.take_second() {
+        watch.keep(&second).map_err(BenchError::Output)?;
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Benching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Benching").field("reading", &self.bench.reading()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for BenchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option(text) => f.write_str(text),
+            Self::Input(error) => error.fmt(f),
+            Self::Output(error) => write!(f, "cannot write the output: {error}"),
+            Self::Start(error) => write!(f, "cannot go on: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BenchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Option(_) => None,
+            // The error itself is in the message already; a chain of causes begins behind it.
+            Self::Input(error) | Self::Output(error) | Self::Start(error) => error.source(),
+        }
+    }
+}

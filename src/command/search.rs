@@ -1,0 +1,155 @@
+//! `bench --find-max`: the highest rate at which objectives hold, by trials on the same
+//! connections.
+//!
+//! Does not know which rate is next (`machines::search`) nor how the path is told.
+//!
+//! Invariant: every trial is in the path, and the connections of one are those of the next, but for
+//! those whose requests had not ended half a second after it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::command::benching::{BenchError, Benching, Watch};
+use crate::engine::bench::{Loop, Trial};
+use crate::machines::pace::{Law, Profile};
+use crate::machines::search::RateSearch;
+use crate::machines::stats::bench::BenchSummary;
+use crate::machines::stats::slo::{Checked, Objectives};
+use crate::words::limits::SEARCH_DRAIN;
+
+/// What is searched for, and how long each rate is tried.
+#[derive(Clone, Debug)]
+pub struct SearchOptions {
+    /// What must hold.
+    pub objectives: Objectives,
+    /// The first rate to try, in requests a second, where it is enough for every objective to be
+    /// known in one window.
+    pub first_per_s: f64,
+    /// How the arrivals are spread.
+    pub law: Law,
+    /// How long each rate is sent before it is measured.
+    pub warmup: Duration,
+    /// How long each rate is measured.
+    pub window: Duration,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Search {
+    /// What had to hold.
+    pub objectives: String,
+    /// The highest rate that held, in requests a second; null where none did.
+    pub found_per_s: Option<f64>,
+    /// What kept it from being higher: `objectives`, `target` (which did not keep up, or did not
+    /// steadily), `generator`, `steps` (the highest rate of all held) or `interrupt`.
+    pub limited_by: &'static str,
+    /// Every rate that was tried, in order.
+    pub path: Vec<Step>,
+    /// The trials, one for each step, and one more where it was interrupted.
+    #[serde(skip)]
+    pub trials: Vec<BenchSummary>,
+}
+
+/// One rate that was tried.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// Requests a second that were wanted.
+    pub wanted_per_s: f64,
+    /// Requests a second that were completed.
+    pub rate_per_s: Option<f64>,
+    /// Response time at p50 and p99, in microseconds; null where not known.
+    pub p50_us: Option<f64>,
+    /// See `p50_us`.
+    pub p99_us: Option<f64>,
+    /// What the verdict on the trial is.
+    pub verdict: &'static str,
+    /// Each objective, and whether it held.
+    pub checked: Vec<Checked>,
+    /// Whether the rate held.
+    pub holds: bool,
+}
+
+/// Searches for the highest rate that holds; what was found, and the trial that counts: that of
+/// this rate, or the last one where none held.
+///
+/// A rate holds where every objective does and the verdict is `valid`: the times of a load that was
+/// not really put on are those of another one, and a rate at which they grow from third to third
+/// cannot be held for long.
+///
+/// # Errors
+///
+/// See [`BenchError`].
+pub fn search(
+    benching: &mut Benching,
+    options: &SearchOptions,
+    watch: &mut impl Watch,
+) -> Result<(Search, BenchSummary), BenchError> {
+    if let Some(term) = options.objectives.unsearchable() {
+        return Err(BenchError::Option(format!(
+            "a search needs bounds from above on times, errors or failures: {term}, hint: \
+             --find-max 'p99<5ms,errors<0.1%'"
+        )));
+    }
+    // A fifth more, since a Poisson schedule may come to less.
+    let lowest = 1.2 * options.objectives.samples_min() as f64 / options.window.as_secs_f64();
+    let mut rates = RateSearch::new(options.first_per_s, lowest);
+    let (mut path, mut trials, mut held_idx) = (Vec::<Step>::new(), Vec::new(), None);
+    let mut limited_by = "steps";
+    while let Some(rate) = rates.next_rate() {
+        let summary = benching.run(&trial(options, rate)?, watch)?;
+        if summary.interrupted {
+            limited_by = "interrupt";
+            trials.push(summary);
+            break;
+        }
+        let checked = options.objectives.check(&summary);
+        let holds = summary.verdict.is == "valid" && checked.iter().all(|checked| checked.holds);
+        if !holds {
+            limited_by = match summary.verdict.is {
+                "generator-bound" => "generator",
+                "target-missed" | "unstable" => "target",
+                _ => "objectives",
+            };
+        }
+        rates.tell(rate, holds);
+        path.push(Step {
+            wanted_per_s: rate,
+            rate_per_s: summary.rate_per_s,
+            p50_us: summary.figure("p50"),
+            p99_us: summary.figure("p99"),
+            verdict: summary.verdict.is,
+            checked,
+            holds,
+        });
+        if holds && path.iter().all(|step| !step.holds || step.wanted_per_s <= rate) {
+            held_idx = Some(trials.len());
+        }
+        trials.push(summary);
+    }
+    let counting = held_idx.or(trials.len().checked_sub(1)).map(|idx: usize| trials[idx].clone());
+    let counting = counting.expect("a search tries at least one rate");
+    let objectives = options.objectives.to_string();
+    let search = Search { objectives, found_per_s: rates.held(), limited_by, path, trials };
+    Ok((search, counting))
+}
+
+impl Search {
+    /// Whether it was stopped before its end.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.trials.last().is_some_and(|trial| trial.interrupted)
+    }
+}
+
+fn trial(options: &SearchOptions, rate: f64) -> Result<Trial, BenchError> {
+    let profile = Profile::constant(rate).map_err(|e| BenchError::Option(e.to_string()))?;
+    Ok(Trial {
+        pace: Loop::Open(Arc::new(profile), options.law),
+        warmup: options.warmup,
+        window: Some(options.window),
+        requests: None,
+        drain: SEARCH_DRAIN,
+    })
+}

@@ -1,0 +1,217 @@
+//! A run of trials: starts the cores, tells them of each trial, and hears what they say.
+//!
+//! Knows neither options nor reports.
+//!
+//! Invariant: between a core and whoever watches it, everything travels by value: orders in, events
+//! out. What travels is bounded: two intervals for each core, and one end for each trial.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::bench::settings::{BenchSettings, Trial};
+use crate::engine::bench::trial::Order;
+use crate::engine::bench::work::Benching;
+use crate::engine::core::Core;
+use crate::engine::stop::{Gauge, Reading, Stop};
+use crate::io::launch::{Program, Running, Seat, launch};
+use crate::io::resolve::Resolver;
+use crate::io::system::CpuTime;
+use crate::io::{Io, clock, cores};
+use crate::machines::stats::latency::Latency;
+use crate::machines::stats::record::Record;
+use crate::machines::stats::series::Interval;
+use crate::words::failure::FailureCounts;
+use crate::words::instant::Instant;
+use crate::words::limits::{BENCH_SPARES, BENCH_START_LEAD};
+
+/// What a core says of itself.
+#[derive(Debug)]
+pub enum Event {
+    /// Its connections are open, as far as they could be opened; it can begin a trial.
+    Opened(Opened),
+    /// What it saw in the last stretch of time of a trial, and which core it is.
+    Interval(usize, Box<Interval>),
+    /// Its part of the trial is over.
+    Ended(Box<CoreEnd>),
+}
+
+/// What became of the connections that a core opened before the first trial.
+#[derive(Debug)]
+pub struct Opened {
+    /// Connections that were wanted; none where each request has its own.
+    pub wanted: usize,
+    /// Connections that are open.
+    pub opened: usize,
+    /// Why others are not.
+    pub failures: FailureCounts,
+}
+
+/// What a core's part of a trial came to.
+#[derive(Debug)]
+pub struct CoreEnd {
+    /// Which core it is, and where it ran.
+    pub seat: Seat,
+    /// What it noted.
+    pub record: Record,
+    /// CPU time of the whole process while this core measured.
+    pub process: CpuTime,
+}
+
+/// What all cores of a run share. Nothing of it is written to for a request, but for the counter
+/// that numbered requests are claimed from, many at once.
+pub(super) struct Shared {
+    pub(super) settings: BenchSettings,
+    pub(super) stop: Stop,
+    pub(super) gauges: Vec<Gauge>,
+    /// The first target of each origin.
+    pub(super) origins: Vec<usize>,
+}
+
+/// One core's ways in and out.
+#[derive(Clone)]
+pub(super) struct Ways {
+    pub(super) orders: flume::Receiver<Arc<Order>>,
+    /// Empty histograms for intervals.
+    pub(super) spares: flume::Receiver<Latency>,
+    events: flume::Sender<Event>,
+}
+
+impl Ways {
+    /// Says what happened. Where nobody listens any more the run is over anyway.
+    pub(super) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}
+
+/// A run of trials that is under way.
+pub struct Bench {
+    shared: Arc<Shared>,
+    orders: Vec<flume::Sender<Arc<Order>>>,
+    spares: Vec<flume::Sender<Latency>>,
+    events: flume::Receiver<Event>,
+    cores: Running<Option<io::Error>>,
+}
+
+/// What runs on each core.
+struct Trials {
+    shared: Arc<Shared>,
+    resolver: Resolver,
+    ways: Vec<Ways>,
+}
+
+impl Program for Trials {
+    type Output = Option<io::Error>;
+
+    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Option<io::Error> {
+        let settings = Benching::core_settings(&self.shared, seat);
+        let work = Benching::new(Arc::clone(&self.shared), seat, self.ways[seat.idx].clone());
+        let core = Core::new(io, seat, &settings, self.resolver.clone(), work);
+        core.run().await;
+        core.work.broken()
+    }
+}
+
+impl Bench {
+    /// Starts the cores. Each opens its connections and says so.
+    ///
+    /// # Errors
+    ///
+    /// Where a thread or an engine cannot be started.
+    pub fn start(settings: BenchSettings, stop: Stop) -> io::Result<Self> {
+        let cpus = settings.launch.cpus.clone();
+        // Threads inherit the CPUs of the one that starts them. That is not the caller's thread, so
+        // the caller's own CPUs stay as they are.
+        let start = move || {
+            if !cores::confine(&cpus) {
+                tracing::warn!(?cpus, "the helping threads could not be kept on these CPUs");
+            }
+            Self::start_here(settings, stop)
+        };
+        let started = std::thread::scope(|scope| scope.spawn(start).join());
+        started.unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
+    }
+
+    fn start_here(settings: BenchSettings, stop: Stop) -> io::Result<Self> {
+        let count = settings.launch.cpus.len();
+        let mut origins: Vec<usize> = (0..settings.targets.len()).collect();
+        let origin_of = |idx: &usize| settings.targets[*idx].origin();
+        origins.sort_by(|a, b| origin_of(a).cmp(origin_of(b)));
+        origins.dedup_by(|a, b| origin_of(a) == origin_of(b));
+        let resolver = Resolver::start(settings.overrides.clone())?;
+        let gauges = (0..count).map(|_| Gauge::default()).collect();
+        let shared = Arc::new(Shared { settings, stop, gauges, origins });
+        let (orders, takers): (Vec<_>, Vec<_>) = (0..count).map(|_| flume::bounded(1)).unzip();
+        let (spares, lent): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| flume::bounded(BENCH_SPARES)).unzip();
+        for spares in &spares {
+            (0..BENCH_SPARES).for_each(|_| drop(spares.try_send(Latency::prepared())));
+        }
+        let (teller, events) = flume::unbounded();
+        let ways = takers.into_iter().zip(lent).map(|(orders, spares)| Ways {
+            orders,
+            spares,
+            events: teller.clone(),
+        });
+        let ways = ways.collect();
+        let program = Arc::new(Trials { shared: Arc::clone(&shared), resolver, ways });
+        let cores = launch(&shared.settings.launch, &program)?;
+        Ok(Self { shared, orders, spares, events, cores })
+    }
+
+    /// Has every core begin `trial`; the time at which its first request is due. Every core must
+    /// have said that it is ready, or that the trial before is over.
+    pub fn begin(&self, trial: Trial) -> Instant {
+        let start_at = clock::now() + BENCH_START_LEAD;
+        let order = Arc::new(Order::new(trial, start_at));
+        for orders in &self.orders {
+            // A core that has ended takes no orders; its end is told by the join.
+            let _ = orders.send(Arc::clone(&order));
+        }
+        start_at
+    }
+
+    /// The next thing that a core says, waiting for it no longer than `patience`.
+    #[must_use]
+    pub fn next_event(&self, patience: Duration) -> Option<Event> {
+        self.events.recv_timeout(patience).ok()
+    }
+
+    /// Gives the memory of an interval back to core `core`, for another one.
+    pub fn give_back(&self, core: usize, mut latency: Latency) {
+        latency.clear();
+        // One too many is dropped.
+        let _ = self.spares[core].try_send(latency);
+    }
+
+    /// How many cores there are.
+    #[must_use]
+    pub fn core_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// How far all cores have come, in the present trial.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        let mut sum = Reading::default();
+        self.shared.gauges.iter().for_each(|gauge| gauge.add_to(&mut sum));
+        sum
+    }
+
+    /// Whether a core has ended, which before [`Bench::join`] only a failure brings about.
+    #[must_use]
+    pub fn has_lost_core(&self) -> bool {
+        self.cores.has_lost_one()
+    }
+
+    /// Ends the cores, and waits for them.
+    ///
+    /// # Errors
+    ///
+    /// Where a core could not go on, or panicked outside any lane.
+    pub fn join(self) -> io::Result<()> {
+        drop(self.orders);
+        let ended = self.cores.join()?;
+        ended.into_iter().find_map(|core| core.output).map_or(Ok(()), Err)
+    }
+}

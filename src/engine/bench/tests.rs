@@ -1,0 +1,176 @@
+//! The recorder and the trial without sockets: what is noted where, and what is due when.
+//!
+//! Knows no engine: times are made up.
+//!
+//! Invariant: whatever the order of events, a ledger closes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::bench::recorder::{Mode, Noted, Recorder, Start};
+use crate::engine::bench::settings::{Loop, Trial};
+use crate::engine::bench::trial::{Order, Running};
+use crate::engine::work::Answer;
+use crate::machines::pace::{Law, Profile};
+use crate::machines::stats::latency::Latency;
+use crate::words::failure::{Failure, Kind, Stage};
+use crate::words::instant::Instant;
+
+const MEASURE_AT: Instant = Instant::from_ns(1_000);
+const END_AT: Instant = Instant::from_ns(2_000);
+const RESET: Failure = Failure::new(Stage::Head, Kind::Reset, "");
+
+fn at(ns: u64) -> Instant {
+    Instant::from_ns(ns)
+}
+
+fn recorder(mode: Mode) -> Recorder {
+    let mut recorder = Recorder::new();
+    recorder.begin(mode, MEASURE_AT, END_AT, Latency::prepared());
+    recorder
+}
+
+fn start(due: u64, sent_at: Option<u64>) -> Start {
+    Start { due: at(due), sent_at: sent_at.map(at) }
+}
+
+fn answer(recorder: &mut Recorder, due: u64, sent_at: u64, ended_at: u64) {
+    recorder.handle_taken(at(due), at(sent_at), false);
+    let noted = Noted { status: 200, body_bytes: 3 };
+    let answer = Answer { first_byte_at: at(ended_at), ended_at: at(ended_at), wire_bytes: 10 };
+    recorder.handle_answer(start(due, Some(sent_at)), noted, answer);
+}
+
+#[test]
+fn a_request_belongs_to_the_phase_in_which_it_was_due_whenever_it_ends() {
+    let mut recorder = recorder(Mode::Closed);
+    answer(&mut recorder, 900, 900, 950);
+    answer(&mut recorder, 999, 999, 1_500);
+    answer(&mut recorder, 1_000, 1_000, 1_200);
+    let record = recorder.finish();
+    record.warmup.assert_closed();
+    record.measured.assert_closed();
+    assert_eq!((record.warmup.completed, record.measured.completed), (2, 1));
+    assert_eq!(record.answered_in_window, 2);
+    assert_eq!(record.service.count(), 1);
+    assert_eq!(record.service.max_ns(), Some(200));
+    // 500 of the second, which began before the window, and 200 of the third.
+    assert_eq!(record.in_flight_ns, 700);
+}
+
+#[test]
+fn a_late_start_counts_from_when_it_was_due() {
+    let mut recorder = recorder(Mode::Open);
+    answer(&mut recorder, 1_100, 1_400, 1_450);
+    let record = recorder.finish();
+    assert_eq!(record.response.max_ns(), Some(350));
+    assert_eq!(record.service.max_ns(), Some(50));
+    assert_eq!(record.send_lag.max_ns(), Some(300));
+    assert_eq!(record.pacing.max_ns(), Some(300));
+}
+
+#[test]
+fn what_hangs_until_the_end_is_counted_with_its_age() {
+    let mut recorder = recorder(Mode::Open);
+    for due in [1_100, 1_200, 1_300] {
+        recorder.handle_taken(at(due), at(due), true);
+    }
+    // One was answered after the end, one was interrupted by it, one was never sent.
+    let noted = Noted { status: 200, body_bytes: 0 };
+    let late = Answer { first_byte_at: at(2_000), ended_at: at(2_000), wire_bytes: 9 };
+    recorder.handle_answer(start(1_100, Some(1_150)), noted, late);
+    recorder.handle_failure(start(1_200, Some(1_250)), RESET, at(2_001));
+    recorder.handle_failure(start(1_300, None), RESET, at(2_001));
+    let record = recorder.finish();
+    record.measured.assert_closed();
+    let ledger = &record.measured;
+    assert_eq!((ledger.scheduled, ledger.sent, ledger.skipped), (3, 2, 1));
+    assert_eq!((ledger.in_flight_at_stop, ledger.failed(), ledger.completed), (2, 0, 0));
+    assert_eq!((record.response.count(), record.censored.count()), (0, 3));
+    assert_eq!((record.censored.min_ns(), record.censored.max_ns()), (Some(700), Some(900)));
+    assert_eq!(record.send_lag.count(), 2);
+    assert_eq!((record.service.count(), ledger.wire_bytes, record.waited), (0, 0, 3));
+}
+
+#[test]
+fn a_failure_enters_neither_the_rate_nor_the_times_of_success() {
+    let mut recorder = recorder(Mode::Closed);
+    recorder.handle_taken(at(1_000), at(1_000), false);
+    recorder.handle_failure(start(1_000, Some(1_000)), RESET, at(1_900));
+    let interval = recorder.take_interval(at(1_950), Latency::prepared());
+    assert_eq!((interval.completed, interval.failed, interval.response.count()), (0, 1, 0));
+    let record = recorder.finish();
+    record.measured.assert_closed();
+    assert_eq!((record.service.count(), record.response.count()), (0, 0));
+    assert_eq!(record.failed.max_ns(), Some(900));
+}
+
+fn trial(pace: Loop, requests: Option<u64>) -> Trial {
+    let window = requests.is_none().then(|| Duration::from_nanos(1_000));
+    Trial { pace, warmup: Duration::ZERO, window, requests, drain: Duration::ZERO }
+}
+
+/// Takes whatever is due at `now`, up to `depth` at a time; how many requests that were.
+fn take_all(running: &mut Running, recorder: &mut Recorder, now: Instant, depth: usize) -> u64 {
+    let mut count = 0;
+    let mut more = Vec::new();
+    while running.take_due(now, depth, recorder, &mut more).is_some() {
+        count += 1 + more.drain(..).count() as u64;
+        if count > 10_000 {
+            break;
+        }
+    }
+    count
+}
+
+#[test]
+fn numbered_requests_are_handed_out_once_over_all_cores() {
+    for depth in [1, 16] {
+        let order = Arc::new(Order::new(trial(Loop::Closed, Some(1_003)), MEASURE_AT));
+        let mut recorders: Vec<Recorder> = (0..3).map(|_| Recorder::new()).collect();
+        for recorder in &mut recorders {
+            recorder.begin(Mode::Closed, MEASURE_AT, Instant::NEVER, Latency::prepared());
+        }
+        let cores = (0..3).map(|idx| Running::new(Arc::clone(&order), idx, 3));
+        let counts: Vec<u64> = cores
+            .zip(&mut recorders)
+            .map(|(mut core, recorder)| take_all(&mut core, recorder, at(1_500), depth))
+            .collect();
+        assert_eq!(counts.iter().sum::<u64>(), 1_003, "{counts:?}");
+    }
+}
+
+#[test]
+fn nothing_is_due_before_the_start_nor_after_the_end() {
+    let order = Arc::new(Order::new(trial(Loop::Closed, None), MEASURE_AT));
+    let mut recorder = recorder(Mode::Closed);
+    let mut running = Running::new(order, 0, 1);
+    assert_eq!(running.next_due(), MEASURE_AT);
+    assert_eq!(running.take_due(at(999), 1, &mut recorder, &mut Vec::new()), None);
+    assert_eq!(running.take_due(at(1_000), 1, &mut recorder, &mut Vec::new()), Some(at(1_000)));
+    assert!(running.has_due() && !running.is_over(at(1_999), 0));
+    assert_eq!(running.take_due(END_AT, 1, &mut recorder, &mut Vec::new()), None);
+    assert!(!running.has_due() && running.is_over(END_AT, 1));
+}
+
+#[test]
+fn arrivals_that_no_connection_was_free_for_are_skipped_with_their_age() {
+    // One each 10 ns: 100 in the window.
+    let profile = Arc::new(Profile::constant(1e8).unwrap());
+    let order = Arc::new(Order::new(trial(Loop::Open(profile, Law::Even), None), MEASURE_AT));
+    let mut recorder = recorder(Mode::Open);
+    let mut running = Running::new(order, 0, 1);
+    assert_eq!(take_all(&mut running, &mut recorder, at(1_095), 1), 10);
+    for due in (1_000..1_100).step_by(10) {
+        recorder.handle_failure(start(due, Some(due)), RESET, at(1_096));
+    }
+    assert_eq!(running.next_due(), at(1_100));
+    running.end(&mut recorder);
+    assert!(running.skip_untaken(&mut recorder));
+    let record = recorder.finish();
+    record.measured.assert_closed();
+    let ledger = &record.measured;
+    assert_eq!((ledger.scheduled, ledger.skipped, ledger.failed()), (100, 90, 10));
+    assert_eq!(record.censored.count(), 90);
+    assert_eq!(record.censored.max_ns(), Some(900));
+}

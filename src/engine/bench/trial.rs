@@ -1,0 +1,301 @@
+//! One core's state within a trial: which requests are due, and how far the trial has come.
+//!
+//! Knows neither lanes nor sockets: `now` and what lanes are free are arguments.
+//!
+//! Invariant: a request is due once; where requests are numbered, no more of them are handed out
+//! than there are, over all cores.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::engine::bench::call::{BenchCall, Prepared};
+use crate::engine::bench::recorder::{Mode, Recorder};
+use crate::engine::bench::settings::{Loop, Trial};
+use crate::machines::pace::Arrivals;
+use crate::words::instant::Instant;
+use crate::words::limits::{BENCH_CLAIM_MAX, BENCH_UNTAKEN_PER_SWEEP};
+
+/// A trial with its start, as every core is told of it.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) trial: Trial,
+    pub(super) start_at: Instant,
+    /// Measured requests that no core has claimed.
+    unclaimed: AtomicU64,
+}
+
+impl Order {
+    /// `trial`, to be begun at `start_at`.
+    pub(super) fn new(trial: Trial, start_at: Instant) -> Self {
+        let unclaimed = AtomicU64::new(trial.requests.unwrap_or(0));
+        Self { trial, start_at, unclaimed }
+    }
+
+    /// When the first request is measured.
+    pub(super) fn measure_at(&self) -> Instant {
+        self.start_at + self.trial.warmup
+    }
+
+    /// When the trial ends; NEVER where the number of requests alone ends it.
+    pub(super) fn end_at(&self) -> Instant {
+        self.trial.window.map_or(Instant::NEVER, |window| self.measure_at() + window)
+    }
+
+    /// Claims some of the numbered requests for one of `cores` cores; none are left where it is 0.
+    /// The fewer are left, the fewer are claimed at once, so that all cores end together.
+    fn claim(&self, cores: usize) -> u64 {
+        let share = |left: u64| (left / (4 * cores as u64)).clamp(1, BENCH_CLAIM_MAX).min(left);
+        let claimed =
+            self.unclaimed.fetch_update(Relaxed, Relaxed, |left| Some(left - share(left)));
+        claimed.map_or(0, share)
+    }
+}
+
+/// How far a trial has come on one core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its first request is not due yet.
+    Ordered,
+    /// Requests go out.
+    Running,
+    /// It has ended, and some requests are still in flight.
+    Draining,
+}
+
+/// One core's part of a trial.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) order: Arc<Order>,
+    pub(super) stage: Stage,
+    arrivals: Option<Arrivals>,
+    /// Measured requests that this core has claimed and not sent.
+    claimed: u64,
+    cores: usize,
+    /// Requests that wait because the kernel had no room for their connection.
+    pub(super) returned: Vec<BenchCall>,
+    /// Whether none shall be sent any more.
+    has_ended: bool,
+    /// When all lanes were busy last.
+    pub(super) saturated_at: Instant,
+    /// The last time that was seen.
+    seen_at: Instant,
+}
+
+impl Running {
+    /// The part of core `idx` out of `cores` in the trial of `order`.
+    pub(super) fn new(order: Arc<Order>, idx: usize, cores: usize) -> Self {
+        let arrivals = match &order.trial.pace {
+            Loop::Closed => None,
+            Loop::Open(profile, law) => {
+                Some(Arrivals::new(Arc::clone(profile), *law, idx, cores, order.start_at))
+            }
+        };
+        Self {
+            order,
+            stage: Stage::Ordered,
+            arrivals,
+            claimed: 0,
+            cores,
+            returned: Vec::new(),
+            has_ended: false,
+            saturated_at: Instant::default(),
+            seen_at: Instant::default(),
+        }
+    }
+
+    /// What the times mean.
+    pub(super) fn mode(&self) -> Mode {
+        if self.arrivals.is_some() { Mode::Open } else { Mode::Closed }
+    }
+
+    /// When something must be done next, other than at the end of a request.
+    pub(super) fn next_due(&self) -> Instant {
+        match self.stage {
+            Stage::Ordered => self.order.start_at,
+            Stage::Running => self.next_arrival(),
+            Stage::Draining => Instant::NEVER,
+        }
+    }
+
+    /// Takes notice of the time; whether the trial has begun by it.
+    pub(super) fn observe(&mut self, now: Instant) {
+        self.seen_at = self.seen_at.max(now);
+        if self.stage == Stage::Ordered && now >= self.order.start_at {
+            self.stage = Stage::Running;
+        }
+    }
+
+    /// Whether a request may start, as far as the last time that was seen tells.
+    pub(super) fn has_due(&self) -> bool {
+        if self.stage != Stage::Running || self.has_ended {
+            return false;
+        }
+        match &self.arrivals {
+            _ if !self.returned.is_empty() => true,
+            None => !self.is_dry(),
+            Some(_) => self.next_arrival() <= self.seen_at,
+        }
+    }
+
+    /// When the requests of the next call should have started, up to `depth` of them: the first
+    /// one, the others being added to `more`. None where none may start at `now`.
+    pub(super) fn take_due(
+        &mut self,
+        now: Instant,
+        depth: usize,
+        recorder: &mut Recorder,
+        more: &mut Vec<Instant>,
+    ) -> Option<Instant> {
+        self.observe(now);
+        if self.stage != Stage::Running || self.has_ended {
+            return None;
+        }
+        if now >= self.order.end_at() {
+            self.has_ended = true;
+            return None;
+        }
+        let first = self.pop(now, recorder)?;
+        while 1 + more.len() < depth {
+            let Some(due) = self.pop(now, recorder) else { break };
+            more.push(due);
+        }
+        Some(first)
+    }
+
+    /// The next request that is due, if any.
+    fn pop(&mut self, now: Instant, recorder: &mut Recorder) -> Option<Instant> {
+        let due = match &self.arrivals {
+            None => now,
+            Some(_) => self.next_arrival(),
+        };
+        let is_due = due <= now && due < self.order.end_at();
+        if !is_due || (recorder.is_measured(due) && !self.claim()) {
+            return None;
+        }
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.advance();
+        }
+        recorder.handle_taken(due, now, due <= self.saturated_at);
+        Some(due)
+    }
+
+    /// Claims one measured request.
+    fn claim(&mut self) -> bool {
+        if self.order.trial.requests.is_none() {
+            return true;
+        }
+        if self.claimed == 0 {
+            self.claimed = self.order.claim(self.cores);
+        }
+        if self.claimed == 0 {
+            return false;
+        }
+        self.claimed -= 1;
+        true
+    }
+
+    /// Whether the requests are numbered, and this core has sent all that it can get.
+    fn is_dry(&self) -> bool {
+        let is_numbered = self.order.trial.requests.is_some();
+        is_numbered && self.claimed == 0 && self.order.unclaimed.load(Relaxed) == 0
+    }
+
+    /// Whether the trial has run its course by `now`, where `in_flight` calls are under way.
+    pub(super) fn is_over(&self, now: Instant, in_flight: usize) -> bool {
+        let is_done = self.is_dry() && in_flight == 0 && self.returned.is_empty();
+        self.stage == Stage::Running && (now >= self.order.end_at() || is_done)
+    }
+
+    /// Sends nothing more.
+    pub(super) fn end(&mut self, recorder: &mut Recorder) {
+        self.stage = Stage::Draining;
+        self.has_ended = true;
+        self.skip_returned(recorder);
+    }
+
+    /// Notes what was due before the end and was not sent, so many at a time: there may be
+    /// millions, and the core has others to look after. Whether that was all.
+    pub(super) fn skip_untaken(&mut self, recorder: &mut Recorder) -> bool {
+        let end_at = recorder.planned_end();
+        for _ in 0..BENCH_UNTAKEN_PER_SWEEP {
+            let due = self.next_arrival();
+            if due >= end_at || (recorder.is_measured(due) && !self.claim()) {
+                return true;
+            }
+            recorder.handle_untaken(due);
+            self.arrivals.as_mut().expect("only a schedule has arrivals").advance();
+        }
+        false
+    }
+
+    /// Notes the calls that still wait for the kernel's room as skipped.
+    pub(super) fn skip_returned(&mut self, recorder: &mut Recorder) {
+        for call in self.returned.drain(..) {
+            call.unanswered().for_each(|due| recorder.handle_skipped(due));
+        }
+    }
+
+    fn next_arrival(&self) -> Instant {
+        match &self.arrivals {
+            // Once all numbered requests were sent nobody is due any more.
+            Some(arrivals) if !self.is_dry() => arrivals.next_at(),
+            _ => Instant::NEVER,
+        }
+    }
+}
+
+/// Connections that are opened before the first trial.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// One target of each origin.
+    origins: Vec<Rc<Prepared>>,
+    /// Connections that were not begun.
+    left: usize,
+    /// Those that were begun and have not ended.
+    pub(super) under_way: usize,
+    pub(super) until: Instant,
+}
+
+impl Opening {
+    /// `count` connections to each of `origins`, to be begun before `until`.
+    pub(super) fn new(origins: Vec<Rc<Prepared>>, count: usize, until: Instant) -> Self {
+        Self { left: count * origins.len(), origins, under_way: 0, until }
+    }
+
+    /// The next connection to open, while no more than `under_way_max` are being opened.
+    pub(super) fn take(&mut self, now: Instant, under_way_max: usize) -> Option<BenchCall> {
+        if now >= self.until {
+            self.left = 0;
+        }
+        if !self.has_ready(under_way_max) {
+            return None;
+        }
+        self.left -= 1;
+        self.under_way += 1;
+        let prepared = &self.origins[self.left % self.origins.len()];
+        // The connect's own timeout is shorter; this is the bound of the whole.
+        Some(BenchCall::open(Rc::clone(prepared), self.until + Duration::from_secs(1)))
+    }
+
+    /// Whether another one may be begun.
+    pub(super) fn has_ready(&self, under_way_max: usize) -> bool {
+        self.left > 0 && self.under_way < under_way_max
+    }
+
+    /// Begins one of them again.
+    pub(super) fn put_back(&mut self) {
+        self.left += 1;
+    }
+
+    /// Begins no more.
+    pub(super) fn give_up(&mut self) {
+        self.left = 0;
+    }
+
+    /// Whether all of them have ended.
+    pub(super) fn is_done(&self) -> bool {
+        self.left == 0 && self.under_way == 0
+    }
+}
