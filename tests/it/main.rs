@@ -2,6 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and cannot have fails the test")]
 
+mod bench_ends;
+mod bench_faults;
+mod bench_ledger;
+mod bench_loads;
+mod bench_pipelines;
+mod bench_reports;
+mod bench_requests;
+mod bench_searches;
+#[path = "../support/benches.rs"]
+mod benches;
 #[path = "../support/binary.rs"]
 mod binary;
 #[path = "../support/client.rs"]
@@ -27,6 +37,8 @@ mod redirects;
 #[path = "../support/runs.rs"]
 mod runs;
 mod serve_command;
+#[path = "../support/served.rs"]
+mod served;
 #[path = "../support/server.rs"]
 mod server;
 mod signals;

@@ -124,6 +124,45 @@ fn an_origin_counts_its_requests_over_all_cores() {
 }
 
 #[test]
+fn arrivals_are_stamped_where_that_is_asked_for() {
+    for engine in engines() {
+        let mut settings = OriginSettings::local();
+        settings.launch.engine = engine.or_fallback().0;
+        settings.stamps = 3;
+        let origin = Origin::start(&settings).unwrap();
+        let mut client = Client::new(&origin);
+        let mut stamps = || {
+            for target in ["/bytes/1", "/nope"] {
+                client.get(target);
+                client.get("/count");
+            }
+            let lines = String::from_utf8(client.get("/stamps").body).unwrap();
+            lines.lines().map(|line| line.parse().unwrap()).collect::<Vec<u64>>()
+        };
+        let first = stamps();
+        assert_eq!(first.len(), 2);
+        let last = stamps();
+        assert!(last.is_sorted() && last.len() == 3 && last[0] == first[1], "{first:?} {last:?}");
+        assert_eq!(origin.requests(), 4, "asking changes nothing");
+        client.send("GET /stamps HTTP/1.0\r\n\r\n");
+        let (answer, end) = client.rest();
+        assert_eq!((answer.iter().filter(|byte| **byte == b'\n').count(), end), (7, Ok(())));
+        origin.stop().unwrap();
+    }
+}
+
+#[test]
+fn without_stamps_asking_for_them_is_refused_with_a_hint() {
+    on_every_engine(|origin| {
+        let answer = Client::new(origin).get("/stamps");
+        assert_eq!(answer.status, 404);
+        assert!(String::from_utf8(answer.body).unwrap().contains("--stamps"));
+    });
+    let settings = OriginSettings { stamps: 10_000_001, ..OriginSettings::local() };
+    assert!(Origin::start(&settings).is_err());
+}
+
+#[test]
 fn stopping_ends_every_connection_whatever_it_is_doing() {
     for engine in engines() {
         let origin = origin(engine);

@@ -62,12 +62,22 @@ impl Running {
         }
     }
 
-    /// Whether a signal waits for the process (`ShdPnd` of proc(5)).
+    /// Whether it has begun to catch SIGINT (bit 1 of `SigCgt` in proc(5)).
+    pub(crate) fn catches_interrupts(&self) -> bool {
+        self.signal_mask("SigCgt:") & 2 > 0
+    }
+
+    /// Whether a signal waits for the process.
     fn has_pending_signal(&self) -> bool {
+        self.signal_mask("ShdPnd:") > 0
+    }
+
+    /// The set of signals that proc(5) has under `name`.
+    fn signal_mask(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()));
         let status = status.expect("a child that was not waited for has a status");
-        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
-        pending.is_some_and(|mask| mask.contains(|c: char| c.is_ascii_hexdigit() && c != '0'))
+        let mask = status.lines().find_map(|line| line.strip_prefix(name));
+        mask.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).expect("it is hexadecimal"))
     }
 
     /// Its standard input, to write to or to close.

@@ -1,8 +1,8 @@
 //! A scripted server on a loopback port: each request is answered by what its test says, act by
 //! act.
 //!
-//! Knows nothing of HTTP but where a request head ends. Threads of their own, one for each
-//! connection, so that it shares nothing with the engines under test.
+//! Knows nothing of HTTP but where a request head ends, and its body by the Content-Length. Threads
+//! of their own, one for each connection, so that it shares nothing with the engines under test.
 //!
 //! Invariant: a request counts as in flight from the end of its head to just before the last byte
 //! of its answer, so a client that keeps to a cap is never seen above it.
@@ -42,7 +42,7 @@ pub(crate) enum Act {
 }
 
 /// One request as the server saw it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     /// The value of its Host field.
     pub(crate) host: String,
@@ -50,10 +50,21 @@ pub(crate) struct Request {
     pub(crate) target: String,
     /// Its whole head as text.
     pub(crate) head: String,
+    /// Its body, which is read in pieces of a few kilobytes.
+    pub(crate) body: Vec<u8>,
     /// Which connection it came on, from 0 in the order of acceptance.
     pub(crate) connection: usize,
     /// Which request of that connection it is, from 0.
     pub(crate) turn: usize,
+}
+
+impl Request {
+    /// The value of the first field called `name`, in whatever case.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let field = fields.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        field.map(|(_, value)| value.trim())
+    }
 }
 
 /// What the server does about a request.
@@ -217,7 +228,9 @@ fn serve(mut stream: TcpStream, connection: usize, shared: &Shared) -> io::Resul
     let mut held = Vec::new();
     for turn in 0.. {
         let Some(head) = read_head(&mut stream, &mut held)? else { return Ok(()) };
-        let request = request(head, connection, turn);
+        let request = Request { connection, turn, ..request(head) };
+        let Some(body) = read_body(&mut stream, &mut held, &request)? else { return Ok(()) };
+        let request = Request { body, ..request };
         let host = request.host.clone();
         {
             let mut seen = shared.seen.lock().expect("no thread of the server panics");
@@ -306,12 +319,26 @@ fn read_head(stream: &mut TcpStream, held: &mut Vec<u8>) -> io::Result<Option<St
     }
 }
 
-fn request(head: String, connection: usize, turn: usize) -> Request {
+/// Reads the body that the head of `request` says there is; none where the client has closed.
+fn read_body(
+    stream: &mut TcpStream,
+    held: &mut Vec<u8>,
+    request: &Request,
+) -> io::Result<Option<Vec<u8>>> {
+    let length = request.field("content-length").map_or(0, |text| text.parse().unwrap_or(0));
+    while held.len() < length {
+        let mut piece = [0; 4096];
+        let count = stream.read(&mut piece)?;
+        if count == 0 {
+            return Ok(None);
+        }
+        held.extend_from_slice(&piece[..count]);
+    }
+    Ok(Some(held.drain(..length).collect()))
+}
+
+fn request(head: String) -> Request {
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let host = head
-        .lines()
-        .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("host")))
-        .map(|(_, value)| value.trim().to_owned())
-        .unwrap_or_default();
-    Request { host, target, head, connection, turn }
+    let request = Request { target, head, ..Request::default() };
+    Request { host: request.field("host").unwrap_or_default().to_owned(), ..request }
 }
