@@ -8,15 +8,13 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs and cannot have fails the test")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ringfetch::command::bench::BenchOptions;
-use ringfetch::command::benching::{Progress, Watch};
+use ringfetch::command::benching::Unwatched;
 use ringfetch::engine::Stop;
 use ringfetch::io::launch::Pinning;
-use ringfetch::machines::stats::series::Second;
 
 #[path = "support/engines.rs"]
 mod engines;
@@ -63,17 +61,6 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Watches nothing.
-struct Nobody;
-
-impl Watch for Nobody {
-    fn show(&mut self, _: &Progress) {}
-
-    fn keep(&mut self, _: &Second) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Waits until no other test measures. One that has failed holds up none of the others.
 fn alone() -> MutexGuard<'static, ()> {
     MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -85,7 +72,7 @@ fn allocations(options: &BenchOptions, requests: u64) -> u64 {
     let trial = options.trial().unwrap();
     let mut benching = options.start(Stop::default()).unwrap();
     let before = ALLOCATIONS.load(Relaxed);
-    let summary = benching.run(&trial, &mut Nobody).unwrap();
+    let summary = benching.run(&trial, &mut Unwatched).unwrap();
     let count = ALLOCATIONS.load(Relaxed) - before;
     benching.join().unwrap();
     assert_eq!((summary.ledger.completed, summary.ledger.scheduled), (requests, requests));

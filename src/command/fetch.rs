@@ -251,19 +251,12 @@ impl Fetch {
         };
         let (cpu_before, started_at) = (system::process_cpu_time(), clock::now());
         let stopper = stop.clone();
-        let start = move || -> io::Result<(Run, Finishers)> {
-            if !cores::confine(&cpus) {
-                tracing::warn!(?cpus, "the helping threads could not be kept on these CPUs");
-            }
+        let start = || -> io::Result<(Run, Finishers)> {
             let (rows, batches) = flume::bounded(ROW_BATCHES_QUEUED_MAX);
             let finishers = Finishers::start(&finishing, rows.clone(), &batches, sink, &stopper)?;
             Ok((Run::start(settings, source, rows, stopper)?, finishers))
         };
-        // Threads inherit the CPUs of the one that starts them. That is not the caller's thread, so
-        // the caller's own CPUs stay as they are.
-        let started = std::thread::scope(|scope| scope.spawn(start).join());
-        let panicked = |_| Err(io::Error::other("the starting thread panicked"));
-        let (run, finishers) = started.unwrap_or_else(panicked).map_err(FetchError::Start)?;
+        let (run, finishers) = cores::start_on(&cpus, start).map_err(FetchError::Start)?;
         let pinning = self.pinning;
         Ok(Fetching { run, finishers, engine, pinning, started_at, cpu_before, stop, notes })
     }

@@ -95,7 +95,7 @@ pub fn search(
     // A fifth more, since a Poisson schedule may come to less.
     let lowest = 1.2 * options.objectives.samples_min() as f64 / options.window.as_secs_f64();
     let mut rates = RateSearch::new(options.first_per_s, lowest);
-    let (mut path, mut trials, mut held_idx) = (Vec::<Step>::new(), Vec::new(), None);
+    let (mut path, mut trials) = (Vec::<Step>::new(), Vec::new());
     let mut limited_by = "steps";
     while let Some(rate) = rates.next_rate() {
         let summary = benching.run(&trial(options, rate)?, watch)?;
@@ -123,15 +123,15 @@ pub fn search(
             checked,
             holds,
         });
-        if holds && path.iter().all(|step| !step.holds || step.wanted_per_s <= rate) {
-            held_idx = Some(trials.len());
-        }
         trials.push(summary);
     }
-    let counting = held_idx.or(trials.len().checked_sub(1)).map(|idx: usize| trials[idx].clone());
+    let (objectives, found_per_s) = (options.objectives.to_string(), rates.held());
+    // The first trials are those of the path, in its order.
+    let found_idx =
+        path.iter().position(|step| step.holds && found_per_s == Some(step.wanted_per_s));
+    let counting = found_idx.map_or(trials.last(), |idx| trials.get(idx)).cloned();
     let counting = counting.expect("a search tries at least one rate");
-    let objectives = options.objectives.to_string();
-    let search = Search { objectives, found_per_s: rates.held(), limited_by, path, trials };
+    let search = Search { objectives, found_per_s, limited_by, path, trials };
     Ok((search, counting))
 }
 

@@ -48,14 +48,23 @@ pub(super) struct Gauge {
 /// The progress of one core, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Lines that ended in a row.
+    /// Lines that ended in a row, or requests of a bench that ended.
     pub rows: u64,
     /// Of those, how many failed.
     pub failed: u64,
     /// Body bytes received.
     pub body_bytes: u64,
-    /// Fetches under way.
+    /// Fetches, or calls of a bench, under way.
     pub in_flight: u64,
+}
+
+impl Reading {
+    /// What `gauges` show together.
+    pub(super) fn of(gauges: &[Gauge]) -> Self {
+        let mut sum = Self::default();
+        gauges.iter().for_each(|gauge| gauge.add_to(&mut sum));
+        sum
+    }
 }
 
 impl Gauge {
@@ -90,7 +99,7 @@ impl Gauge {
     }
 
     /// What the gauge shows now, added to `sum`.
-    pub(super) fn add_to(&self, sum: &mut Reading) {
+    fn add_to(&self, sum: &mut Reading) {
         sum.rows += self.rows.load(Relaxed);
         sum.failed += self.failed.load(Relaxed);
         sum.body_bytes += self.body_bytes.load(Relaxed);

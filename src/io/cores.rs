@@ -5,6 +5,7 @@
 //! Invariant: a thread counts as pinned only where the kernel, asked afterwards, says so.
 
 use std::fmt;
+use std::io;
 
 use core_affinity::CoreId;
 
@@ -84,7 +85,7 @@ pub fn pin(cpu: usize) -> bool {
 /// Keeps the calling thread, and the threads that it starts from now on, on `cpus`; whether the
 /// kernel, asked afterwards, says that it is so.
 #[must_use]
-pub fn confine(cpus: &[usize]) -> bool {
+fn confine(cpus: &[usize]) -> bool {
     // SAFETY: `cpu_set_t` is an array of bits, for which all zeroes are a value.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     let bits = 8 * size_of::<libc::cpu_set_t>();
@@ -97,6 +98,26 @@ pub fn confine(cpus: &[usize]) -> bool {
     let mut wanted = cpus.to_vec();
     wanted.sort_unstable();
     available() == wanted
+}
+
+/// Runs `start` on a thread that is confined to `cpus`, and hands on what it gives: threads inherit
+/// the CPUs of the one that starts them, and the caller's own stay as they are.
+///
+/// # Errors
+///
+/// Those of `start`, or where it panics.
+pub fn start_on<T: Send>(
+    cpus: &[usize],
+    start: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    let confined = || {
+        if !confine(cpus) {
+            tracing::warn!(?cpus, "the helping threads could not be kept on these CPUs");
+        }
+        start()
+    };
+    let started = std::thread::scope(|scope| scope.spawn(confined).join());
+    started.unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@
 //! flight at the stop, or skipped. It belongs to the phase in which it should have started, so no
 //! reset of counters races with requests under way.
 
+use crate::engine::stop::Reading;
 use crate::engine::work::Answer;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Interval;
+use crate::machines::stats::verdict::Mode;
 use crate::words::failure::Failure;
 use crate::words::instant::Instant;
 
@@ -28,13 +30,6 @@ pub(super) struct Start {
 pub(super) struct Noted {
     pub(super) status: u16,
     pub(super) body_bytes: u64,
-}
-
-/// Whether response time is service time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Closed,
-    Open,
 }
 
 /// What one core notes of one trial.
@@ -69,19 +64,13 @@ impl Recorder {
 
     /// Begins a trial that measures requests due from `measure_at` on until `end_at`. What was
     /// noted of connects since the last trial belongs to this one.
-    pub(super) fn begin(
-        &mut self,
-        mode: Mode,
-        measure_at: Instant,
-        end_at: Instant,
-        spare: Latency,
-    ) {
+    pub(super) fn begin(&mut self, mode: Mode, measure_at: Instant, end_at: Instant) {
         self.mode = mode;
         self.measure_at = measure_at;
         self.end_at = end_at;
         self.last_at = measure_at;
         self.interval_from = measure_at;
-        self.interval = Interval { response: spare, ..Interval::default() };
+        self.interval = Interval { response: Latency::prepared(), ..Interval::default() };
         let record = &mut self.record;
         self.at_once = Latency::prepared();
         record.service = Latency::prepared();
@@ -230,12 +219,16 @@ impl Recorder {
         std::mem::take(&mut self.record)
     }
 
-    /// Requests that ended so far, those that failed among them, and bytes received.
-    pub(super) fn totals(&self) -> (u64, u64, u64) {
+    /// How far the trial has come, but for what is in flight.
+    pub(super) fn reading(&self) -> Reading {
         let (warmup, measured) = (&self.record.warmup, &self.record.measured);
         let failed = warmup.failed() + measured.failed();
-        let ended = warmup.completed + measured.completed + failed;
-        (ended, failed, warmup.wire_bytes + measured.wire_bytes)
+        Reading {
+            rows: warmup.completed + measured.completed + failed,
+            failed,
+            body_bytes: warmup.body_bytes + measured.body_bytes,
+            in_flight: 0,
+        }
     }
 
     /// Notes a request that had been handed to the kernel and was in flight at the end.

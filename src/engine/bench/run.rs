@@ -120,16 +120,7 @@ impl Bench {
     /// Where a thread or an engine cannot be started.
     pub fn start(settings: BenchSettings, stop: Stop) -> io::Result<Self> {
         let cpus = settings.launch.cpus.clone();
-        // Threads inherit the CPUs of the one that starts them. That is not the caller's thread, so
-        // the caller's own CPUs stay as they are.
-        let start = move || {
-            if !cores::confine(&cpus) {
-                tracing::warn!(?cpus, "the helping threads could not be kept on these CPUs");
-            }
-            Self::start_here(settings, stop)
-        };
-        let started = std::thread::scope(|scope| scope.spawn(start).join());
-        started.unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
+        cores::start_on(&cpus, || Self::start_here(settings, stop))
     }
 
     fn start_here(settings: BenchSettings, stop: Stop) -> io::Result<Self> {
@@ -193,9 +184,7 @@ impl Bench {
     /// How far all cores have come, in the present trial.
     #[must_use]
     pub fn reading(&self) -> Reading {
-        let mut sum = Reading::default();
-        self.shared.gauges.iter().for_each(|gauge| gauge.add_to(&mut sum));
-        sum
+        Reading::of(&self.shared.gauges)
     }
 
     /// Whether a core has ended, which before [`Bench::join`] only a failure brings about.

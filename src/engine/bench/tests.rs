@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::bench::recorder::{Mode, Noted, Recorder, Start};
+use crate::engine::bench::recorder::{Noted, Recorder, Start};
 use crate::engine::bench::settings::{Loop, Trial};
 use crate::engine::bench::trial::{Order, Running};
 use crate::engine::work::Answer;
 use crate::machines::pace::{Law, Profile};
 use crate::machines::stats::latency::Latency;
+use crate::machines::stats::verdict::Mode;
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;
 
@@ -26,7 +27,7 @@ fn at(ns: u64) -> Instant {
 
 fn recorder(mode: Mode) -> Recorder {
     let mut recorder = Recorder::new();
-    recorder.begin(mode, MEASURE_AT, END_AT, Latency::prepared());
+    recorder.begin(mode, MEASURE_AT, END_AT);
     recorder
 }
 
@@ -129,7 +130,7 @@ fn numbered_requests_are_handed_out_once_over_all_cores() {
         let order = Arc::new(Order::new(trial(Loop::Closed, Some(1_003)), MEASURE_AT));
         let mut recorders: Vec<Recorder> = (0..3).map(|_| Recorder::new()).collect();
         for recorder in &mut recorders {
-            recorder.begin(Mode::Closed, MEASURE_AT, Instant::NEVER, Latency::prepared());
+            recorder.begin(Mode::Closed, MEASURE_AT, Instant::NEVER);
         }
         let cores = (0..3).map(|idx| Running::new(Arc::clone(&order), idx, 3));
         let counts: Vec<u64> = cores

@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::engine::bench::call::{BenchCall, Prepared};
-use crate::engine::bench::recorder::{Mode, Recorder};
+use crate::engine::bench::recorder::Recorder;
 use crate::engine::bench::settings::{Loop, Trial};
 use crate::machines::pace::Arrivals;
+use crate::machines::stats::verdict::Mode;
 use crate::words::instant::Instant;
 use crate::words::limits::{BENCH_CLAIM_MAX, BENCH_UNTAKEN_PER_SWEEP};
 
@@ -259,9 +260,9 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// `count` connections to each of `origins`, to be begun before `until`.
+    /// `count` connections, as many to each of `origins`, to be begun before `until`.
     pub(super) fn new(origins: Vec<Rc<Prepared>>, count: usize, until: Instant) -> Self {
-        Self { left: count * origins.len(), origins, under_way: 0, until }
+        Self { left: count, origins, under_way: 0, until }
     }
 
     /// The next connection to open, while no more than `under_way_max` are being opened.

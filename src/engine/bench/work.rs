@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use crate::engine::bench::call::{BenchCall, Prepared};
 use crate::engine::bench::pacer::{self, Changes};
-use crate::engine::bench::recorder::{Mode, Noted, Recorder, Start};
+use crate::engine::bench::recorder::{Noted, Recorder, Start};
 use crate::engine::bench::run::{CoreEnd, Event, Opened, Shared, Ways};
-use crate::engine::bench::trial::{Opening, Order, Running, Stage};
+use crate::engine::bench::trial::{Opening, Running, Stage};
 use crate::engine::core::{ConnectionCounts, Core, CoreSettings};
 use crate::engine::drive::{Exchanged, Obstacle};
 use crate::engine::stop;
@@ -24,6 +24,7 @@ use crate::io::system::{self, CpuTime};
 use crate::machines::http1::{Framing, Head, Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::latency::Latency;
+use crate::machines::stats::verdict::Mode;
 use crate::words::buf::{Block, FreeBlocks, SharedBytes};
 use crate::words::failure::{Cause, Failure, FailureCounts, Kind, Stage as FailureStage};
 use crate::words::instant::Instant;
@@ -361,12 +362,11 @@ impl Benching {
 
     /// Begins to open connections, unless each request is to have its own.
     fn open(&self, now: Instant, lanes: usize) {
-        let count = if self.closes() { 0 } else { lanes };
         let origins = self.shared.origins.iter().map(|idx| Rc::clone(&self.targets[*idx]));
         let origins = origins.collect();
         // A host that drops what it is sent must not hold the run up for each batch of connects.
         let until = now + BENCH_OPENING_ROUNDS_MAX * self.shared.settings.connect_timeout;
-        *self.opening.borrow_mut() = Some(Opening::new(origins, count, until));
+        *self.opening.borrow_mut() = Some(Opening::new(origins, self.wanted(lanes), until));
     }
 
     fn is_closed_loop(&self) -> bool {
@@ -478,15 +478,9 @@ impl Benching {
             return;
         }
         let Ok(order) = self.ways.orders.try_recv() else { return };
-        let order: Arc<Order> = order;
-        let running = Running::new(Arc::clone(&order), self.seat.idx, self.seat.count);
-        let measure_at = order.measure_at();
-        self.recorder.borrow_mut().begin(
-            running.mode(),
-            measure_at,
-            order.end_at(),
-            Latency::prepared(),
-        );
+        let (measure_at, end_at) = (order.measure_at(), order.end_at());
+        let running = Running::new(order, self.seat.idx, self.seat.count);
+        self.recorder.borrow_mut().begin(running.mode(), measure_at, end_at);
         self.interval_at.set(measure_at + SERIES_STEP);
         self.began.set(None);
         self.connections_before.set(*core.connections.borrow());
@@ -570,9 +564,8 @@ impl Benching {
 
     /// Shows how far the core has come.
     fn show<I: Io>(&self, core: &Core<I, Self>) {
-        let (rows, failed, body_bytes) = self.recorder.borrow().totals();
         let in_flight = core.in_flight() as u64;
-        let reading = stop::Reading { rows, failed, body_bytes, in_flight };
+        let reading = stop::Reading { in_flight, ..self.recorder.borrow().reading() };
         self.shared.gauges[self.seat.idx].show(reading);
     }
 }

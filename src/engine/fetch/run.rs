@@ -140,9 +140,7 @@ impl Run {
     /// How far all cores have come.
     #[must_use]
     pub fn reading(&self) -> Reading {
-        let mut sum = Reading::default();
-        self.shared.gauges.iter().for_each(|gauge| gauge.add_to(&mut sum));
-        sum
+        Reading::of(&self.shared.gauges)
     }
 
     /// Lines that the cores were handed so far.
