@@ -138,3 +138,17 @@ fn one_connection_that_hangs_does_not_stop_the_schedule_of_the_others() {
         assert!(in_flight >= 1 && skipped + in_flight < 100, "{benched:?}");
     }
 }
+
+#[test]
+fn a_core_that_spins_before_starts_keeps_the_schedule_and_says_how_much_it_spun() {
+    on_every_engine("-R 1k --arrivals even -c 8 -d 300ms -t 1 --spin", |benched| {
+        assert_eq!((benched.ledger()[0], benched.failures().as_str()), (300, "{}"), "{benched:?}");
+        assert_eq!(benched.code, Some(0), "{benched:?}");
+        let spun = benched.report["cost"]["spun_share_per_core"][0].as_f64().unwrap();
+        // For the last 200 us of each millisecond, where nothing else has the CPU.
+        assert!(spun > 0.0 && spun < 1.0, "{benched:?}");
+    });
+    on_every_engine("-R 1k --arrivals even -c 8 -d 100ms -t 1", |benched| {
+        assert_eq!(benched.report["cost"]["spun_share_per_core"][0], 0.0, "{benched:?}");
+    });
+}

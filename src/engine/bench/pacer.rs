@@ -99,6 +99,7 @@ async fn pace<I: Io>(core: &Rc<Core<I, Benching>>) -> io::Result<()> {
             }
         } else if left <= spin && now.since(slept_at) < SPIN_MAX {
             changes.or(turn()).await?;
+            core.work.count_spun(now, core.io.now());
         } else {
             // A core that spins all the time would never look at its timers, deadlines among them,
             // so it sleeps for the shortest time now and then.

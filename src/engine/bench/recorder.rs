@@ -198,6 +198,11 @@ impl Recorder {
         self.record.connect.record_ns(connect_ns);
     }
 
+    /// Notes that the core span from `from` to `to`, since nothing was due.
+    pub(super) fn handle_spun(&mut self, from: Instant, to: Instant) {
+        self.record.spun_ns += self.ns_in_window(from, to);
+    }
+
     /// What happened since the last interval, up to `now`; `spare` takes what comes next.
     pub(super) fn take_interval(&mut self, now: Instant, spare: Latency) -> Interval {
         // A trial that is counted out ends with its last answer, which may be before the last
@@ -262,8 +267,11 @@ impl Recorder {
 
     /// Adds the time in flight, as far as it lies in the window, whichever phase it belongs to.
     fn count_in_flight(&mut self, from: Instant, to: Instant) {
-        let ns = to.min(self.end_at).ns_since(from.max(self.measure_at));
-        self.record.in_flight_ns += u128::from(ns);
+        self.record.in_flight_ns += u128::from(self.ns_in_window(from, to));
+    }
+
+    fn ns_in_window(&self, from: Instant, to: Instant) -> u64 {
+        to.min(self.end_at).ns_since(from.max(self.measure_at))
     }
 
     fn ledger(&mut self, due: Instant) -> &mut Ledger {

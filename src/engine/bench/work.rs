@@ -337,6 +337,11 @@ impl Benching {
         self.shared.settings.spin
     }
 
+    /// Notes that the pacer spun from `from` to `to`, in which others had a turn as well.
+    pub(super) fn count_spun(&self, from: Instant, to: Instant) {
+        self.recorder.borrow_mut().handle_spun(from, to);
+    }
+
     /// When the pacer must act next.
     pub(super) fn next_due(&self) -> Instant {
         self.running.borrow().as_ref().map_or(Instant::NEVER, Running::next_due)

@@ -177,6 +177,9 @@ pub struct Cost {
     pub busy_per_core: Vec<Option<f64>>,
     /// Share of the window in which each core's thread could run and did not.
     pub run_queue_share_per_core: Vec<Option<f64>>,
+    /// Share of the window in which each core's thread spun before starts, which is part of how busy
+    /// it was; null where there is no window.
+    pub spun_share_per_core: Vec<Option<f64>>,
 }
 
 /// Confidence intervals at 95 % of the response time's percentiles, in microseconds; null where the
@@ -423,15 +426,18 @@ fn cost_of(input: &BenchInput, completed: u64) -> Cost {
         max_rss_bytes: input.max_rss_bytes,
         busy_per_core: records().map(Record::busy_share).collect(),
         run_queue_share_per_core: records().map(Record::run_queue_share).collect(),
+        spun_share_per_core: records().map(Record::spun_share).collect(),
     }
 }
 
 fn verdict_of(input: &BenchInput, all: &Record) -> Verdict {
     let load = |core: &BenchCore| {
+        let record = &core.record;
         Some(CoreLoad {
             cpu: core.cpu,
-            busy_share: core.record.busy_share()?,
-            run_queue_share: core.record.run_queue_share()?,
+            // A core that spins has nothing to do: one that is behind does not come to it.
+            busy_share: (record.busy_share()? - record.spun_share()?).max(0.0),
+            run_queue_share: record.run_queue_share()?,
         })
     };
     let cores: Vec<CoreLoad> = input.cores.iter().filter_map(load).collect();

@@ -54,6 +54,9 @@ pub struct Record {
     pub cpu_user_ns: u64,
     /// CPU time of the core's thread in the kernel, within the window, in nanoseconds.
     pub cpu_sys_ns: u64,
+    /// Time within the window in which the thread was awake for the sole reason that it was told to
+    /// spin before a start, in nanoseconds; what it did for answers meanwhile is part of it.
+    pub spun_ns: u64,
     /// Time within the window in which the thread could run and did not, since its CPU did
     /// something else, in nanoseconds; `schedstat` has it (Linux, sched-stats.rst).
     pub run_queue_ns: u64,
@@ -96,6 +99,7 @@ impl Record {
             window_ns,
             cpu_user_ns,
             cpu_sys_ns,
+            spun_ns,
             run_queue_ns,
         } = other;
         self.warmup.add(warmup);
@@ -115,6 +119,7 @@ impl Record {
         self.window_ns = self.window_ns.max(*window_ns);
         self.cpu_user_ns += cpu_user_ns;
         self.cpu_sys_ns += cpu_sys_ns;
+        self.spun_ns += spun_ns;
         self.run_queue_ns += run_queue_ns;
     }
 
@@ -122,6 +127,12 @@ impl Record {
     #[must_use]
     pub fn busy_share(&self) -> Option<f64> {
         self.share_of_window(self.cpu_user_ns.saturating_add(self.cpu_sys_ns))
+    }
+
+    /// Time that the thread spun for each nanosecond of the window; none where there is no window.
+    #[must_use]
+    pub fn spun_share(&self) -> Option<f64> {
+        self.share_of_window(self.spun_ns)
     }
 
     /// Time that the thread waited for its CPU for each nanosecond of the window; none where there
@@ -183,6 +194,7 @@ mod tests {
             window_ns: 100,
             cpu_user_ns: 50,
             cpu_sys_ns: 25,
+            spun_ns: 20,
             run_queue_ns: 10,
         }
     }
@@ -215,13 +227,14 @@ mod tests {
         };
         assert_eq!(sum.connections, expected);
         assert_eq!((sum.window_ns, sum.cpu_user_ns, sum.cpu_sys_ns), (120, 100, 50));
-        assert_eq!(sum.run_queue_ns, 20);
+        assert_eq!((sum.spun_ns, sum.run_queue_ns), (40, 20));
     }
 
     #[test]
     fn shares_are_of_the_window() {
         assert_eq!(record().busy_share(), Some(0.75));
         assert_eq!(record().run_queue_share(), Some(0.1));
+        assert_eq!(record().spun_share(), Some(0.2));
         assert_eq!(Record::default().busy_share(), None);
     }
 }

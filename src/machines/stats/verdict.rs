@@ -73,7 +73,7 @@ pub struct Evidence<'a> {
 pub struct CoreLoad {
     /// The CPU, as the kernel numbers it.
     pub cpu: usize,
-    /// Share of the window in which its thread ran.
+    /// Share of the window in which its thread ran, without what it spun.
     pub busy_share: f64,
     /// Share of the window in which its thread could run and did not.
     pub run_queue_share: f64,

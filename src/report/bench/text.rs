@@ -241,18 +241,22 @@ impl Report {
         items.push(format!("{} user", units::seconds(cost.user_s)));
         items.push(format!("{} system", units::seconds(cost.sys_s)));
         self.0.list("cpu", &items);
-        let loads = cost.busy_per_core.iter().zip(&cost.run_queue_share_per_core);
+        let shares = cost.run_queue_share_per_core.iter().zip(&cost.spun_share_per_core);
+        let loads = cost.busy_per_core.iter().zip(shares);
         let cores = summary.cores.iter().zip(&summary.pinned_per_core).zip(loads);
         let mut items: Vec<String> = cores
             .take(CORES_SHOWN_MAX)
-            .map(|((cpu, pinned), (busy, waited))| {
+            .map(|((cpu, pinned), (busy, (waited, spun)))| {
                 let free = if *pinned { "" } else { " (free)" };
                 let busy = busy.map_or("-".to_owned(), units::share);
                 let waited = waited.filter(|share| *share >= GENERATOR_RUN_QUEUE_SHARE);
                 let waited = waited.map_or(String::new(), |share| {
                     format!(" (and {} waiting)", units::share(share))
                 });
-                format!("core {cpu}{free}: {busy}{waited}")
+                let spun = spun.filter(|share| *share > 0.0);
+                let spun = spun
+                    .map_or(String::new(), |share| format!(" ({} spinning)", units::share(share)));
+                format!("core {cpu}{free}: {busy}{spun}{waited}")
             })
             .collect();
         let rest = summary.cores.len().saturating_sub(CORES_SHOWN_MAX);
@@ -413,6 +417,7 @@ assert       p99<1ms missed: p99 is not known: samples 82, needed 1000
         summary.pinned_per_core = vec![false; 256];
         summary.cost.busy_per_core = vec![Some(0.999); 256];
         summary.cost.run_queue_share_per_core = vec![Some(0.999); 256];
+        summary.cost.spun_share_per_core = vec![Some(0.999); 256];
         let hours = Some(3e11);
         let times = &mut summary.latency_us;
         for times in [

@@ -70,7 +70,8 @@ fn the_fields_are_a_contract() {
     let end = concat!(
         r#""cost":{"user_s":0.4,"sys_s":1.6,"cpu_us_per_request":25000.0,"#,
         r#""max_rss_bytes":4096,"busy_per_core":[0.5,0.5],"#,
-        r#""run_queue_share_per_core":[0.01,0.01]},"verdict":{"is":"valid","#,
+        r#""run_queue_share_per_core":[0.01,0.01],"spun_share_per_core":[0.0,0.0]},"#,
+        r#""verdict":{"is":"valid","#,
         r#""why":"the busiest core was at 50.0 %; but 2.5 % of the answers were errors "#,
         r#"(400 or above)","hint":""},"interrupted":false,"#,
         r#""pipeline":1,"wanted_per_s":null,"bytes_per_s":4000.0,"#,
@@ -94,6 +95,20 @@ fn the_fields_are_a_contract() {
     for mode in [Mode::Closed, Mode::Open] {
         assert_eq!(serde_json::to_value(mode).unwrap(), mode.word());
     }
+}
+
+#[test]
+fn a_core_that_spins_is_not_taken_for_one_that_has_too_much_to_do() {
+    let mut input = open();
+    let record = &mut input.cores[1].record;
+    (record.cpu_user_ns, record.spun_ns) = (1_200_000_000, 1_900_000_000);
+    let summary = BenchSummary::new(input.clone());
+    assert_eq!(summary.cost.busy_per_core, [Some(0.5), Some(1.0)]);
+    assert_eq!(summary.cost.spun_share_per_core, [Some(0.0), Some(0.95)]);
+    assert_eq!(summary.verdict.is, "valid", "{:?}", summary.verdict);
+    // One that was behind all the time never came to spin.
+    input.cores[1].record.spun_ns = 0;
+    assert_eq!(BenchSummary::new(input).verdict.is, "generator-bound");
 }
 
 #[test]
