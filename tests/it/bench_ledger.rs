@@ -80,8 +80,10 @@ fn a_run_that_time_ends_counts_what_was_in_flight_and_calls_it_no_failure() {
     for args in ["-d 300ms", "-d 300ms --warmup 100ms", "-d 300ms --warmup 100ms -c 500"] {
         on_every_engine(args, |benched, seen| {
             let [_, skipped, completed, failed, in_flight] = benched.ledger();
-            assert_eq!((skipped, failed, benched.code), (0, 0, Some(0)), "{args}: {benched:?}");
-            assert!(completed > 0 && in_flight <= benched.count("/connections"), "{benched:?}");
+            assert_eq!((failed, benched.code), (0, Some(0)), "{args}: {benched:?}");
+            // What was due in the very moment of the end may not have reached the kernel.
+            let unanswered = skipped + in_flight;
+            assert!(completed > 0 && unanswered <= benched.count("/connections"), "{benched:?}");
             let sent = benched.count("/warmup/sent") + benched.count("/ledger/sent");
             assert_eq!(seen, sent, "{args}: {benched:?}");
             assert_eq!(benched.count("/bytes_read"), completed * ANSWER_BYTES, "{args}");

@@ -441,8 +441,11 @@ impl Benching {
             Kind::Interrupted => now.max(recorder.planned_end()),
             _ => now,
         };
+        // What could not be sent as a whole was not handed over, and the origin does not count it:
+        // a ring takes requests in at the end of a turn, and a stop may come before that.
+        let sent_at = call.sent_at.filter(|_| failure.stage != FailureStage::Send);
         for due in call.unanswered() {
-            recorder.handle_failure(Start { due, sent_at: call.sent_at }, failure, now);
+            recorder.handle_failure(Start { due, sent_at }, failure, now);
         }
     }
 
