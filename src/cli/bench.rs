@@ -19,17 +19,19 @@ use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, paint, values};
 use crate::command::bench::{BenchOptions, Order, Spread};
 use crate::command::benching::{Benching, Progress, Watch};
-use crate::command::search::{Search, SearchOptions, Step, search};
+use crate::command::search::{SearchOptions, search};
 use crate::engine::Stop;
 use crate::engine::bench::Trial;
 use crate::io::launch::Pinning;
 use crate::io::{clock, cores};
 use crate::machines::format::hdr_log::HdrLog;
 use crate::machines::stats::bench::BenchSummary;
+use crate::machines::stats::search::Search;
 use crate::machines::stats::series::Second;
 use crate::machines::stats::slo::{Checked, Objectives};
+use crate::machines::stats::verdict::Judgement;
 use crate::report::bench::live::{Sight, line};
-use crate::report::bench::path::{Tried, path};
+use crate::report::bench::path::path;
 use crate::report::bench::plan::{Plan, plan};
 use crate::report::bench::{csv, text};
 use crate::report::json;
@@ -237,9 +239,7 @@ fn result(args: &BenchArgs, found: &Found, checked: &[Checked]) -> String {
         BenchFormat::Text => {
             let mut out = String::new();
             if let Some(search) = &found.search {
-                let tried: Vec<Tried> = search.path.iter().map(tried).collect();
-                let (found_per_s, limited_by) = (search.found_per_s, search.limited_by);
-                out.push_str(&path(&search.objectives, &tried, found_per_s, limited_by, paint));
+                out.push_str(&path(search, paint));
                 out.push('\n');
             }
             out.push_str(&text::text(&found.trial, paint));
@@ -249,22 +249,11 @@ fn result(args: &BenchArgs, found: &Found, checked: &[Checked]) -> String {
     }
 }
 
-fn tried(step: &Step) -> Tried {
-    Tried {
-        wanted_per_s: step.wanted_per_s,
-        rate_per_s: step.rate_per_s,
-        p50_us: step.p50_us,
-        p99_us: step.p99_us,
-        verdict: step.verdict,
-        holds: step.holds,
-    }
-}
-
 fn exit_code(args: &BenchArgs, found: &Found, checked: &[Checked]) -> u8 {
     let trial = &found.trial;
     let has_failed = !trial.ledger.failed.0.is_empty() || trial.ledger.completed == 0;
     let does_not_hold = checked.iter().any(|checked| !checked.holds)
-        || (args.strict && trial.verdict.is != "valid")
+        || (args.strict && trial.verdict.is != Judgement::Valid)
         || found.search.as_ref().is_some_and(|search| search.found_per_s.is_none());
     let is_interrupted =
         trial.interrupted || found.search.as_ref().is_some_and(Search::is_interrupted);

@@ -157,8 +157,8 @@ fn bench(engine: Engine, cpus: &[usize], addr: SocketAddr) -> anyhow::Result<u64
         "   {:<6} {rate_per_s:>12}  {:>9} CPU a request, p50 {}, p99 {}\n",
         engine.word(),
         time(summary.cost.cpu_us_per_request),
-        time(summary.figure("p50")),
-        time(summary.figure("p99")),
+        time(summary.latency_us.response.named("p50")),
+        time(summary.latency_us.response.named("p99")),
     ));
     Ok(summary.errors.count)
 }

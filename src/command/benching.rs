@@ -15,7 +15,7 @@ use crate::io::{clock, system};
 use crate::machines::stats::bench::{BenchCore, BenchInput, BenchSummary};
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::{Second, Series};
-use crate::machines::stats::stability::{self, Stability};
+use crate::machines::stats::stability::{Stability, Steadiness};
 use crate::machines::stats::verdict::Mode;
 use crate::words::failure::FailureCounts;
 use crate::words::instant::Instant;
@@ -262,10 +262,16 @@ impl Benching {
                 (Mode::Open, (window_ns > 0).then(|| wanted / window.as_secs_f64()))
             }
         };
-        let stability = series.stability();
         // Every core looks at the process; the one that measured longest saw the most of it.
         let longest = ends.iter().max_by_key(|end| end.record.window_ns);
         let process = longest.map(|end| end.process).unwrap_or_default();
+        if series.late() > 0 {
+            notes.push(format!(
+                "series: {} stretches of time came so late that some of their counts stand in a \
+                 later second",
+                series.late()
+            ));
+        }
         BenchInput {
             engine: self.engine.word(),
             cores: ends.into_iter().map(bench_core).collect(),
@@ -278,8 +284,7 @@ impl Benching {
             sys_s: process.system.as_secs_f64(),
             max_rss_bytes: system::peak_rss_bytes(),
             points: series.points().to_vec(),
-            stability: drift(&stability, &trial.pace),
-            is_stability_known: stability.verdict != stability::Verdict::NotJudged,
+            stability: stability_of(series, &trial.pace),
             interrupted: self.stop.is_requested(),
             notes,
         }
@@ -297,11 +302,14 @@ fn bench_core(end: CoreEnd) -> BenchCore {
     BenchCore { cpu: end.seat.cpu, pinned: end.seat.pinned, record }
 }
 
-/// What was not steady, in words; none where it was, and where the rate was to change anyway.
-fn drift(stability: &Stability, pace: &Loop) -> Option<String> {
+/// Whether the trial was steady; one whose rate was to change cannot be blamed for it.
+fn stability_of(series: &Series, pace: &Loop) -> Stability {
+    let mut stability = series.stability();
     let is_told_to_change = matches!(pace, Loop::Open(profile, _) if profile.span().is_some());
-    let is_drifting = matches!(stability.verdict, stability::Verdict::Drifting { .. });
-    (is_drifting && !is_told_to_change).then(|| stability.to_string())
+    if is_told_to_change && matches!(stability.steadiness, Steadiness::Drifting { .. }) {
+        stability.steadiness = Steadiness::Steady;
+    }
+    stability
 }
 
 /// Hands on the seconds that are over on all cores.

@@ -9,14 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::command::benching::{BenchError, Benching, Watch};
 use crate::engine::bench::{Loop, Trial};
 use crate::machines::pace::{Law, Profile};
 use crate::machines::search::RateSearch;
 use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::slo::{Checked, Objectives};
+use crate::machines::stats::search::{LimitedBy, Search, Step};
+use crate::machines::stats::slo::Objectives;
 use crate::words::limits::SEARCH_DRAIN;
 
 /// What is searched for, and how long each rate is tried.
@@ -33,42 +32,6 @@ pub struct SearchOptions {
     pub warmup: Duration,
     /// How long each rate is measured.
     pub window: Duration,
-}
-
-/// What a search came to.
-#[derive(Clone, Debug, Serialize)]
-pub struct Search {
-    /// What had to hold.
-    pub objectives: String,
-    /// The highest rate that held, in requests a second; null where none did.
-    pub found_per_s: Option<f64>,
-    /// What kept it from being higher: `objectives`, `target` (which did not keep up, or did not
-    /// steadily), `generator`, `steps` (the highest rate of all held) or `interrupt`.
-    pub limited_by: &'static str,
-    /// Every rate that was tried, in order.
-    pub path: Vec<Step>,
-    /// The trials, one for each step, and one more where it was interrupted.
-    #[serde(skip)]
-    pub trials: Vec<BenchSummary>,
-}
-
-/// One rate that was tried.
-#[derive(Clone, Debug, Serialize)]
-pub struct Step {
-    /// Requests a second that were wanted.
-    pub wanted_per_s: f64,
-    /// Requests a second that were completed.
-    pub rate_per_s: Option<f64>,
-    /// Response time at p50 and p99, in microseconds; null where not known.
-    pub p50_us: Option<f64>,
-    /// See `p50_us`.
-    pub p99_us: Option<f64>,
-    /// What the verdict on the trial is.
-    pub verdict: &'static str,
-    /// Each objective, and whether it held.
-    pub checked: Vec<Checked>,
-    /// Whether the rate held.
-    pub holds: bool,
 }
 
 /// Searches for the highest rate that holds; what was found, and the trial that counts: that of
@@ -96,33 +59,20 @@ pub fn search(
     let lowest = 1.2 * options.objectives.samples_min() as f64 / options.window.as_secs_f64();
     let mut rates = RateSearch::new(options.first_per_s, lowest);
     let (mut path, mut trials) = (Vec::<Step>::new(), Vec::new());
-    let mut limited_by = "steps";
+    let mut limited_by = LimitedBy::Steps;
     while let Some(rate) = rates.next_rate() {
         let summary = benching.run(&trial(options, rate)?, watch)?;
         if summary.interrupted {
-            limited_by = "interrupt";
+            limited_by = LimitedBy::Interrupt;
             trials.push(summary);
             break;
         }
-        let checked = options.objectives.check(&summary);
-        let holds = summary.verdict.is == "valid" && checked.iter().all(|checked| checked.holds);
-        if !holds {
-            limited_by = match summary.verdict.is {
-                "generator-bound" => "generator",
-                "target-missed" | "unstable" => "target",
-                _ => "objectives",
-            };
+        let step = Step::new(rate, &summary, options.objectives.check(&summary));
+        if !step.holds {
+            limited_by = step.limit();
         }
-        rates.tell(rate, holds);
-        path.push(Step {
-            wanted_per_s: rate,
-            rate_per_s: summary.rate_per_s,
-            p50_us: summary.figure("p50"),
-            p99_us: summary.figure("p99"),
-            verdict: summary.verdict.is,
-            checked,
-            holds,
-        });
+        rates.tell(rate, step.holds);
+        path.push(step);
         trials.push(summary);
     }
     let (objectives, found_per_s) = (options.objectives.to_string(), rates.held());
@@ -133,14 +83,6 @@ pub fn search(
     let counting = counting.expect("a search tries at least one rate");
     let search = Search { objectives, found_per_s, limited_by, path, trials };
     Ok((search, counting))
-}
-
-impl Search {
-    /// Whether it was stopped before its end.
-    #[must_use]
-    pub fn is_interrupted(&self) -> bool {
-        self.trials.last().is_some_and(|trial| trial.interrupted)
-    }
 }
 
 fn trial(options: &SearchOptions, rate: f64) -> Result<Trial, BenchError> {

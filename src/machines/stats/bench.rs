@@ -15,7 +15,7 @@ use crate::machines::stats::latency::Latency;
 use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Point;
-use crate::machines::stats::slo::Figure;
+use crate::machines::stats::stability::Stability;
 use crate::machines::stats::summary::Counts;
 use crate::machines::stats::survival::Survival;
 use crate::machines::stats::verdict::{CoreLoad, Evidence, Mode, Verdict};
@@ -57,10 +57,8 @@ pub struct BenchInput {
     pub max_rss_bytes: u64,
     /// The stretches of the window, in order.
     pub points: Vec<Point>,
-    /// Why the trial was not steady, in words for a person; none where it was, or nobody judged.
-    pub stability: Option<String>,
-    /// Whether there was enough of the trial to tell whether it was steady.
-    pub is_stability_known: bool,
+    /// Whether the trial was steady.
+    pub stability: Stability,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
     /// What else a reader of the report should know.
@@ -177,13 +175,13 @@ pub struct Cost {
     pub busy_per_core: Vec<Option<f64>>,
     /// Share of the window in which each core's thread could run and did not.
     pub run_queue_share_per_core: Vec<Option<f64>>,
-    /// Share of the window in which each core's thread spun before starts, which is part of how busy
-    /// it was; null where there is no window.
+    /// Share of the window in which each core's thread spun before starts, which is part of how
+    /// busy it was; null where there is no window.
     pub spun_share_per_core: Vec<Option<f64>>,
 }
 
 /// Confidence intervals at 95 % of the response time's percentiles, in microseconds; null where the
-/// samples do not tell. They suppose independent samples; see [`Latency::quantile_interval_ns`].
+/// samples do not tell. They suppose independent samples; see [`Survival::quantile_interval_ns`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Confidence {
     /// Of the median.
@@ -252,7 +250,7 @@ pub struct LittlesLaw {
     /// Requests in flight on average over the window; null where it has no length.
     pub in_flight_mean: Option<f64>,
     /// Requests that all connections together can have in flight.
-    pub connections: u64,
+    pub in_flight_max: u64,
     /// By what part of the number in flight rate times mean service time falls short of it; null
     /// where nothing was in flight. What fails or is still in flight at the end makes it positive.
     pub residue: Option<f64>,
@@ -311,14 +309,6 @@ impl BenchSummary {
             series: input.points,
             notes: input.notes,
         }
-    }
-
-    /// The number that goes by `name` in objectives, as in `p99`, `service.max` or `rate`: in
-    /// microseconds, a second, as a share of 1 or as a count. None where there is no such name, or
-    /// where the samples do not tell.
-    #[must_use]
-    pub fn figure(&self, name: &str) -> Option<f64> {
-        Figure::parse(name)?.of(self)
     }
 }
 
@@ -447,13 +437,12 @@ fn verdict_of(input: &BenchInput, all: &Record) -> Verdict {
         window_s: input.window.as_secs_f64(),
         all,
         cores: &cores,
-        stability: input.stability.as_deref(),
-        is_stability_known: input.is_stability_known,
+        stability: &input.stability,
     })
 }
 
 fn littles_law_of(input: &BenchInput, all: &Record) -> LittlesLaw {
-    let connections = input.connections as u64 * input.pipeline as u64;
+    let in_flight_max = input.connections as u64 * input.pipeline as u64;
     let window_ns = input.window.as_nanos() as f64;
     let in_flight_mean = ratio(all.in_flight_ns as f64, window_ns);
     let rate_per_ns = ratio(all.answered_in_window as f64, window_ns);
@@ -464,9 +453,9 @@ fn littles_law_of(input: &BenchInput, all: &Record) -> LittlesLaw {
         .map(|share| 1.0 - share);
     let idle_share = in_flight_mean
         .filter(|_| input.mode == Mode::Closed)
-        .and_then(|mean| ratio(mean, connections as f64))
+        .and_then(|mean| ratio(mean, in_flight_max as f64))
         .map(|share| 1.0 - share);
-    LittlesLaw { in_flight_mean, connections, residue, idle_share }
+    LittlesLaw { in_flight_mean, in_flight_max, residue, idle_share }
 }
 
 /// `part / whole`, or none where there is nothing to divide by.

@@ -5,37 +5,8 @@
 //!
 //! Invariant: an interval reaches from one recorded time to another; it is never extrapolated.
 
-use crate::machines::stats::latency::{Latency, is_known};
+use crate::machines::stats::latency::is_known;
 use crate::words::limits::EXACT_SAMPLES_BEYOND_MAX;
-
-impl Latency {
-    /// The two times in nanoseconds between which `quantile` (0 to 1) of the distribution lies with
-    /// a probability of at least `confidence` (0 to 1, as in 0.95); none where the quantile is not
-    /// known ([`Latency::quantile_known`]) or the samples do not reach far enough for an interval.
-    ///
-    /// How many of n samples lie below the quantile follows a binomial distribution, whatever that
-    /// of the times, so the interval runs from one rank to another (H. A. David and H. N. Nagaraja,
-    /// "Order Statistics", section 7.1; used for latencies by Lancet, Kogias et al., USENIX ATC
-    /// 2019). It supposes independent samples: those of a closed loop, or around a stall, are not,
-    /// and the interval is then too narrow.
-    ///
-    /// # Panics
-    ///
-    /// Where `quantile` or `confidence` is not between 0 and 1, both excluded.
-    ///
-    /// ```
-    /// let mut latency = ringfetch::machines::stats::latency::Latency::default();
-    /// (1..=100).for_each(|ns| latency.record_ns(ns));
-    /// assert_eq!(latency.quantile_interval_ns(0.5, 0.95), Some((40, 61)));
-    /// assert_eq!(latency.quantile_interval_ns(0.99, 0.95), None);
-    /// ```
-    #[must_use]
-    pub fn quantile_interval_ns(&self, quantile: f64, confidence: f64) -> Option<(u64, u64)> {
-        let (low, high) = ranks_of(self.count(), quantile, confidence)?;
-        let (low_ns, high_ns) = (self.ranked_ns(low)?.0, self.ranked_ns(high)?.1);
-        Some((low_ns, high_ns))
-    }
-}
 
 /// The ranks, from 1, of the interval of `count` ordered samples that `quantile` lies in with a
 /// probability of at least `confidence`; none where the quantile is not known.
@@ -117,6 +88,14 @@ fn normal_quantile_above(tail: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machines::stats::latency::Latency;
+    use crate::machines::stats::survival::Survival;
+
+    /// The interval of a quantile of `latency`, of which nothing is censored.
+    fn interval(latency: &Latency, quantile: f64, confidence: f64) -> Option<(u64, u64)> {
+        let nothing = Latency::default();
+        Survival::of(latency, &nothing).quantile_interval_ns(quantile, confidence)
+    }
 
     /// How many of `trials` intervals at 95 % hold the true quantile of an exponential distribution
     /// with a mean of 1 ms, and how many could not be told.
@@ -134,7 +113,7 @@ mod tests {
                 )]
                 latency.record_ns((-(1.0 - random.f64()).ln() * 1e6) as u64);
             }
-            match latency.quantile_interval_ns(quantile, 0.95) {
+            match interval(&latency, quantile, 0.95) {
                 Some((low, high)) => {
                     held += u64::from(low as f64 <= truth_ns && truth_ns <= high as f64);
                 }
@@ -191,7 +170,7 @@ mod tests {
         let mut latency = Latency::default();
         (0..30_000).for_each(|ns| latency.record_ns(ns));
         for quantile in [0.5, 0.9, 0.99, 0.999] {
-            let (low, high) = latency.quantile_interval_ns(quantile, 0.95).unwrap();
+            let (low, high) = interval(&latency, quantile, 0.95).unwrap();
             let told = latency.quantile_ns(quantile).unwrap();
             assert!(low <= told && told <= high && low < high, "{low} {told} {high}");
         }
@@ -200,12 +179,12 @@ mod tests {
     #[test]
     fn what_is_not_known_has_no_interval() {
         let mut latency = Latency::default();
-        assert_eq!(latency.quantile_interval_ns(0.5, 0.95), None);
+        assert_eq!(interval(&latency, 0.5, 0.95), None);
         (0..999).for_each(|ns| latency.record_ns(ns));
-        assert_eq!(latency.quantile_interval_ns(0.99, 0.95), None);
+        assert_eq!(interval(&latency, 0.99, 0.95), None);
         latency.record_ns(999);
-        assert!(latency.quantile_interval_ns(0.99, 0.95).is_some());
+        assert!(interval(&latency, 0.99, 0.95).is_some());
         // Ten samples beyond do not reach for one chance in 10^9.
-        assert_eq!(latency.quantile_interval_ns(0.99, 1.0 - 1e-9), None);
+        assert_eq!(interval(&latency, 0.99, 1.0 - 1e-9), None);
     }
 }

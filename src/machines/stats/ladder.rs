@@ -103,6 +103,13 @@ impl Ladder {
         matches!(rung, Rung::Percentile(idx) if self.at_least[idx])
     }
 
+    /// The number that reports call `word`, as in `p99`, in microseconds; none where it is not
+    /// known or there is no such number.
+    #[must_use]
+    pub fn named(&self, word: &str) -> Option<f64> {
+        self.rung(Rung::parse(word)?)
+    }
+
     /// The number at `rung` in microseconds; none where it is not known.
     ///
     /// # Panics
@@ -254,9 +261,9 @@ mod tests {
             ("p99.999", None, 1_000_000),
         ] {
             let rung = Rung::parse(word).unwrap();
-            assert_eq!(ladder.rung(rung), us, "{word}");
+            assert_eq!((ladder.rung(rung), ladder.named(word)), (us, us), "{word}");
             assert_eq!(rung.samples_min(), samples_min, "{word}");
         }
-        assert_eq!(Rung::parse("p42"), None);
+        assert_eq!((Rung::parse("p42"), ladder.named("p42")), (None, None));
     }
 }

@@ -143,19 +143,6 @@ impl Latency {
         if self.quantile_known(quantile) { self.quantile_ns(quantile) } else { None }
     }
 
-    /// The shortest and the longest time that the one with `rank` in ascending order, from 1, may
-    /// have been, as far as three digits tell them apart; none where there are not as many.
-    pub(super) fn ranked_ns(&self, rank: u64) -> Option<(u64, u64)> {
-        let histogram = self.histogram.as_deref()?;
-        if rank == 0 || rank > histogram.len() {
-            return None;
-        }
-        // Half a rank below the mark: a product that rounds up must not reach the next rank.
-        let value_ns = histogram.value_at_quantile((rank as f64 - 0.5) / histogram.len() as f64);
-        let clamped = |ns: u64| ns.clamp(self.min_ns, self.max_ns);
-        Some((clamped(histogram.lowest_equivalent(value_ns)), clamped(value_ns)))
-    }
-
     fn histogram(&mut self) -> &mut Histogram<u64> {
         self.histogram.get_or_insert_with(|| {
             // From 1 ns: a coarser lowest value would save 20 % of the memory and cost the third
@@ -245,18 +232,6 @@ mod tests {
             assert_eq!(merged.mean_ns(), all.mean_ns());
             assert_eq!(merged.quantile_ns(0.5), all.quantile_ns(0.5));
         }
-    }
-
-    #[test]
-    fn ranks_count_from_the_shortest() {
-        let latency = latency_of([10, 20, 30]);
-        assert_eq!(
-            [0, 1, 2, 3, 4].map(|rank| latency.ranked_ns(rank)),
-            [None, Some((10, 10)), Some((20, 20)), Some((30, 30)), None,]
-        );
-        let (low, high) = latency_of([1, 5_000_001, 9_000_000]).ranked_ns(2).unwrap();
-        assert!(low <= 5_000_001 && 5_000_001 <= high && high - low <= 5_000, "{low} {high}");
-        assert_eq!(Latency::default().ranked_ns(1), None);
     }
 
     #[test]

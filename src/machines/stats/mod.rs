@@ -12,6 +12,7 @@ pub mod ladder;
 pub mod latency;
 pub mod ledger;
 pub mod record;
+pub mod search;
 pub mod series;
 pub mod slo;
 pub mod stability;

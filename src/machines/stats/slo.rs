@@ -444,7 +444,7 @@ mod tests {
     #[test]
     fn a_response_holds_what_the_service_time_does_not_see() {
         let summary = BenchSummary::new(open());
-        let figure = |name| summary.figure(name);
+        let figure = |name| Figure::parse(name).and_then(|figure| figure.of(&summary));
         assert_eq!((figure("max"), figure("service.max")), (Some(5000.0), Some(1000.0)));
         assert_eq!((figure("p99"), figure("nonsense")), (None, None));
     }

@@ -8,8 +8,6 @@
 use std::f64::consts::FRAC_PI_2;
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::words::limits::{
     STABILITY_BATCH_REQUESTS_MIN, STABILITY_BATCHES_MAX, STABILITY_ERRORS_MIN,
     STABILITY_FIGURES_MIN, STABILITY_P99_SHARE_MIN, STABILITY_RATE_SHARE_MIN,
@@ -23,19 +21,17 @@ pub const P99: &str = "p99";
 /// What is said of a run, and of which figures.
 ///
 /// [`Display`](fmt::Display) gives a clause for a person.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stability {
-    /// The judgement.
-    #[serde(flatten)]
-    pub verdict: Verdict,
+    /// What is said.
+    pub steadiness: Steadiness,
     /// The figures that there was enough of to judge: [`RATE`], [`P99`].
     pub judged: Vec<&'static str>,
 }
 
 /// Whether a run was steady.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+#[derive(Clone, Debug, PartialEq)]
+pub enum Steadiness {
     /// No figure that could be judged drifted.
     Steady,
     /// The run was too short, or had too few requests.
@@ -87,16 +83,16 @@ pub(super) fn judge(steps: &[Sample], seconds: &[Sample]) -> Stability {
     let p99 = batches(steps, p99_of).or_else(|| batches(seconds, p99_of));
     let figures =
         [(RATE, rates(steps), STABILITY_RATE_SHARE_MIN), (P99, p99, STABILITY_P99_SHARE_MIN)];
-    let mut stability = Stability { verdict: Verdict::NotJudged, judged: Vec::new() };
+    let mut stability = Stability { steadiness: Steadiness::NotJudged, judged: Vec::new() };
     for (figure, batches, share_min) in figures {
         let Some(batches) = batches else { continue };
         stability.judged.push(figure);
-        if matches!(stability.verdict, Verdict::Drifting { .. }) {
+        if matches!(stability.steadiness, Steadiness::Drifting { .. }) {
             continue;
         }
-        stability.verdict = match drift(&batches, share_min) {
-            Some((from, to, between)) => Verdict::Drifting { figure, from, to, between },
-            None => Verdict::Steady,
+        stability.steadiness = match drift(&batches, share_min) {
+            Some((from, to, between)) => Steadiness::Drifting { figure, from, to, between },
+            None => Steadiness::Steady,
         };
     }
     stability
@@ -264,13 +260,13 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 impl fmt::Display for Stability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.verdict {
-            Verdict::NotJudged => f.write_str("too short to tell whether it was steady"),
-            Verdict::Steady if self.judged.len() == 1 => {
+        match &self.steadiness {
+            Steadiness::NotJudged => f.write_str("too short to tell whether it was steady"),
+            Steadiness::Steady if self.judged.len() == 1 => {
                 write!(f, "{} was steady, the rest is too little to tell", self.judged[0])
             }
-            Verdict::Steady => write!(f, "{} were steady", self.judged.join(" and ")),
-            Verdict::Drifting { figure, from, to, between } => {
+            Steadiness::Steady => write!(f, "{} were steady", self.judged.join(" and ")),
+            Steadiness::Drifting { figure, from, to, between } => {
                 let verb = if to < from { "fell" } else { "rose" };
                 let unit = if *figure == RATE { "/s" } else { " us" };
                 let (from, to) = (grouped(*from), grouped(*to));
@@ -330,10 +326,10 @@ mod tests {
     }
 
     fn drifting(steps: &[Sample]) -> Option<&'static str> {
-        match judge(steps, &[]).verdict {
-            Verdict::Drifting { figure, .. } => Some(figure),
-            Verdict::Steady => None,
-            Verdict::NotJudged => panic!("not judged"),
+        match judge(steps, &[]).steadiness {
+            Steadiness::Drifting { figure, .. } => Some(figure),
+            Steadiness::Steady => None,
+            Steadiness::NotJudged => panic!("not judged"),
         }
     }
 
@@ -452,19 +448,18 @@ mod tests {
         assert_eq!(stability.judged, [RATE, P99]);
         let wanted = "p99 rose from 900 us to 3,600 us between the first and the last third";
         assert_eq!(stability.to_string(), wanted);
-        let json = serde_json::to_value(&stability).unwrap();
-        assert_eq!((&json["verdict"], &json["figure"]), (&"drifting".into(), &"p99".into()));
+        assert!(matches!(stability.steadiness, Steadiness::Drifting { figure: P99, .. }));
         let stability = judge(&steps, &seconds[..14]);
         assert_eq!(
-            (stability.judged.as_slice(), &stability.verdict),
-            (&[RATE][..], &Verdict::Steady)
+            (stability.judged.as_slice(), &stability.steadiness),
+            (&[RATE][..], &Steadiness::Steady)
         );
         assert_eq!(stability.to_string(), "rate was steady, the rest is too little to tell");
     }
 
     #[test]
     fn what_is_too_short_or_too_slow_is_not_judged() {
-        let not_judged = |steps: &[Sample]| judge(steps, &[]).verdict == Verdict::NotJudged;
+        let not_judged = |steps: &[Sample]| judge(steps, &[]).steadiness == Steadiness::NotJudged;
         assert!(not_judged(&[]));
         assert!(not_judged(&run(14, |_| (50_000.0, 900.0))));
         assert!(!not_judged(&run(15, |_| (50_000.0, 900.0))));

@@ -1,7 +1,7 @@
 //! Whether a trial measured the target, or something else.
 //!
 //! Judges figures and does not know how they were come by; whether the trial was steady is judged
-//! elsewhere and handed in as text.
+//! by `stability`.
 //!
 //! Invariant: a verdict other than valid names the numbers that led to it and what would help.
 
@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
+use crate::machines::stats::stability::{Stability, Steadiness};
 use crate::words::limits::{
     ARRIVALS_DEVIATIONS_MAX, GENERATOR_BUSY_SHARE, GENERATOR_CROWDED_SHARE,
     GENERATOR_RUN_QUEUE_SHARE, IN_FLIGHT_SHARE_NOTABLE, PACING_P99_MAX, PACING_SAMPLES_MIN,
@@ -37,12 +38,39 @@ impl Mode {
     }
 }
 
+/// What a trial is called. Where several hold it is the first of those behind [`Self::Valid`],
+/// since each makes the ones behind it moot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judgement {
+    /// It measured the target.
+    Valid,
+    /// It measured the generator.
+    GeneratorBound,
+    /// The load that was asked for was not put on.
+    TargetMissed,
+    /// Its figures drifted.
+    Unstable,
+}
+
+impl Judgement {
+    /// The word that reports use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::GeneratorBound => "generator-bound",
+            Self::TargetMissed => "target-missed",
+            Self::Unstable => "unstable",
+        }
+    }
+}
+
 /// What a trial was worth; the JSON report's `verdict`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// `valid`, `generator-bound`, `target-missed` or `unstable`; where several hold, the first of
-    /// generator-bound, target-missed and unstable, since each makes the ones behind it moot.
-    pub is: &'static str,
+    /// What it is called.
+    pub is: Judgement,
     /// The numbers that led to it.
     pub why: String,
     /// What would help; empty where nothing needs to.
@@ -62,10 +90,8 @@ pub struct Evidence<'a> {
     pub all: &'a Record,
     /// The load of each core.
     pub cores: &'a [CoreLoad],
-    /// Why the trial was not steady, in words for a person; none where it was, or nobody judged.
-    pub stability: Option<&'a str>,
-    /// Whether there was enough of the trial to tell whether it was steady.
-    pub is_stability_known: bool,
+    /// Whether the trial was steady.
+    pub stability: &'a Stability,
 }
 
 /// How busy one core of the generator was.
@@ -100,19 +126,20 @@ impl Verdict {
         .flatten()
         .collect();
         if !findings.is_empty() {
-            return Self::against("generator-bound", &findings);
+            return Self::against(Judgement::GeneratorBound, &findings);
         }
         if let Some(missed) = nothing_done(evidence).or_else(|| rate_missed(evidence)) {
-            return Self::against("target-missed", &[missed]);
+            return Self::against(Judgement::TargetMissed, &[missed]);
         }
-        if let Some(why) = evidence.stability {
+        if let Steadiness::Drifting { .. } = evidence.stability.steadiness {
             let hint = "a warm-up or a longer run: --warmup, -d";
-            return Self::against("unstable", &[Finding { why: why.to_owned(), hint }]);
+            let why = evidence.stability.to_string();
+            return Self::against(Judgement::Unstable, &[Finding { why, hint }]);
         }
-        Self { is: "valid", why: in_favour(evidence), hint: String::new() }
+        Self { is: Judgement::Valid, why: in_favour(evidence), hint: String::new() }
     }
 
-    fn against(is: &'static str, findings: &[Finding]) -> Self {
+    fn against(is: Judgement, findings: &[Finding]) -> Self {
         let whys: Vec<&str> = findings.iter().map(|finding| finding.why.as_str()).collect();
         let mut hints: Vec<&str> = findings.iter().map(|finding| finding.hint).collect();
         hints.dedup();
@@ -272,7 +299,7 @@ fn in_favour(evidence: &Evidence<'_>) -> String {
         let share = answered as f64 / (wanted_per_s * evidence.window_s);
         why.push_str(&format!(", {} of the wanted rate was completed", percent(share)));
     }
-    if !evidence.is_stability_known {
+    if evidence.stability.steadiness == Steadiness::NotJudged {
         why.push_str(", and it was too short to tell whether it was steady");
     }
     let (ledger, errors) = (&evidence.all.measured, evidence.all.measured.errors());
@@ -314,7 +341,10 @@ fn milliseconds(ns: u64) -> String {
 mod tests {
     use super::*;
     use crate::machines::stats::record::ConnectionCounts;
+    use crate::machines::stats::stability::RATE;
     use crate::words::failure::{Failure, Kind, Stage};
+
+    static STEADY: Stability = Stability { steadiness: Steadiness::Steady, judged: Vec::new() };
 
     fn core(cpu: usize, busy_share: f64, run_queue_share: f64) -> CoreLoad {
         CoreLoad { cpu, busy_share, run_queue_share }
@@ -337,8 +367,7 @@ mod tests {
             window_s: 1.0,
             all,
             cores,
-            stability: None,
-            is_stability_known: true,
+            stability: &STEADY,
         }
     }
 
@@ -349,7 +378,8 @@ mod tests {
     /// Checks what is judged of `evidence`: the word, and parts of the reason and of the hint.
     fn check(evidence: &Evidence<'_>, is: &str, why: &str, hint: &str) {
         let verdict = Verdict::of(evidence);
-        assert_eq!(verdict.is, is, "{verdict:?}");
+        assert_eq!(verdict.is.word(), is, "{verdict:?}");
+        assert_eq!(serde_json::to_value(verdict.is).unwrap(), is);
         assert!(verdict.why.contains(why), "{why} in {verdict:?}");
         assert!(verdict.hint.contains(hint), "{hint} in {verdict:?}");
         assert_eq!(verdict.hint.is_empty(), is == "valid", "{verdict:?}");
@@ -475,20 +505,25 @@ mod tests {
         for (completed, is) in [(40, "valid"), (22, "valid"), (20, "target-missed")] {
             let (all, wanted_per_s) = wanted_50(completed);
             let verdict = Verdict::of(&Evidence { wanted_per_s, ..open(&all, &[]) });
-            assert_eq!(verdict.is, is, "{completed}: {verdict:?}");
+            assert_eq!(verdict.is.word(), is, "{completed}: {verdict:?}");
         }
     }
 
     #[test]
     fn the_first_reason_is_the_one_given() {
         let all = record(10);
-        let unsteady = Some("the rate fell by a third");
+        let between = "the first and the last third";
+        let steadiness = Steadiness::Drifting { figure: RATE, from: 3000.0, to: 2000.0, between };
+        let unsteady = &Stability { steadiness, judged: vec![RATE] };
         let bound = [core(0, 1.0, 0.0)];
         let evidence = Evidence { stability: unsteady, ..open(&all, &bound) };
         check(&evidence, "generator-bound", "", "");
         let evidence = Evidence { cores: &[], ..evidence };
         check(&evidence, "target-missed", "", "");
         let evidence = Evidence { stability: unsteady, ..closed(&all, &[]) };
-        check(&evidence, "unstable", "the rate fell by a third", "--warmup");
+        check(&evidence, "unstable", "rate fell from 3,000/s to 2,000/s between", "--warmup");
+        let unknown = &Stability { steadiness: Steadiness::NotJudged, judged: Vec::new() };
+        let evidence = Evidence { stability: unknown, ..evidence };
+        check(&evidence, "valid", ", and it was too short to tell whether it was steady", "");
     }
 }

@@ -23,7 +23,7 @@ const FIRST: [Column; 24] = [
     ("wanted_per_s", |s| known(s.wanted_per_s)),
     ("duration_s", |s| s.duration_s.to_string()),
     ("interrupted", |s| s.interrupted.to_string()),
-    ("verdict", |s| s.verdict.is.to_owned()),
+    ("verdict", |s| s.verdict.is.word().to_owned()),
     ("rate_per_s", |s| known(s.rate_per_s)),
     ("bytes_read", |s| s.bytes_read.to_string()),
     ("bytes_per_s", |s| known(s.bytes_per_s)),

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use crate::machines::stats::bench::BenchSummary;
 use crate::machines::stats::ladder::{Ladder, Rung};
 use crate::machines::stats::slo::Checked;
-use crate::machines::stats::verdict::Mode;
+use crate::machines::stats::verdict::{Judgement, Mode};
 use crate::report::bench::plan::cores;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
@@ -270,17 +270,25 @@ impl Report {
     fn law(&mut self, summary: &BenchSummary) {
         let law = &summary.littles_law;
         let Some(mean) = law.in_flight_mean else { return };
-        let room = units::count(law.connections);
-        let residue =
-            law.idle_share.map_or(String::new(), |share| format!(", {} idle", units::share(share)));
-        self.0.line("in flight", &format!("{mean:.2} on average, room for {room}{residue}"));
+        let mut items = vec![
+            format!("{mean:.2} on average"),
+            format!("room for {}", units::count(law.in_flight_max)),
+        ];
+        if let Some(idle) = law.idle_share {
+            items.push(format!("{} idle", units::share(idle)));
+            let residue = law.residue.map_or("-".to_owned(), units::share);
+            items.push(format!("residue of Little's law {residue}"));
+        }
+        self.0.list("in flight", &items);
     }
 
     fn verdict(&mut self, summary: &BenchSummary) {
         let verdict = &summary.verdict;
         let paint = self.0.paint;
-        let is =
-            if verdict.is == "valid" { paint.good(verdict.is) } else { paint.notable(verdict.is) };
+        let is = match verdict.is {
+            Judgement::Valid => paint.good(verdict.is.word()),
+            _ => paint.notable(verdict.is.word()),
+        };
         self.0.raw("");
         self.0.line("verdict", &is);
         self.0.paragraph("", &one_line(&verdict.why));
@@ -493,7 +501,8 @@ connections  4 wanted, 4 opened, 3 reopened, 1 never answered
 cpu          99.6 us a request, 400 ms user, 1.60 s system
 busy         core 1: 97.5 %, core 3 (free): 50.0 % (and 9.0 % waiting)
 memory       4.00 KiB at most
-in flight    4.75 on average, room for 8, 40.6 % idle
+in flight    4.75 on average, room for 8, 40.6 % idle,
+             residue of Little's law 14.9 %
 
 verdict      generator-bound
              core 1 was busy for 97.5 % of the window (1 of 2 were at 95.0 % or

@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::machines::stats::record::ConnectionCounts;
+use crate::machines::stats::stability::{P99, RATE, Steadiness};
 use crate::words::failure::{Failure, Kind, Stage};
 
 /// A core with 40 completed requests of 1 ms, one of them a 500, one failed, one in flight.
@@ -54,8 +55,7 @@ pub(crate) fn closed() -> BenchInput {
         sys_s: 1.6,
         max_rss_bytes: 4096,
         points: vec![Point::default()],
-        stability: None,
-        is_stability_known: true,
+        stability: Stability { steadiness: Steadiness::Steady, judged: vec![RATE, P99] },
         interrupted: false,
         notes: vec!["a note".into()],
     }

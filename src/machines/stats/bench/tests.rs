@@ -6,6 +6,7 @@
 
 use super::*;
 use crate::machines::stats::bench::sample::{closed, open};
+use crate::machines::stats::verdict::Judgement;
 
 #[test]
 fn the_numbers_of_all_cores_add_up() {
@@ -17,11 +18,11 @@ fn the_numbers_of_all_cores_add_up() {
     assert_eq!(summary.cost.cpu_us_per_request, Some(25_000.0));
     assert_eq!(summary.cost.busy_per_core, [Some(0.5), Some(0.5)]);
     assert_eq!(summary.cost.run_queue_share_per_core, [Some(0.01), Some(0.01)]);
-    let LittlesLaw { in_flight_mean, connections, residue, idle_share } = summary.littles_law;
-    assert_eq!((in_flight_mean, connections, idle_share), (Some(1.5), 4, Some(0.625)));
+    let LittlesLaw { in_flight_mean, in_flight_max, residue, idle_share } = summary.littles_law;
+    assert_eq!((in_flight_mean, in_flight_max, idle_share), (Some(1.5), 4, Some(0.625)));
     // 40 a second, each a millisecond long, keep 0.04 in flight; the rest hung or failed.
     assert!((residue.unwrap() - (1.0 - 0.04 / 1.5)).abs() < 1e-9, "{residue:?}");
-    assert_eq!(summary.verdict.is, "valid");
+    assert_eq!(summary.verdict.is, Judgement::Valid);
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn an_open_loop_holds_what_was_skipped_against_the_response() {
     assert_eq!((summary.latency_us.response.n, summary.latency_us.service.n), (84, 80));
     assert_eq!(summary.censored, Censored { in_flight: 2, skipped: 2 });
     assert_eq!((summary.littles_law.idle_share, summary.connections_detail.waited), (None, 2));
-    assert_eq!(summary.verdict.is, "valid", "{:?}", summary.verdict);
+    assert_eq!(summary.verdict.is, Judgement::Valid, "{:?}", summary.verdict);
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn the_fields_are_a_contract() {
         r#""warmup":{"sent":6,"completed":6,"failed":0,"in_flight":0},"#,
         r#""connections_detail":{"wanted":4,"opened":4,"reopened":0,"unserved":0,"#,
         r#""exhausted_pauses":0,"waited":0},"#,
-        r#""littles_law":{"in_flight_mean":1.5,"connections":4,"#,
+        r#""littles_law":{"in_flight_mean":1.5,"in_flight_max":4,"#,
         r#""residue":0.9733333333333334,"idle_share":0.625},"#,
         r#""pinned_per_core":[true,true],"series":[{"t_s":0.0,"span_s":0.0,"#,
         r#""completed":0,"rate_per_s":0.0,"failed":0,"bytes":0,"#,
@@ -105,10 +106,10 @@ fn a_core_that_spins_is_not_taken_for_one_that_has_too_much_to_do() {
     let summary = BenchSummary::new(input.clone());
     assert_eq!(summary.cost.busy_per_core, [Some(0.5), Some(1.0)]);
     assert_eq!(summary.cost.spun_share_per_core, [Some(0.0), Some(0.95)]);
-    assert_eq!(summary.verdict.is, "valid", "{:?}", summary.verdict);
+    assert_eq!(summary.verdict.is, Judgement::Valid, "{:?}", summary.verdict);
     // One that was behind all the time never came to spin.
     input.cores[1].record.spun_ns = 0;
-    assert_eq!(BenchSummary::new(input).verdict.is, "generator-bound");
+    assert_eq!(BenchSummary::new(input).verdict.is, Judgement::GeneratorBound);
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn a_trial_of_nothing_divides_by_nothing() {
     assert_eq!((summary.rate_per_s, summary.bytes_per_s), (None, None));
     assert_eq!((summary.cost.cpu_us_per_request, summary.errors.share), (None, None));
     assert_eq!((summary.littles_law.in_flight_mean, summary.littles_law.residue), (None, None));
-    assert_eq!(summary.verdict.is, "target-missed");
+    assert_eq!(summary.verdict.is, Judgement::TargetMissed);
 }
 
 /// A summary of two cores, the first of which `spoil` has touched.
