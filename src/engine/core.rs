@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::engine::drive::{self, Berth, Connection};
+use crate::engine::drive::{Berth, Connection};
 use crate::engine::lane;
 use crate::engine::watch::{Alarm, LaneId, Watch};
 use crate::engine::work::Work;
@@ -191,19 +191,19 @@ impl<I: Io, W: Work> Core<I, W> {
     ) -> Option<(W::Job, Instant)> {
         poll_fn(|context| {
             if self.is_over.get() {
-                drive::release(self, berth);
+                berth.release(self);
                 return Poll::Ready(None);
             }
             let now = known.take().unwrap_or_else(|| self.io.now());
             if !self.is_stopping() && self.is_held_back(now) {
                 // The lane keeps its turn, and with it the use of its warm connection.
                 self.has_held_back.set(true);
-                drive::release(self, berth);
+                berth.release(self);
                 self.park(lane, context);
                 return Poll::Pending;
             }
             let Some(job) = W::take(self, turn, now) else {
-                drive::release(self, berth);
+                berth.release(self);
                 self.park(lane, context);
                 return Poll::Pending;
             };

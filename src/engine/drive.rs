@@ -9,6 +9,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 
 use crate::engine::core::Core;
 use crate::engine::watch::{Alarm, LaneId};
@@ -68,13 +69,47 @@ impl<R> Exchanged<R> {
     }
 }
 
-/// A connection that a lane keeps between two jobs, and what tells its origin.
-pub(super) type Berth<I, W> = Option<(Connection<I>, <W as Work>::Key)>;
+/// A lane's own place for a connection: the one that it uses, or keeps between two jobs.
+///
+/// The connection stays where it is while it is used, so that a request moves nothing.
+pub(super) struct Berth<I: Io, W: Work> {
+    connection: Option<Connection<I>>,
+    /// What tells the origin of a connection that is kept.
+    key: Option<W::Key>,
+}
 
-/// Gives the connection that a lane keeps to the pool, for whoever needs one next.
-pub(super) fn release<I: Io, W: Work>(core: &Core<I, W>, berth: &mut Berth<I, W>) {
-    let Some((connection, key)) = berth.take() else { return };
-    check_in(core, W::target_of(&key), connection);
+impl<I: Io, W: Work> Default for Berth<I, W> {
+    fn default() -> Self {
+        Self { connection: None, key: None }
+    }
+}
+
+impl<I: Io, W: Work> Berth<I, W> {
+    /// Closes the connection, if there is one.
+    pub(super) fn clear(&mut self) {
+        self.connection = None;
+    }
+
+    /// Gives a connection that is kept to the pool, for whoever needs one next.
+    pub(super) fn release(&mut self, core: &Core<I, W>) {
+        if let (Some(connection), Some(key)) = (self.connection.take(), &self.key) {
+            check_in(core, W::target_of(key), connection);
+        }
+    }
+
+    /// Takes notice that the exchange for `call` is over: the connection is kept here or in the
+    /// pool where it is clean, else closed.
+    fn handle_end(&mut self, core: &Core<I, W>, call: &W::Job, is_clean: bool) {
+        if !is_clean {
+            return self.clear();
+        }
+        self.key = core.work.key_of(call);
+        if self.key.is_none()
+            && let Some(connection) = self.connection.take()
+        {
+            check_in(core, call.target(), connection);
+        }
+    }
 }
 
 fn check_in<I: Io, W: Work>(core: &Core<I, W>, target: &Target, connection: Connection<I>) {
@@ -97,16 +132,9 @@ pub(super) async fn exchange<I: Io, W: Work>(
         let failure = Failure::new(Stage::Connect, Kind::Timeout, phrase);
         return Ok(Exchanged::failed(failure, now));
     }
-    if call.purpose() == Purpose::Ask
-        && let Some(mut connection) = idle_connection(core, call, berth, now)
-    {
+    if call.purpose() == Purpose::Ask && find_idle(core, call, berth, now) {
         core.connections.borrow_mut().reused += 1;
-        let (exchanged, is_clean) = ask(core, lane, call, &mut connection, now).await;
-        if is_clean {
-            keep(core, call, berth, connection);
-            return Ok(exchanged);
-        }
-        drop(connection);
+        let exchanged = ask(core, lane, call, berth, now).await;
         // The server may close an idle socket at any moment, so the first failure on a *reused*
         // connection says nothing about the server. Retry once on a fresh one; never twice.
         if !(exchanged.is_unanswered && core.work.may_repeat()) || core.is_stopping() {
@@ -117,7 +145,7 @@ pub(super) async fn exchange<I: Io, W: Work>(
         call.count_attempt(-1);
     }
     // Boxed, since it is rare and large: a lane that only asks stays small.
-    let mut connection = match Box::pin(connect(core, lane, call)).await? {
+    let connection = match Box::pin(connect(core, lane, call)).await? {
         Ok(connection) => connection,
         Err(exchanged) => return Ok(exchanged),
     };
@@ -126,34 +154,18 @@ pub(super) async fn exchange<I: Io, W: Work>(
         check_in(core, call.target(), connection);
         return Ok(Exchanged::nothing(now));
     }
-    let (exchanged, is_clean) = ask(core, lane, call, &mut connection, now).await;
-    if is_clean {
-        keep(core, call, berth, connection);
-    }
-    Ok(exchanged)
+    berth.connection = Some(connection);
+    Ok(ask(core, lane, call, berth, now).await)
 }
 
-/// Keeps a connection that is clean, in the lane or in the pool.
-fn keep<I: Io, W: Work>(
-    core: &Core<I, W>,
-    call: &W::Job,
-    berth: &mut Berth<I, W>,
-    connection: Connection<I>,
-) {
-    match core.work.key_of(call) {
-        Some(key) => *berth = Some((connection, key)),
-        None => check_in(core, call.target(), connection),
-    }
-}
-
-/// The next idle connection to the target's origin of which nothing was heard since: the lane's
-/// own, or one of the pool's.
-fn idle_connection<I: Io, W: Work>(
+/// Whether there is an idle connection to the target's origin of which nothing was heard since: the
+/// lane's own, or the next one of the pool's, which is then the lane's.
+fn find_idle<I: Io, W: Work>(
     core: &Core<I, W>,
     call: &W::Job,
     berth: &mut Berth<I, W>,
     now: Instant,
-) -> Option<Connection<I>> {
+) -> bool {
     let target = call.target();
     // What arrived behind the last response would be taken for the next one, and an end means that
     // the request would go nowhere. One that is used again at once is not asked.
@@ -161,24 +173,25 @@ fn idle_connection<I: Io, W: Work>(
         let was_short = now.since(connection.idle_since) < IDLE_UNCHECKED_MAX;
         was_short || connection.socket.is_quiet()
     };
-    if let Some((connection, key)) = berth.take() {
-        let own = W::target_of(&key);
+    if let (Some(connection), Some(key)) = (&berth.connection, &berth.key) {
+        let own = W::target_of(key);
         // Mostly it is the very same target, and nothing needs to be compared.
         if !(std::ptr::eq(own, target) || own.origin() == target.origin()) {
-            check_in(core, own, connection);
-        } else if is_usable(&connection) {
-            return Some(connection);
+            berth.release(core);
+        } else if is_usable(connection) {
+            return true;
         }
     }
+    berth.clear();
     let mut pool = core.pool.borrow_mut();
     // Bounded by the connections that are idle.
-    loop {
-        let connection = pool.checkout(target.origin_hash(), target.origin(), now)?;
+    while let Some(connection) = pool.checkout(target.origin_hash(), target.origin(), now) {
         if is_usable(&connection) {
-            return Some(connection);
+            berth.connection = Some(connection);
+            return true;
         }
-        drop(connection);
     }
+    false
 }
 
 /// Opens a connection for `call`; where it cannot be had, the exchange that came of it.
@@ -243,48 +256,55 @@ async fn resolve<I: Io, W: Work>(
     answer.unwrap_or_else(|| Err(core.lateness(Stage::Dns, deadline)))
 }
 
-/// Sends the requests of `call` on `connection` and reads their responses; whether the connection
-/// can go on.
+/// Sends the requests of `call` on the lane's connection and reads their responses.
 async fn ask<I: Io, W: Work>(
     core: &Core<I, W>,
     lane: LaneId,
     call: &mut W::Job,
-    connection: &mut Connection<I>,
+    berth: &mut Berth<I, W>,
     now: Instant,
-) -> (Exchanged<W::Reading>, bool) {
+) -> Exchanged<W::Reading> {
+    let connection = berth.connection.as_mut().expect("a lane that asks has a connection");
     let alarm = Alarm::Socket(connection.socket.interrupter());
     core.watch.borrow_mut().arm(lane, call.deadline(), alarm);
     call.count_attempt(1);
     call.handle_sent(now);
     let mut attempt = Attempt::new(core, lane, call, now);
-    let request = core.work.request(attempt.call, &mut core.blocks.borrow_mut());
-    debug_assert!(!request.bytes().is_empty(), "a request has bytes");
-    let (sent, request) = connection.socket.write_all(request).await;
-    let mut block = core.work.read_block(request, &mut core.blocks.borrow_mut());
-    let result = match sent {
-        Err(error) => Err(Failure::from_io(Stage::Send, &error)),
-        Ok(()) => loop {
-            let read = match (attempt.exchange.want(), block.is_empty()) {
-                (Want::Sized(rest), true) if attempt.reading.keeps_body() => {
-                    attempt.read_in_place(&mut connection.socket, rest).await
-                }
-                (want, _) => {
-                    make_room(&mut block, want);
-                    let (read, filled) = connection.socket.read(std::mem::take(&mut block)).await;
-                    block = filled;
-                    read
-                }
-            };
-            match attempt.handle_read(read, &mut block) {
-                Ok(false) => {}
-                Ok(true) => break Ok(()),
-                Err(failure) => break Err(failure),
-            }
-        },
+    // In blocks of their own, so that a lane which waits holds no more than it needs; futures are
+    // pinned where they are, since an await moves them once more.
+    let (mut is_done, mut block) = {
+        let request = core.work.request(attempt.call, &mut core.blocks.borrow_mut());
+        debug_assert!(!request.bytes().is_empty(), "a request has bytes");
+        let (sent, request) = pin!(connection.socket.write_all(request)).await;
+        let is_done = sent.map_err(|error| Failure::from_io(Stage::Send, &error)).map(|()| false);
+        (is_done, core.work.read_block(request, &mut core.blocks.borrow_mut()))
     };
+    while let Ok(false) = is_done {
+        let read = if let Some(rest) = attempt.rest_in_place(&block) {
+            attempt.read_in_place(&mut connection.socket, rest).await
+        } else {
+            make_room(&mut block, attempt.exchange.want());
+            let read = pin!(connection.socket.read(std::mem::take(&mut block)));
+            let (read, filled) = read.await;
+            block = filled;
+            read
+        };
+        is_done = attempt.handle_read(read, &mut block);
+    }
     attempt.has_excess |= !block.is_empty();
     core.blocks.borrow_mut().give(block);
-    attempt.end(result, connection)
+    let (failure, is_clean) = attempt.end(is_done.err(), connection);
+    let has_heard = attempt.wire_bytes > 0 || attempt.answers > 0;
+    let exchanged = Exchanged {
+        failure,
+        reading: Some(attempt.reading),
+        wire_bytes: attempt.wire_bytes,
+        ip: Some(connection.ip),
+        ended_at: attempt.now,
+        is_unanswered: failure.is_some() && !has_heard && !attempt.was_late,
+    };
+    berth.handle_end(core, call, is_clean);
+    exchanged
 }
 
 /// How far the requests of one call have come on one connection.
@@ -303,6 +323,8 @@ struct Attempt<'a, I: Io, W: Work> {
     answers: u64,
     /// Whether more was read than belongs to the last response.
     has_excess: bool,
+    /// Whether the deadline passed, or the end of a stop's grace.
+    was_late: bool,
 }
 
 impl<'a, I: Io, W: Work> Attempt<'a, I, W> {
@@ -319,40 +341,35 @@ impl<'a, I: Io, W: Work> Attempt<'a, I, W> {
             wire_bytes: 0,
             answers: 0,
             has_excess: false,
+            was_late: false,
         }
     }
 
-    /// What the attempt came to, and whether its connection can go on.
+    /// Ends the attempt, in which `failure` was seen: why it failed, if it did, and whether its
+    /// connection can go on.
     fn end(
-        mut self,
-        result: Result<(), Failure>,
+        &mut self,
+        failure: Option<Failure>,
         connection: &mut Connection<I>,
-    ) -> (Exchanged<W::Reading>, bool) {
+    ) -> (Option<Failure>, bool) {
         let core = self.core;
-        let was_late = core.watch.borrow_mut().disarm(self.lane);
+        self.was_late = core.watch.borrow_mut().disarm(self.lane);
         let may_go_on = self.exchange.reuse() && !core.work.closes();
-        let is_clean = result.is_ok() && !self.has_excess && !was_late && may_go_on;
+        let is_clean = failure.is_none() && !self.has_excess && !self.was_late && may_go_on;
         if self.answers > 0 && !std::mem::replace(&mut connection.has_served, true) {
             core.connections.borrow_mut().served += 1;
         }
-        let failure = match result {
-            Err(failure) if was_late => Some(core.lateness(failure.stage, self.call.deadline())),
-            result => result.err(),
+        let failure = match failure {
+            Some(failure) if self.was_late => {
+                Some(core.lateness(failure.stage, self.call.deadline()))
+            }
+            failure => failure,
         };
         if failure.is_some() {
             self.now = core.io.now();
         }
         connection.idle_since = self.now;
-        let has_heard = self.wire_bytes > 0 || self.answers > 0;
-        let exchanged = Exchanged {
-            failure,
-            reading: Some(self.reading),
-            wire_bytes: self.wire_bytes,
-            ip: Some(connection.ip),
-            ended_at: self.now,
-            is_unanswered: failure.is_some() && !has_heard && !was_late,
-        };
-        (exchanged, is_clean)
+        (failure, is_clean)
     }
 
     /// Takes notice of what a read came to; whether that was all there is to come.
@@ -415,6 +432,14 @@ impl<'a, I: Io, W: Work> Attempt<'a, I, W> {
     fn handle_first_byte(&mut self) {
         self.first_byte_at = self.now;
         self.call.handle_first_byte(self.now.ns_since(self.sent_at));
+    }
+
+    /// Bytes of a body of known length still to come, where they are read to where they stay.
+    fn rest_in_place(&self, block: &Block) -> Option<u64> {
+        match self.exchange.want() {
+            Want::Sized(rest) if block.is_empty() && self.reading.keeps_body() => Some(rest),
+            _ => None,
+        }
     }
 
     /// Reads a piece of a body of known length, `rest` bytes of it to come, to where it stays.

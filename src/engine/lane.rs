@@ -12,17 +12,21 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use crate::engine::core::{Core, Task};
-use crate::engine::drive::{self, Exchanged};
+use crate::engine::drive::{self, Berth, Exchanged};
 use crate::engine::watch::LaneId;
-use crate::engine::work::Work;
+use crate::engine::work::{Next, Work};
 use crate::io::Io;
 use crate::words::failure::{Failure, Kind, Stage};
 
 /// Works on one job after the other until the run is over.
 pub(super) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {
     let task = Task::of(&core);
-    let (mut turn, mut berth, mut now) = (W::Turn::default(), None, None);
-    while let Some((mut job, taken_at)) = core.next(lane, &mut turn, &mut berth, now).await {
+    let (mut turn, mut berth, mut now) = (W::Turn::default(), Berth::default(), None);
+    loop {
+        let (mut job, taken_at) = match core.next(lane, &mut turn, &mut berth, now).await {
+            Some(next) => next,
+            None => break,
+        };
         let exchanged = {
             // Pinned where it is: a future of this size is not moved for nothing.
             let exchange = pin!(drive::exchange(&core, lane, &mut job, &mut berth, taken_at));
@@ -30,11 +34,18 @@ pub(super) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {
         };
         let exchanged = exchanged.unwrap_or_else(|| {
             core.watch.borrow_mut().disarm(lane);
+            berth.clear();
             let phrase = "a bug in ringfetch: the lane panicked; please report it";
             let failure = Failure::new(Stage::Head, Kind::Panic, phrase);
             Ok(Exchanged::failed(failure, core.io.now()))
         });
-        now = W::settle(&core, job, exchanged).await;
+        now = match W::settle(&core, job, exchanged) {
+            Next::Job(now) => now,
+            Next::Wait(wait) => {
+                wait.await;
+                None
+            }
+        };
     }
     core.lane_ended(task);
 }

@@ -6,6 +6,7 @@
 //! Invariant: there is one lane loop and one driver; what differs between two kinds of run is a
 //! value of these types.
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::engine::core::Core;
@@ -51,12 +52,12 @@ pub(super) trait Work: Sized + 'static {
     /// Whether a job may start; true at times where none may. Also the moment to ask for more.
     fn has_ready<I: Io>(core: &Core<I, Self>) -> bool;
 
-    /// Takes notice of what came of `job`; the time now, where it is known.
+    /// Takes notice of what came of `job`; how the lane goes on.
     fn settle<I: Io>(
         core: &Rc<Core<I, Self>>,
         job: Self::Job,
         exchanged: Result<Exchanged<Self::Reading>, Obstacle>,
-    ) -> impl Future<Output = Option<Instant>>;
+    ) -> Next;
 
     /// What is done every few milliseconds, and for no request in particular.
     fn sweep<I: Io>(core: &Rc<Core<I, Self>>, now: Instant);
@@ -98,6 +99,15 @@ pub(super) trait Work: Sized + 'static {
     fn handle_answer(&self, _job: &mut Self::Job, _noted: &Self::Reading, _answer: Answer) -> bool {
         false
     }
+}
+
+/// How a lane goes on when its job is settled.
+pub(super) enum Next {
+    /// With its next job; the time now, where it is known.
+    Job(Option<Instant>),
+    /// With its next job after a wait. Boxed, since it is rare: a lane that never waits stays
+    /// small.
+    Wait(Pin<Box<dyn Future<Output = ()>>>),
 }
 
 /// One request, or several in a row to one target, as the driver sees them.

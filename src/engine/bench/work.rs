@@ -17,7 +17,7 @@ use crate::engine::bench::trial::{Opening, Running, Stage};
 use crate::engine::core::{ConnectionCounts, Core, CoreSettings};
 use crate::engine::drive::{Exchanged, Obstacle};
 use crate::engine::stop;
-use crate::engine::work::{Answer, Purpose, Reading, Work};
+use crate::engine::work::{Answer, Next, Purpose, Reading, Work};
 use crate::io::Io;
 use crate::io::launch::Seat;
 use crate::io::system::{self, CpuTime};
@@ -160,11 +160,11 @@ impl Work for Benching {
             || core.work.running.borrow().as_ref().is_some_and(Running::has_due)
     }
 
-    async fn settle<I: Io>(
+    fn settle<I: Io>(
         core: &Rc<Core<I, Self>>,
         mut call: BenchCall,
         exchanged: Result<Exchanged<Noted>, Obstacle>,
-    ) -> Option<Instant> {
+    ) -> Next {
         let work = &core.work;
         let in_flight = core.in_flight();
         core.set_in_flight(in_flight - 1);
@@ -174,7 +174,7 @@ impl Work for Benching {
                 core.pause_for_room();
                 if call.count_pause() {
                     work.put_back(call);
-                    return None;
+                    return Next::Job(None);
                 }
                 let (stage, cause) = (FailureStage::Connect, Cause::Os(errno));
                 let failure = Failure { stage, kind: Kind::Exhausted, cause };
@@ -195,18 +195,18 @@ impl Work for Benching {
             Purpose::Ask => {
                 let Some(failure) = exchanged.failure else {
                     work.give_back(call);
-                    return Some(ended_at);
+                    return Next::Job(Some(ended_at));
                 };
                 work.handle_failure(&call, failure, ended_at);
                 work.give_back(call);
                 if !is_behind_connect(failure) && work.is_closed_loop() {
                     // A host that refuses at once would be asked as fast as the core can.
-                    // Boxed, since it is rare and large: a lane that only asks stays small.
-                    Box::pin(core.io.sleep_until(ended_at + BENCH_RECONNECT_PAUSE)).await;
+                    let (io, until) = (core.io.clone(), ended_at + BENCH_RECONNECT_PAUSE);
+                    return Next::Wait(Box::pin(async move { io.sleep_until(until).await }));
                 }
             }
         }
-        None
+        Next::Job(None)
     }
 
     fn sweep<I: Io>(core: &Rc<Core<I, Self>>, now: Instant) {

@@ -21,7 +21,7 @@ use crate::engine::fetch::response::Noted;
 use crate::engine::fetch::shard::{HostId, Politeness, Shard};
 use crate::engine::fetch::shared::Shared;
 use crate::engine::stop::Gauge;
-use crate::engine::work::Work;
+use crate::engine::work::{Next, Work};
 use crate::io::Io;
 use crate::io::launch::Seat;
 use crate::machines::http1::RequestKind;
@@ -113,15 +113,16 @@ impl Work for Fetching {
 
     /// Waits where the rows' readers are behind: no further job starts on this core until they have
     /// caught up.
-    async fn settle<I: Io>(
+    fn settle<I: Io>(
         core: &Rc<Core<I, Self>>,
         job: FetchCall,
         exchanged: Result<Exchanged<Noted>, Obstacle>,
-    ) -> Option<Instant> {
-        if let Some(fetched) = judge::judge(core, job, exchanged) {
-            emit(core, fetched).await;
+    ) -> Next {
+        let fetched = judge::judge(core, job, exchanged);
+        match fetched.and_then(|fetched| core.work.emit(fetched)) {
+            None => Next::Job(None),
+            Some(batch) => Next::Wait(Box::pin(wait_for_room(Rc::clone(core), batch))),
         }
-        None
     }
 
     fn sweep<I: Io>(core: &Rc<Core<I, Self>>, now: Instant) {
@@ -271,6 +272,15 @@ impl Fetching {
         self.shard.borrow_mut().defer(job, at);
     }
 
+    /// Hands on what came of one line; the batch that it filled, where there is no room for it.
+    fn emit(&self, fetched: Fetched) -> Option<Vec<Fetched>> {
+        self.tally.borrow_mut().record(&fetched);
+        let body_bytes = fetched.response.as_ref().map_or(0, |response| response.body_bytes);
+        self.gauge().count_row(fetched.failure, body_bytes);
+        let batch = self.outbox.borrow_mut().push(fetched)?;
+        self.send(batch)
+    }
+
     /// Hands `batch` on if that needs no wait, else gives it back.
     fn send(&self, batch: Vec<Fetched>) -> Option<Vec<Fetched>> {
         let count = batch.len();
@@ -342,23 +352,16 @@ fn count_in_flight<I: Io>(core: &Core<I, Fetching>, count: usize) {
     core.work.gauge().show_in_flight(count);
 }
 
-/// Hands on what came of one line.
-async fn emit<I: Io>(core: &Rc<Core<I, Fetching>>, fetched: Fetched) {
-    let work = &core.work;
-    work.tally.borrow_mut().record(&fetched);
-    let body_bytes = fetched.response.as_ref().map_or(0, |response| response.body_bytes);
-    work.gauge().count_row(fetched.failure, body_bytes);
-    let Some(batch) = work.outbox.borrow_mut().push(fetched) else { return };
-    if let Some(batch) = work.send(batch) {
-        let count = batch.len();
-        core.hold_while(async {
-            // Nobody reads rows any more: the run has been told to stop, and the rows are lost with
-            // it.
-            let _ = work.shared.rows.send_async(batch).await;
-            work.shared.finish(count);
-        })
-        .await;
-    }
+/// Hands `batch` on once its readers have caught up; no job starts on this core until then.
+async fn wait_for_room<I: Io>(core: Rc<Core<I, Fetching>>, batch: Vec<Fetched>) {
+    let (shared, count) = (&core.work.shared, batch.len());
+    core.hold_while(async {
+        // Nobody reads rows any more: the run has been told to stop, and the rows are lost with
+        // it.
+        let _ = shared.rows.send_async(batch).await;
+        shared.finish(count);
+    })
+    .await;
 }
 
 /// Takes lines in while there is room for them, until the run is over.
@@ -370,7 +373,10 @@ async fn feed<I: Io>(core: Rc<Core<I, Fetching>>) {
             match intake {
                 Intake::Refused { n, line, failure } => {
                     core.work.gauge().count_begun();
-                    emit(&core, Fetched::refused(n, &line, failure)).await;
+                    let refused = Fetched::refused(n, &line, failure);
+                    if let Some(batch) = core.work.emit(refused) {
+                        wait_for_room(Rc::clone(&core), batch).await;
+                    }
                 }
                 Intake::Job(job) => core.work.shard.borrow_mut().push(job),
             }
