@@ -30,7 +30,7 @@ use crate::machines::stats::search::Search;
 use crate::machines::stats::series::Second;
 use crate::machines::stats::slo::{Checked, Objectives};
 use crate::machines::stats::verdict::Judgement;
-use crate::report::bench::live::{Sight, line};
+use crate::report::bench::live::Sight;
 use crate::report::bench::path::path;
 use crate::report::bench::plan::{Plan, plan};
 use crate::report::bench::{csv, text};
@@ -267,7 +267,6 @@ fn exit_code(args: &BenchArgs, found: &Found, checked: &[Checked]) -> u8 {
 /// The live line, and the log of each second.
 struct Watching {
     line: ProgressLine,
-    shown: Sight,
     log: Option<HdrLog<BufWriter<File>>>,
 }
 
@@ -295,7 +294,7 @@ impl Watching {
             HdrLog::start(BufWriter::new(file), started_at, &what)
         };
         let log = file.map(begin).transpose().context("cannot write the log of --hdr")?;
-        Ok(Self { line, shown: Sight::default(), log })
+        Ok(Self { line, log })
     }
 
     fn finish(self) -> anyhow::Result<()> {
@@ -313,14 +312,15 @@ impl Watch for Watching {
             return;
         }
         let reading = progress.reading;
-        let now = Sight {
+        self.line.show(&Sight {
             elapsed: progress.elapsed,
+            span: progress.span,
+            requests: progress.requests,
             ended: reading.rows,
             failed: reading.failed,
             in_flight: reading.in_flight,
-        };
-        self.line.say(line(now, self.shown, progress.span, progress.requests));
-        self.shown = now;
+            body_bytes: reading.body_bytes,
+        });
     }
 
     fn keep(&mut self, second: &Second) -> io::Result<()> {

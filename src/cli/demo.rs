@@ -28,8 +28,8 @@ use crate::io::launch::Engine;
 use crate::io::resolve::Override;
 use crate::machines::stats::summary::Summary;
 use crate::report::text;
-use crate::report::units::{duration_us, rate};
 use crate::sink::Writer;
+use crate::words::units::{duration_us, rate};
 
 /// Virtual hosts, and pages of each.
 const HOSTS: usize = 200;

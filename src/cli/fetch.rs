@@ -26,11 +26,11 @@ use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::StatusPolicy;
 use crate::machines::stats::summary::Summary;
 use crate::report::progress::{ProgressLine, Snapshot};
-use crate::report::units::count;
 use crate::report::{json, text};
 use crate::sink::{Resumed, Writer, resume};
 use crate::source::Input;
 use crate::words::limits::{PROGRESS_INTERVAL, STOP_GRACE};
+use crate::words::units::count;
 
 /// How long after the grace of a stop the run's last rows may take to be written.
 const STALL_PATIENCE: Duration = Duration::from_secs(5);

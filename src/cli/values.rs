@@ -12,29 +12,18 @@ use crate::io::resolve::Override;
 use crate::machines::extract::parse_named_selector;
 use crate::machines::pace::Stage;
 use crate::words::limits::ORIGIN_STAMPS_MAX;
+use crate::words::units;
 
 /// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let refused = || format!("no time: {text}, hint: 30s, 1.5s, 200ms, 10us, 2m or 1h");
-    let (number, unit) = split_unit(text);
-    let factor = match unit {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "" if number == "0" => 1.0,
-        _ => return Err(refused()),
-    };
-    let number: f64 = number.parse().map_err(|_| refused())?;
-    Duration::try_from_secs_f64(number * factor).map_err(|_| refused())
+    units::parse_duration(text)
+        .ok_or_else(|| format!("no time: {text}, hint: 30s, 1.5s, 200ms, 10us, 2m or 1h"))
 }
 
 /// Reads a size in bytes, such as `4096`, `10k`, `1.5M` (decimal) or `16Mi` (binary).
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let refused = || format!("no size: {text}, hint: 4096, 10k, 2M, 64Ki, 16Mi or 1Gi");
-    let (number, unit) = split_unit(text);
+    let (number, unit) = units::split_unit(text);
     let factor: u64 = match unit {
         "" => 1,
         "k" | "K" => 1000,
@@ -80,17 +69,8 @@ pub(super) fn stamps(text: &str) -> Result<usize, String> {
 
 /// Reads a rate a second, such as `0.5`, `1000` or `20k`.
 pub(super) fn rate(text: &str) -> Result<f64, String> {
-    let refused = || format!("no rate: {text}, hint: 0.5, 1000 or 20k, a second");
-    let (number, unit) = split_unit(text);
-    let factor = match unit {
-        "" => 1.0,
-        "k" | "K" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        _ => return Err(refused()),
-    };
-    let number: f64 = number.parse().map_err(|_| refused())?;
-    Ok(number * factor)
+    units::parse_number(text)
+        .ok_or_else(|| format!("no rate: {text}, hint: 0.5, 1000 or 20k, a second"))
 }
 
 /// Reads stages of an open loop, such as `10s:0-50k,30s:50k`: a time, and a rate that holds or two
@@ -162,12 +142,6 @@ pub(super) fn resolve(text: &str) -> Result<Override, String> {
         return Err(refused());
     }
     Ok(Override { host, port, ip, to_port })
-}
-
-/// The number at the front of `text`, and what follows it.
-fn split_unit(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    text.split_at(end)
 }
 
 #[cfg(test)]

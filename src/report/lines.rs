@@ -7,8 +7,8 @@
 
 use crate::machines::stats::summary::Counts;
 use crate::report::paint::Paint;
-use crate::report::units;
 use crate::words::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS, STATUSES_SHOWN_MAX};
+use crate::words::units;
 
 /// Columns of the labels at the left.
 pub(super) const LABEL_COLUMNS: usize = 13;

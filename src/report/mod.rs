@@ -11,5 +11,4 @@ mod lines;
 pub mod paint;
 pub mod progress;
 pub mod text;
-pub mod units;
 pub mod warning;

@@ -1,7 +1,7 @@
 //! One line on the terminal that says how far a run has come.
 //!
-//! Knows neither cores nor clocks: whoever has both feeds it a snapshot ten times a second. On what
-//! is no terminal it draws nothing.
+//! Knows neither cores nor clocks: whoever has both says ten times a second what there is to show.
+//! On what is no terminal it draws nothing.
 //!
 //! Invariant: it only reads numbers, so a run with it does what a run without it does.
 
@@ -9,11 +9,26 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::units;
 use crate::words::job::SourceSize;
 use crate::words::limits::PROGRESS_RATE_SPAN;
+use crate::words::units;
 
-/// How far a run has come at one moment.
+/// What a run shows at one moment.
+pub trait Shown {
+    /// Time since the start of the run.
+    fn elapsed(&self) -> Duration;
+
+    /// What ended so far: rows, requests.
+    fn ended(&self) -> u64;
+
+    /// Bytes received so far.
+    fn bytes(&self) -> u64;
+
+    /// The line, where what ended and what was received came at `pace`.
+    fn line(&self, pace: &Pace) -> String;
+}
+
+/// How far a fetch has come at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Time since the start of the run.
@@ -52,18 +67,12 @@ impl ProgressLine {
         Self::on(ProgressDrawTarget::hidden())
     }
 
-    /// Draws `snapshot`; the elapsed time of each must not be before that of the last.
-    pub fn show(&mut self, snapshot: &Snapshot) {
-        self.pace.observe(snapshot);
+    /// Draws what `shown` shows. Where its elapsed time is before that of the last, another run has
+    /// begun.
+    pub fn show(&mut self, shown: &impl Shown) {
+        self.pace.observe(shown);
         if !self.bar.is_hidden() {
-            self.bar.set_message(line(snapshot, &self.pace));
-        }
-    }
-
-    /// Draws `text` instead of a snapshot.
-    pub fn say(&self, text: String) {
-        if !self.bar.is_hidden() {
-            self.bar.set_message(text);
+            self.bar.set_message(shown.line(&self.pace));
         }
     }
 
@@ -98,33 +107,50 @@ impl Drop for ProgressLine {
 
 /// Rates, averaged with weights that fall off over [`PROGRESS_RATE_SPAN`].
 #[derive(Clone, Copy, Debug, Default)]
-struct Pace {
-    last: Snapshot,
-    rows_per_s: f64,
+pub struct Pace {
+    elapsed: Duration,
+    ended: u64,
+    bytes: u64,
+    ended_per_s: f64,
     bytes_per_s: f64,
 }
 
 impl Pace {
-    fn observe(&mut self, now: &Snapshot) {
-        let span_s = now.elapsed.saturating_sub(self.last.elapsed).as_secs_f64();
+    /// Takes what `now` shows in.
+    pub fn observe(&mut self, now: &impl Shown) {
+        let (elapsed, ended, bytes) = (now.elapsed(), now.ended(), now.bytes());
+        if elapsed < self.elapsed {
+            *self = Self::default();
+        }
+        let span_s = (elapsed - self.elapsed).as_secs_f64();
         if span_s <= 0.0 {
             return;
         }
-        let rows_per_s = now.rows.saturating_sub(self.last.rows) as f64 / span_s;
-        let bytes_per_s = now.bytes.saturating_sub(self.last.bytes) as f64 / span_s;
+        let ended_per_s = ended.saturating_sub(self.ended) as f64 / span_s;
+        let bytes_per_s = bytes.saturating_sub(self.bytes) as f64 / span_s;
         // The first span is all there is; an average with the zero before it would be too low.
-        let first = self.last.elapsed.is_zero();
+        let first = self.elapsed.is_zero();
         let weight =
             if first { 1.0 } else { 1.0 - (-span_s / PROGRESS_RATE_SPAN.as_secs_f64()).exp() };
-        self.rows_per_s += (rows_per_s - self.rows_per_s) * weight;
-        self.bytes_per_s += (bytes_per_s - self.bytes_per_s) * weight;
-        self.last = *now;
+        *self = Self {
+            elapsed,
+            ended,
+            bytes,
+            ended_per_s: self.ended_per_s + (ended_per_s - self.ended_per_s) * weight,
+            bytes_per_s: self.bytes_per_s + (bytes_per_s - self.bytes_per_s) * weight,
+        };
     }
 
-    /// Time to the end in seconds, where rows come and `rows_in_all` is not yet reached.
-    fn seconds_left(&self, rows: u64, rows_in_all: u64) -> Option<f64> {
-        let left = rows_in_all.saturating_sub(rows);
-        (left > 0 && self.rows_per_s > 0.0).then(|| left as f64 / self.rows_per_s)
+    /// What ended a second.
+    #[must_use]
+    pub const fn ended_per_s(&self) -> f64 {
+        self.ended_per_s
+    }
+
+    /// Time to the end in seconds, where something ends and `in_all` is not yet reached.
+    fn seconds_left(&self, in_all: u64) -> Option<f64> {
+        let left = in_all.saturating_sub(self.ended);
+        (left > 0 && self.ended_per_s > 0.0).then(|| left as f64 / self.ended_per_s)
     }
 }
 
@@ -142,21 +168,35 @@ impl Snapshot {
     }
 }
 
-fn line(snapshot: &Snapshot, pace: &Pace) -> String {
-    let mut parts = vec![
-        format!("{} rows", units::count(snapshot.rows)),
-        units::rate(pace.rows_per_s),
-        units::bytes_rate(pace.bytes_per_s),
-        format!("{} in flight", units::count(snapshot.in_flight)),
-        format!("{} failed", units::count(snapshot.failed)),
-    ];
-    if let Some(in_all) = snapshot.rows_in_all() {
-        parts.push(units::percent(snapshot.rows.min(in_all), in_all));
-        if let Some(left) = pace.seconds_left(snapshot.rows, in_all) {
-            parts.push(format!("{} left", units::seconds(left)));
-        }
+impl Shown for Snapshot {
+    fn elapsed(&self) -> Duration {
+        self.elapsed
     }
-    parts.join("  ")
+
+    fn ended(&self) -> u64 {
+        self.rows
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn line(&self, pace: &Pace) -> String {
+        let mut parts = vec![
+            format!("{} rows", units::count(self.rows)),
+            units::rate(pace.ended_per_s),
+            units::bytes_rate(pace.bytes_per_s),
+            format!("{} in flight", units::count(self.in_flight)),
+            format!("{} failed", units::count(self.failed)),
+        ];
+        if let Some(in_all) = self.rows_in_all() {
+            parts.push(units::percent(self.rows.min(in_all), in_all));
+            if let Some(left) = pace.seconds_left(in_all) {
+                parts.push(format!("{} left", units::seconds(left)));
+            }
+        }
+        parts.join("  ")
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +220,7 @@ mod tests {
     fn check(snapshot: &Snapshot, expected: &str) {
         let mut pace = Pace::default();
         pace.observe(snapshot);
-        let line = line(snapshot, &pace);
+        let line = snapshot.line(&pace);
         assert_eq!(line, expected);
         assert!(line.len() <= REPORT_COLUMNS);
     }
@@ -220,15 +260,23 @@ mod tests {
     fn the_rate_follows_but_does_not_jump() {
         let mut pace = Pace::default();
         pace.observe(&snapshot());
-        assert_eq!(pace.rows_per_s, 2000.0);
+        assert_eq!(pace.ended_per_s, 2000.0);
         let stalled = Snapshot { elapsed: Duration::from_millis(10_100), ..snapshot() };
         pace.observe(&stalled);
-        assert!(pace.rows_per_s > 1900.0 && pace.rows_per_s < 2000.0, "{}", pace.rows_per_s);
+        assert!(pace.ended_per_s > 1900.0 && pace.ended_per_s < 2000.0, "{}", pace.ended_per_s);
         let long_after = Snapshot { elapsed: Duration::from_secs(100), ..snapshot() };
         pace.observe(&long_after);
-        assert!(pace.rows_per_s < 0.1, "{}", pace.rows_per_s);
+        assert!(pace.ended_per_s < 0.1, "{}", pace.ended_per_s);
         pace.observe(&long_after);
-        assert!(pace.rows_per_s.is_finite());
+        assert!(pace.ended_per_s.is_finite());
+    }
+
+    #[test]
+    fn another_run_has_a_rate_of_its_own() {
+        let mut pace = Pace::default();
+        pace.observe(&snapshot());
+        pace.observe(&Snapshot { elapsed: Duration::from_secs(1), rows: 50, ..snapshot() });
+        assert_eq!(pace.ended_per_s, 50.0);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::machines::stats::summary::{Core, PhaseTimes, Summary};
 use crate::machines::stats::tally::Phase;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
-use crate::report::units;
 use crate::words::limits::CORES_SHOWN_MAX;
+use crate::words::units;
 
 /// `summary` as lines of text, each ended by a line feed.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Floor 0: the words that every other floor speaks.
 //!
-//! Plain values: bounds, bytes, addresses, jobs, rows, failures, points in time. Nothing here knows
-//! of sockets, clocks, files or `async`.
+//! Plain values: bounds, bytes, addresses, jobs, rows, failures, points in time, units. Nothing
+//! here knows of sockets, clocks, files or `async`.
 //!
 //! Invariant: this floor uses nothing of the crate but itself.
 
@@ -12,3 +12,4 @@ pub mod job;
 pub mod limits;
 pub mod row;
 pub mod target;
+pub mod units;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::machines::stats::bench::BenchSummary;
 use crate::machines::stats::ladder::{Ladder, PERCENTILES, Rung};
+use crate::words::units;
 
 /// What a refusal offers instead.
 const HINT: &str = "hint: p99<10ms, errors<0.1%, rate>1000";
@@ -237,34 +238,34 @@ impl Figure {
 
     /// Reads a bound in the unit of this figure.
     fn parse_value(self, text: &str) -> Result<f64, String> {
-        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-        let (number, unit) = text.split_at(end);
-        let unit = unit.trim_start();
-        let factor = match (self, unit) {
-            (Self::Time(..), "ns") => 1e-3,
-            (Self::Time(..), "us" | "µs") => 1.0,
-            (Self::Time(..), "ms") => 1e3,
-            (Self::Time(..), "s") => 1e6,
-            (Self::Time(..), "m") => 6e7,
-            (Self::Time(..), "h") => 3.6e9,
-            (Self::Time(..), "") if number == "0" => 1.0,
-            (Self::Time(..), _) => return Err(format!("no time: {text}")),
-            (Self::Errors, "%") => 1e-2,
-            (Self::Errors, "") => 1.0,
-            (Self::Errors, _) => return Err(format!("no share: {text}")),
-            (_, "") => 1.0,
-            (_, "k" | "K") => 1e3,
-            (_, "M") => 1e6,
-            (_, "G") => 1e9,
-            _ => return Err(format!("no number: {text}")),
-        };
-        let number: f64 = number.parse().map_err(|_| format!("no number: {text}"))?;
-        let value = number * factor;
-        // `errors<1` may mean one per cent or one error; it cannot mean all of them.
-        if self == Self::Errors && unit.is_empty() && value >= 1.0 {
-            return Err(format!("a share is below 1, or has a %: {text}"));
+        // Here alone a number may stand apart from its unit.
+        let (number, unit) = units::split_unit(text);
+        let compact = format!("{number}{}", unit.trim_start());
+        match self {
+            Self::Time(..) => {
+                let time = units::parse_duration(&compact);
+                let time = time.ok_or_else(|| format!("no time: {text}"))?;
+                Ok(time.as_nanos() as f64 / 1e3)
+            }
+            Self::Errors => Self::parse_share(text),
+            Self::Rate | Self::Failed | Self::Completed => {
+                units::parse_number(&compact).ok_or_else(|| format!("no number: {text}"))
+            }
         }
-        if value.is_finite() { Ok(value) } else { Err(format!("no number: {text}")) }
+    }
+
+    /// Reads a share of 1, which may be in percent.
+    fn parse_share(text: &str) -> Result<f64, String> {
+        let refused = || format!("no share: {text}");
+        let (number, unit) = units::split_unit(text);
+        let number: f64 = number.parse().map_err(|_| refused())?;
+        match unit.trim_start() {
+            "%" => Ok(number / 100.0),
+            // `errors<1` may mean one per cent or one error; it cannot mean all of them.
+            "" if number >= 1.0 => Err(format!("a share is below 1, or has a %: {text}")),
+            "" => Ok(number),
+            _ => Err(refused()),
+        }
     }
 
     fn value_text(self, value: f64) -> String {
@@ -401,11 +402,11 @@ mod tests {
             ("p98<10ms", "p98 is no figure; they are p50 p75"),
             ("dns.p50<1ms", "dns.p50 is no figure"),
             ("p99<10", "no time: 10"),
-            ("p99<ms", "no number: ms"),
+            ("p99<ms", "no time: ms"),
             ("p99<-1ms", "no time: -1ms"),
             ("p99==1ms", "neither < nor >"),
             ("p99<<1ms", "no time: <1ms"),
-            ("p99<1.2.3ms", "no number: 1.2.3ms"),
+            ("p99<1.2.3ms", "no time: 1.2.3ms"),
             ("p99<10%", "no time: 10%"),
             ("errors<1ms", "no share: 1ms"),
             ("errors<1", "a share is below 1, or has a %: 1"),

@@ -12,6 +12,7 @@ use crate::words::limits::{
     STABILITY_BATCH_REQUESTS_MIN, STABILITY_BATCHES_MAX, STABILITY_ERRORS_MIN,
     STABILITY_FIGURES_MIN, STABILITY_P99_SHARE_MIN, STABILITY_RATE_SHARE_MIN,
 };
+use crate::words::units;
 
 /// The name of the figure "responses a second".
 pub const RATE: &str = "rate";
@@ -268,28 +269,12 @@ impl fmt::Display for Stability {
             Steadiness::Steady => write!(f, "{} were steady", self.judged.join(" and ")),
             Steadiness::Drifting { figure, from, to, between } => {
                 let verb = if to < from { "fell" } else { "rose" };
-                let unit = if *figure == RATE { "/s" } else { " us" };
-                let (from, to) = (grouped(*from), grouped(*to));
-                write!(f, "{figure} {verb} from {from}{unit} to {to}{unit} between {between}")
+                let text = if *figure == RATE { units::rate } else { units::duration_us };
+                let (from, to) = (text(*from), text(*to));
+                write!(f, "{figure} {verb} from {from} to {to} between {between}")
             }
         }
     }
-}
-
-/// A figure with commas: whole from 100 on, where three digits are enough, else to a tenth.
-fn grouped(figure: f64) -> String {
-    if figure < 99.95 {
-        return format!("{figure:.1}");
-    }
-    let digits = format!("{figure:.0}");
-    let mut text = String::with_capacity(digits.len() * 4 / 3 + 1);
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
@@ -446,7 +431,7 @@ mod tests {
         let seconds: Vec<_> = (0..30).map(second).collect();
         let stability = judge(&steps, &seconds);
         assert_eq!(stability.judged, [RATE, P99]);
-        let wanted = "p99 rose from 900 us to 3,600 us between the first and the last third";
+        let wanted = "p99 rose from 900 us to 3.60 ms between the first and the last third";
         assert_eq!(stability.to_string(), wanted);
         assert!(matches!(stability.steadiness, Steadiness::Drifting { figure: P99, .. }));
         let stability = judge(&steps, &seconds[..14]);
@@ -506,9 +491,5 @@ mod tests {
         let steps = run(30, |at| (if at < 0.5 { 100_000.0 } else { 60_000.0 }, 900.0));
         let wanted = "rate fell from 100,000/s to 60,000/s between the first and the last third";
         assert_eq!(judge(&steps, &[]).to_string(), wanted);
-        assert_eq!(
-            (grouped(9.94), grouped(99.96), grouped(1234567.0)),
-            ("9.9".into(), "100".into(), "1,234,567".into())
-        );
     }
 }

@@ -16,6 +16,7 @@ use crate::words::limits::{
     GENERATOR_RUN_QUEUE_SHARE, IN_FLIGHT_SHARE_NOTABLE, PACING_P99_MAX, PACING_SAMPLES_MIN,
     RATE_SHARE_MIN, WAITED_SHARE_NOTABLE,
 };
+use crate::words::units;
 
 /// What decides when the next request starts (Schroeder et al., "Open Versus Closed", NSDI 2006).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -153,7 +154,11 @@ fn busy(mode: Mode, cores: &[CoreLoad]) -> Option<Finding> {
     let count = cores.iter().filter(is_busy).count();
     let busiest = busiest(cores).filter(|core| is_busy(core))?;
     let of_all = if cores.len() > 1 {
-        format!(" ({count} of {} were at {} or more)", cores.len(), percent(GENERATOR_BUSY_SHARE))
+        format!(
+            " ({count} of {} were at {} or more)",
+            cores.len(),
+            units::share(GENERATOR_BUSY_SHARE)
+        )
     } else {
         String::new()
     };
@@ -162,7 +167,7 @@ fn busy(mode: Mode, cores: &[CoreLoad]) -> Option<Finding> {
         Mode::Closed => "the rate is the limit of the generator, not of the target",
         Mode::Open => "times may be those of the generator",
     };
-    let (cpu, share) = (busiest.cpu, percent(busiest.busy_share));
+    let (cpu, share) = (busiest.cpu, units::share(busiest.busy_share));
     let why = format!("core {cpu} was busy for {share} of the window{of_all}: {meaning}");
     Some(Finding { why, hint: "more cores: --cores 0-3 or -t" })
 }
@@ -180,8 +185,8 @@ fn crowded(cores: &[CoreLoad]) -> Option<Finding> {
         *cores.iter().filter(is_crowded).max_by(by_wait)?;
     let why = format!(
         "core {cpu} was busy for {} of the window and for {} more something else had its CPU",
-        percent(busy_share),
-        percent(run_queue_share),
+        units::share(busy_share),
+        units::share(run_queue_share),
     );
     Some(Finding { why, hint: "cores that nothing else runs on, the target included: --cores" })
 }
@@ -199,7 +204,7 @@ fn late(pacing: &Latency) -> Option<Finding> {
     let why = format!(
         "1 % of {} requests that found a free connection started {} late or more",
         pacing.count(),
-        milliseconds(p99_ns),
+        units::duration_ns(p99_ns),
     );
     Some(Finding { why, hint: "a lower rate: -R, or more cores: --cores 0-3 or -t" })
 }
@@ -260,7 +265,7 @@ fn rate_missed(evidence: &Evidence<'_>) -> Option<Finding> {
     let why = format!(
         "{:.1} of {wanted_per_s:.1} a second were completed ({}): {cause}",
         completed / evidence.window_s,
-        percent(completed / wanted),
+        units::share(completed / wanted),
     );
     Some(Finding { why, hint })
 }
@@ -275,12 +280,12 @@ fn cause_of_miss(all: &Record) -> (String, &'static str) {
     if share(all.waited) >= WAITED_SHARE_NOTABLE {
         let cause = format!(
             "connections were the limit, {} of the arrivals found none free",
-            percent(share(all.waited))
+            units::share(share(all.waited))
         );
         return (cause, "more connections: -c, or a lower rate: -R");
     }
     if share(ledger.in_flight_at_stop) >= IN_FLIGHT_SHARE_NOTABLE {
-        let in_flight = percent(share(ledger.in_flight_at_stop));
+        let in_flight = units::share(share(ledger.in_flight_at_stop));
         let cause = format!("{in_flight} were still in flight when the window ended");
         return (cause, "a longer run: -d");
     }
@@ -290,14 +295,14 @@ fn cause_of_miss(all: &Record) -> (String, &'static str) {
 
 fn in_favour(evidence: &Evidence<'_>) -> String {
     let mut why = match busiest(evidence.cores) {
-        Some(core) => format!("the busiest core was at {}", percent(core.busy_share)),
+        Some(core) => format!("the busiest core was at {}", units::share(core.busy_share)),
         None => "no core was measured".to_owned(),
     };
     let wanted = evidence.wanted_per_s.filter(|_| evidence.mode == Mode::Open);
     if let Some(wanted_per_s) = wanted {
         let answered = evidence.all.answered_in_window;
         let share = answered as f64 / (wanted_per_s * evidence.window_s);
-        why.push_str(&format!(", {} of the wanted rate was completed", percent(share)));
+        why.push_str(&format!(", {} of the wanted rate was completed", units::share(share)));
     }
     if evidence.stability.steadiness == Steadiness::NotJudged {
         why.push_str(", and it was too short to tell whether it was steady");
@@ -307,7 +312,7 @@ fn in_favour(evidence: &Evidence<'_>) -> String {
         let refused = (errors - ledger.failed()) as f64 / ledger.completed as f64;
         why.push_str(&format!(
             "; but {} of the answers were errors (400 or above)",
-            percent(refused)
+            units::share(refused)
         ));
     }
     why
@@ -327,14 +332,6 @@ fn failed(ledger: &Ledger) -> String {
         }
         None => "0 failed".to_owned(),
     }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
-}
-
-fn milliseconds(ns: u64) -> String {
-    format!("{:.2} ms", ns as f64 / 1e6)
 }
 
 #[cfg(test)]

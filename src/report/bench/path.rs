@@ -8,7 +8,7 @@ use crate::machines::stats::search::Search;
 use crate::machines::stats::verdict::Judgement;
 use crate::report::lines::Lines;
 use crate::report::paint::Paint;
-use crate::report::units;
+use crate::words::units;
 
 /// The table of what was tried, and what was found.
 #[must_use]

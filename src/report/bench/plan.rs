@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
-use crate::report::units;
+use crate::words::units;
 
 /// The settings of a benchmark that its numbers depend on.
 #[derive(Clone, Debug, PartialEq)]

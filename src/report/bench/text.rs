@@ -15,8 +15,8 @@ use crate::machines::stats::verdict::{Judgement, Mode};
 use crate::report::bench::plan::cores;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
-use crate::report::units;
 use crate::words::limits::{CORES_SHOWN_MAX, GENERATOR_RUN_QUEUE_SHARE};
+use crate::words::units;
 
 /// Columns of one kind of time in the ladder.
 const TIME_COLUMNS: usize = 9;

@@ -1,4 +1,4 @@
-//! Numbers as people read them: three digits and a unit.
+//! Numbers with their units: as people read them, three digits at a time, and as they type them.
 //!
 //! Knows nothing of what is counted or timed.
 //!
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// `count` with a comma between thousands.
 ///
 /// ```
-/// assert_eq!(ringfetch::report::units::count(48_625), "48,625");
+/// assert_eq!(ringfetch::words::units::count(48_625), "48,625");
 /// ```
 #[must_use]
 pub fn count(count: u64) -> String {
@@ -111,6 +111,47 @@ pub fn share(share: f64) -> String {
     } else {
         format!("{percent:.1} %")
     }
+}
+
+/// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`; none where it is
+/// no time or too long for one.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split_unit(text);
+    let seconds_per_unit = match unit {
+        "ns" => 1e-9,
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "" if number == "0" => 1.0,
+        _ => return None,
+    };
+    let number: f64 = number.parse().ok()?;
+    Duration::try_from_secs_f64(number * seconds_per_unit).ok()
+}
+
+/// Reads a number such as `0.5`, `1000`, `20k` or `1.5M`; none where it is none.
+#[must_use]
+pub fn parse_number(text: &str) -> Option<f64> {
+    let (number, unit) = split_unit(text);
+    let factor = match unit {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        _ => return None,
+    };
+    let number: f64 = number.parse().ok()?;
+    (number * factor).is_finite().then_some(number * factor)
+}
+
+/// The digits at the front of `text`, with a point, and the unit behind them.
+#[must_use]
+pub fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    text.split_at(end)
 }
 
 fn size(bytes: f64) -> String {
