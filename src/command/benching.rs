@@ -267,8 +267,7 @@ impl Benching {
         let process = longest.map(|end| end.process).unwrap_or_default();
         if series.late() > 0 {
             notes.push(format!(
-                "series: {} stretches of time came so late that some of their counts stand in a \
-                 later second",
+                "series: intervals so late that counts of theirs stand in a later second: {}",
                 series.late()
             ));
         }
@@ -307,7 +306,7 @@ fn stability_of(series: &Series, pace: &Loop) -> Stability {
     let mut stability = series.stability();
     let is_told_to_change = matches!(pace, Loop::Open(profile, _) if profile.span().is_some());
     if is_told_to_change && matches!(stability.steadiness, Steadiness::Drifting { .. }) {
-        stability.steadiness = Steadiness::Steady;
+        stability.steadiness = Steadiness::ToldToChange;
     }
     stability
 }

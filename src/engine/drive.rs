@@ -14,7 +14,7 @@ use std::pin::pin;
 use crate::engine::core::Core;
 use crate::engine::watch::{Alarm, LaneId};
 use crate::engine::work::{Answer, Call, Purpose, Reading, Work};
-use crate::io::{Io, Sendable, Socket};
+use crate::io::{Io, Sendable, Socket, WriteError};
 use crate::machines::http1::{Exchange, Want};
 use crate::words::buf::Block;
 use crate::words::failure::{Cause, Failure, Kind, Stage};
@@ -72,9 +72,11 @@ impl<R> Exchanged<R> {
 /// A lane's own place for a connection: the one that it uses, or keeps between two jobs.
 ///
 /// The connection stays where it is while it is used, so that a request moves nothing.
+///
+/// Invariant: a connection that is kept has the key of its origin, and one that is used has none:
+/// so what a panic leaves behind is never taken for a clean one.
 pub(super) struct Berth<I: Io, W: Work> {
     connection: Option<Connection<I>>,
-    /// What tells the origin of a connection that is kept.
     key: Option<W::Key>,
 }
 
@@ -87,13 +89,20 @@ impl<I: Io, W: Work> Default for Berth<I, W> {
 impl<I: Io, W: Work> Berth<I, W> {
     /// Closes the connection, if there is one.
     pub(super) fn clear(&mut self) {
-        self.connection = None;
+        *self = Self::default();
+    }
+
+    /// Takes `connection` in, to be used.
+    fn dock(&mut self, connection: Connection<I>) {
+        assert!(self.connection.is_none(), "a lane has one connection at a time");
+        *self = Self { connection: Some(connection), key: None };
     }
 
     /// Gives a connection that is kept to the pool, for whoever needs one next.
     pub(super) fn release(&mut self, core: &Core<I, W>) {
-        if let (Some(connection), Some(key)) = (self.connection.take(), &self.key) {
-            check_in(core, W::target_of(key), connection);
+        if let Self { connection: Some(connection), key } = std::mem::take(self) {
+            let key = key.expect("a connection that is kept has a key");
+            check_in(core, W::target_of(&key), connection);
         }
     }
 
@@ -132,7 +141,7 @@ pub(super) async fn exchange<I: Io, W: Work>(
         let failure = Failure::new(Stage::Connect, Kind::Timeout, phrase);
         return Ok(Exchanged::failed(failure, now));
     }
-    if call.purpose() == Purpose::Ask && find_idle(core, call, berth, now) {
+    if call.purpose() == Purpose::Ask && dock_idle(core, call, berth, now) {
         core.connections.borrow_mut().reused += 1;
         let exchanged = ask(core, lane, call, berth, now).await;
         // The server may close an idle socket at any moment, so the first failure on a *reused*
@@ -154,13 +163,13 @@ pub(super) async fn exchange<I: Io, W: Work>(
         check_in(core, call.target(), connection);
         return Ok(Exchanged::nothing(now));
     }
-    berth.connection = Some(connection);
+    berth.dock(connection);
     Ok(ask(core, lane, call, berth, now).await)
 }
 
-/// Whether there is an idle connection to the target's origin of which nothing was heard since: the
-/// lane's own, or the next one of the pool's, which is then the lane's.
-fn find_idle<I: Io, W: Work>(
+/// Sees to it that the lane has an idle connection to the target's origin of which nothing was
+/// heard since: its own, or the next one of the pool's. Whether there is one.
+fn dock_idle<I: Io, W: Work>(
     core: &Core<I, W>,
     call: &W::Job,
     berth: &mut Berth<I, W>,
@@ -173,13 +182,16 @@ fn find_idle<I: Io, W: Work>(
         let was_short = now.since(connection.idle_since) < IDLE_UNCHECKED_MAX;
         was_short || connection.socket.is_quiet()
     };
-    if let (Some(connection), Some(key)) = (&berth.connection, &berth.key) {
+    let key = berth.key.take();
+    if let (Some(connection), Some(key)) = (&berth.connection, &key) {
         let own = W::target_of(key);
         // Mostly it is the very same target, and nothing needs to be compared.
-        if !(std::ptr::eq(own, target) || own.origin() == target.origin()) {
-            berth.release(core);
-        } else if is_usable(connection) {
-            return true;
+        if std::ptr::eq(own, target) || own.origin() == target.origin() {
+            if is_usable(connection) {
+                return true;
+            }
+        } else if let Some(connection) = berth.connection.take() {
+            check_in(core, own, connection);
         }
     }
     berth.clear();
@@ -187,7 +199,7 @@ fn find_idle<I: Io, W: Work>(
     // Bounded by the connections that are idle.
     while let Some(connection) = pool.checkout(target.origin_hash(), target.origin(), now) {
         if is_usable(&connection) {
-            berth.connection = Some(connection);
+            berth.dock(connection);
             return true;
         }
     }
@@ -276,7 +288,13 @@ async fn ask<I: Io, W: Work>(
         let request = core.work.request(attempt.call, &mut core.blocks.borrow_mut());
         debug_assert!(!request.bytes().is_empty(), "a request has bytes");
         let (sent, request) = pin!(connection.socket.write_all(request)).await;
-        let is_done = sent.map_err(|error| Failure::from_io(Stage::Send, &error)).map(|()| false);
+        let is_done = match sent {
+            Ok(()) => Ok(false),
+            Err(WriteError { error, sent }) => {
+                attempt.call.handle_cut(sent);
+                Err(Failure::from_io(Stage::Send, &error))
+            }
+        };
         (is_done, core.work.read_block(request, &mut core.blocks.borrow_mut()))
     };
     while let Ok(false) = is_done {

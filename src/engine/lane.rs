@@ -23,6 +23,8 @@ pub(super) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {
     let task = Task::of(&core);
     let (mut turn, mut berth, mut now) = (W::Turn::default(), Berth::default(), None);
     loop {
+        // A match lets go of what it took apart; a `while let` would keep a second copy of the job
+        // in every lane that waits for an answer.
         let (mut job, taken_at) = match core.next(lane, &mut turn, &mut berth, now).await {
             Some(next) => next,
             None => break,

@@ -135,6 +135,10 @@ pub(super) trait Call {
     /// Takes notice that the request is handed to the kernel at `now`.
     fn handle_sent(&mut self, _now: Instant) {}
 
+    /// Takes notice that sending failed when the kernel had taken the first `_bytes` of the
+    /// request.
+    fn handle_cut(&mut self, _bytes: usize) {}
+
     /// Takes notice that the first byte of a response came `_ns` after the request was handed over.
     fn handle_first_byte(&mut self, _ns: u64) {}
 }

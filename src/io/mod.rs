@@ -79,7 +79,10 @@ pub trait Socket: 'static {
     fn read(&mut self, into: Block) -> impl Future<Output = (io::Result<usize>, Block)>;
 
     /// Sends all of `bytes`, and hands them back.
-    fn write_all<B: Sendable>(&mut self, bytes: B) -> impl Future<Output = (io::Result<()>, B)>;
+    fn write_all<B: Sendable>(
+        &mut self,
+        bytes: B,
+    ) -> impl Future<Output = (Result<(), WriteError>, B)>;
 
     /// Sends no more: the peer reads its end once it has read everything before.
     fn end_writes(&self);
@@ -93,6 +96,21 @@ pub trait Socket: 'static {
 
     /// What ends this socket's operations from outside.
     fn interrupter(&self) -> Self::Interrupter;
+}
+
+/// Why not all bytes were sent.
+#[derive(Debug)]
+pub struct WriteError {
+    /// What the kernel said.
+    pub error: io::Error,
+    /// How many bytes it had taken before.
+    pub sent: usize,
+}
+
+impl From<WriteError> for io::Error {
+    fn from(failed: WriteError) -> Self {
+        failed.error
+    }
 }
 
 /// A timer as exact as the kernel's own (timerfd_create(2)): it fires some tens of microseconds

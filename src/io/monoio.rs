@@ -15,7 +15,7 @@ use std::time::Duration;
 use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 
-use crate::io::{Interrupt, Io, Listener, Sendable, Socket, Timer, clock, system};
+use crate::io::{Interrupt, Io, Listener, Sendable, Socket, Timer, WriteError, clock, system};
 use crate::words::buf::Block;
 use crate::words::instant::Instant;
 
@@ -92,17 +92,21 @@ impl Socket for MonoioSocket {
         (result, block)
     }
 
-    async fn write_all<B: Sendable>(&mut self, bytes: B) -> (io::Result<()>, B) {
+    async fn write_all<B: Sendable>(&mut self, bytes: B) -> (Result<(), WriteError>, B) {
         let mut rest = Outgoing { bytes, sent: 0 };
         while rest.sent < rest.bytes.bytes().len() {
             let result;
             (result, rest) = self.0.write(rest).await;
-            match result {
-                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), rest.bytes),
-                Ok(sent) => rest.sent += sent,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return (Err(error), rest.bytes),
-            }
+            let error = match result {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(sent) => {
+                    rest.sent += sent;
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => error,
+            };
+            return (Err(WriteError { error, sent: rest.sent }), rest.bytes);
         }
         (Ok(()), rest.bytes)
     }

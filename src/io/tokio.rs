@@ -17,7 +17,7 @@ use ::tokio::io::unix::AsyncFd;
 use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::io::monoio::Descriptor;
-use crate::io::{Io, Listener, Sendable, Socket, Timer, clock, system};
+use crate::io::{Io, Listener, Sendable, Socket, Timer, WriteError, clock, system};
 use crate::words::buf::Block;
 use crate::words::instant::Instant;
 
@@ -95,15 +95,20 @@ impl Socket for TokioSocket {
         (result, into)
     }
 
-    async fn write_all<B: Sendable>(&mut self, bytes: B) -> (io::Result<()>, B) {
+    async fn write_all<B: Sendable>(&mut self, bytes: B) -> (Result<(), WriteError>, B) {
         let mut sent = 0;
         while sent < bytes.bytes().len() {
             let rest = &bytes.bytes()[sent..];
-            match poll_fn(|context| Pin::new(&mut self.0).poll_write(context, rest)).await {
-                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), bytes),
-                Ok(count) => sent += count,
-                Err(error) => return (Err(error), bytes),
-            }
+            let written = poll_fn(|context| Pin::new(&mut self.0).poll_write(context, rest)).await;
+            let error = match written {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(count) => {
+                    sent += count;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            return (Err(WriteError { error, sent }), bytes);
         }
         (Ok(()), bytes)
     }

@@ -361,7 +361,7 @@ impl<I: Io> Connection<I> {
         self.wait_at_most(self.core.shared.idle);
         let (sent, block) = self.socket.write_all(std::mem::take(&mut self.out)).await;
         self.core.give_block(block);
-        sent
+        Ok(sent?)
     }
 
     /// Waits for `span`; false where the connection shall end instead.

@@ -141,10 +141,9 @@ impl Pace {
         };
     }
 
-    /// What ended a second.
-    #[must_use]
-    pub const fn ended_per_s(&self) -> f64 {
-        self.ended_per_s
+    /// What ended, and what was received, a second, as text.
+    pub(super) fn parts(&self) -> [String; 2] {
+        [units::rate(self.ended_per_s), units::bytes_rate(self.bytes_per_s)]
     }
 
     /// Time to the end in seconds, where something ends and `in_all` is not yet reached.
@@ -182,10 +181,11 @@ impl Shown for Snapshot {
     }
 
     fn line(&self, pace: &Pace) -> String {
+        let [rate, bytes_rate] = pace.parts();
         let mut parts = vec![
             format!("{} rows", units::count(self.rows)),
-            units::rate(pace.ended_per_s),
-            units::bytes_rate(pace.bytes_per_s),
+            rate,
+            bytes_rate,
             format!("{} in flight", units::count(self.in_flight)),
             format!("{} failed", units::count(self.failed)),
         ];

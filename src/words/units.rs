@@ -1,8 +1,9 @@
-//! Numbers with their units: as people read them, three digits at a time, and as they type them.
+//! Numbers with their units, as people read them, to three digits, and as they type them.
 //!
 //! Knows nothing of what is counted or timed.
 //!
-//! Invariant: rounding never turns something into nothing, nor a part into the whole.
+//! Invariant: what is written is never rounded from something to nothing, nor from a part to the
+//! whole.
 
 use std::time::Duration;
 
@@ -190,6 +191,33 @@ fn grouped(digits: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_typed_has_a_unit_or_none() {
+        for (text, ns) in [
+            ("0", Some(0)),
+            ("50ns", Some(50)),
+            ("10us", Some(10_000)),
+            ("1.5µs", Some(1500)),
+            ("1.5s", Some(1_500_000_000)),
+            ("2m", Some(120_000_000_000)),
+            ("1h", Some(3_600_000_000_000)),
+            ("10", None),
+            ("ms", None),
+            ("1.2.3ms", None),
+            ("-1ms", None),
+            ("1 ms", None),
+        ] {
+            assert_eq!(parse_duration(text).map(|time| time.as_nanos()), ns, "{text}");
+        }
+        let endless = "9".repeat(400);
+        for (text, number) in
+            [("0.5", Some(0.5)), ("20k", Some(2e4)), ("1.5M", Some(1.5e6)), ("1ms", None)]
+        {
+            assert_eq!(parse_number(text), number, "{text}");
+        }
+        assert_eq!((parse_number(&endless), parse_duration(&format!("{endless}s"))), (None, None));
+    }
 
     #[test]
     fn counts_have_separators() {

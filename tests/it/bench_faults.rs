@@ -14,6 +14,7 @@ use socket2::{Domain, Socket, Type};
 use crate::benches::{Benched, bench, benched};
 use crate::binary::{Ran, run_with};
 use crate::engines::engines;
+use crate::places::Dir;
 use crate::server::{Act, Server, ok};
 
 /// A server that sends `answer`, and then does `after`.
@@ -156,6 +157,28 @@ fn requests_that_hang_are_told_as_in_flight_and_as_at_least_their_age() {
     let told = bench(&format!("-c 16 -d 200ms {}", server.url("/"))).stdout;
     assert!(told.contains("censored     16 in flight at the end, 0 never sent"), "{told}");
     assert!(told.contains("+ failed 0 + in flight 16"), "{told}");
+}
+
+// The kernel takes some megabytes of each, and waits for a reader for the rest.
+#[test]
+fn a_body_that_nobody_reads_is_in_flight_and_was_not_skipped() {
+    let dir = Dir::new("bench-unread-body");
+    let body = dir.file("body", &[b'x'; 16 << 20]);
+    for engine in engines() {
+        let listener = listener_with(16);
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let run = |args: &str| {
+            let benched =
+                benched(&format!("--engine {engine} -c 2 {args} -b @{} {url}", body.display()));
+            let in_flight = benched.report["littles_law"]["in_flight_mean"].as_f64().unwrap();
+            assert!(in_flight > 1.5, "{args}: {benched:?}");
+            benched
+        };
+        let stopped = run("-d 300ms");
+        assert_eq!(stopped.ledger(), [2, 0, 0, 0, 2], "{stopped:?}");
+        let late = run("-n 2 --timeout 200ms");
+        assert_eq!(late.failures(), "{\"send.timeout\":2}", "{late:?}");
+    }
 }
 
 #[test]

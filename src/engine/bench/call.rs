@@ -6,6 +6,7 @@
 
 use std::rc::Rc;
 
+use crate::engine::bench::recorder::Start;
 use crate::engine::work::{Call, Purpose};
 use crate::machines::http1::RequestTemplate;
 use crate::words::buf::SharedBytes;
@@ -50,8 +51,10 @@ pub(super) struct BenchCall {
     pub(super) purpose: Purpose,
     /// How many were answered.
     pub(super) answered: usize,
-    /// When they were handed to the kernel; none before that.
-    pub(super) sent_at: Option<Instant>,
+    /// How many were handed to the kernel, the last of them perhaps in part.
+    begun: usize,
+    /// When that was.
+    sent_at: Instant,
     deadline: Instant,
     connect_ns: u64,
     /// Pauses made because the kernel was out of descriptors, buffers or ports.
@@ -77,7 +80,8 @@ impl BenchCall {
             more_due: Vec::new(),
             purpose: Purpose::Open,
             answered: 0,
-            sent_at: None,
+            begun: 0,
+            sent_at: Instant::default(),
             deadline,
             connect_ns: 0,
             pauses: 0,
@@ -93,13 +97,18 @@ impl BenchCall {
     }
 
     /// When request `idx` should have started.
-    pub(super) fn due(&self, idx: usize) -> Instant {
+    fn due(&self, idx: usize) -> Instant {
         if idx == 0 { self.first_due } else { self.more_due[idx - 1] }
     }
 
-    /// When the requests that were not answered should have started.
-    pub(super) fn unanswered(&self) -> impl Iterator<Item = Instant> + '_ {
-        (self.answered..self.count()).map(|idx| self.due(idx))
+    /// When request `idx` should have started, and when it did.
+    pub(super) fn start(&self, idx: usize) -> Start {
+        Start { due: self.due(idx), sent_at: (idx < self.begun).then_some(self.sent_at) }
+    }
+
+    /// The starts of the requests that were not answered.
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = Start> + '_ {
+        (self.answered..self.count()).map(|idx| self.start(idx))
     }
 
     /// How long opening a connection took; zero where none was opened.
@@ -142,6 +151,12 @@ impl Call for BenchCall {
     }
 
     fn handle_sent(&mut self, now: Instant) {
-        self.sent_at = Some(now);
+        self.begun = self.count();
+        self.sent_at = now;
+    }
+
+    fn handle_cut(&mut self, bytes: usize) {
+        // What was handed over in part may count as seen; what is behind it cannot.
+        self.begun = bytes.div_ceil(self.prepared.request_bytes);
     }
 }

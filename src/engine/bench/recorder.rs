@@ -21,7 +21,7 @@ use crate::words::instant::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     pub(super) due: Instant,
-    /// None where it was not.
+    /// None where no byte of it was.
     pub(super) sent_at: Option<Instant>,
 }
 
@@ -178,7 +178,7 @@ impl Recorder {
         }
     }
 
-    /// Notes a request that was taken and never handed to the kernel before the end.
+    /// Notes a request that was taken and of which no byte was handed to the kernel before the end.
     pub(super) fn handle_skipped(&mut self, due: Instant) {
         self.ledger(due).skipped += 1;
         self.record_age(due);
@@ -236,7 +236,7 @@ impl Recorder {
         }
     }
 
-    /// Notes a request that had been handed to the kernel and was in flight at the end.
+    /// Notes a request that was handed to the kernel, at least in part, and in flight at the end.
     fn handle_in_flight(&mut self, start: Start) {
         let sent_at = start.sent_at.expect("what is in flight was sent");
         self.count_in_flight(sent_at, self.end_at);

@@ -4,18 +4,23 @@
 //!
 //! Invariant: whatever the order of events, a ledger closes.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::bench::call::{BenchCall, Prepared};
 use crate::engine::bench::recorder::{Noted, Recorder, Start};
 use crate::engine::bench::settings::{Loop, Trial};
 use crate::engine::bench::trial::{Order, Running};
-use crate::engine::work::Answer;
+use crate::engine::work::{Answer, Call};
+use crate::io::Sendable;
+use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile};
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;
+use crate::words::target::Target;
 
 const MEASURE_AT: Instant = Instant::from_ns(1_000);
 const END_AT: Instant = Instant::from_ns(2_000);
@@ -104,6 +109,30 @@ fn a_failure_enters_neither_the_rate_nor_the_times_of_success() {
     record.measured.assert_closed();
     assert_eq!((record.service.count(), record.response.count()), (0, 0));
     assert_eq!(record.failed.max_ns(), Some(900));
+}
+
+#[test]
+fn what_was_handed_over_in_part_is_in_flight_and_what_is_behind_it_is_skipped() {
+    let request = RequestTemplate::new(&RequestSpec::new(&Method::Get)).unwrap();
+    let target = Target::parse("http://127.0.0.1/").unwrap();
+    let prepared = Rc::new(Prepared::new(target, &request, 3));
+    let request_bytes = prepared.requests(1).bytes().len();
+    for (bytes, begun) in [(0, 0), (1, 1), (request_bytes, 1), (request_bytes + 1, 2)] {
+        let more = vec![at(1_100), at(1_200)];
+        let mut call = BenchCall::ask(Rc::clone(&prepared), at(1_000), more, Instant::NEVER);
+        call.handle_sent(at(1_500));
+        call.handle_cut(bytes);
+        let mut recorder = recorder(Mode::Closed);
+        for start in call.unanswered() {
+            recorder.handle_taken(start.due, at(1_500), false);
+            recorder.handle_failure(start, Failure { kind: Kind::Interrupted, ..RESET }, END_AT);
+        }
+        let record = recorder.finish();
+        record.measured.assert_closed();
+        let measured = &record.measured;
+        assert_eq!((measured.in_flight_at_stop, measured.skipped), (begun, 3 - begun), "{bytes}");
+        assert_eq!(record.in_flight_ns, u128::from(begun) * 500, "{bytes}");
+    }
 }
 
 fn trial(pace: Loop, requests: Option<u64>) -> Trial {

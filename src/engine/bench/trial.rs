@@ -234,7 +234,7 @@ impl Running {
     /// Notes the calls that still wait for the kernel's room as skipped.
     pub(super) fn skip_returned(&mut self, recorder: &mut Recorder) {
         for call in self.returned.drain(..) {
-            call.unanswered().for_each(|due| recorder.handle_skipped(due));
+            call.unanswered().for_each(|start| recorder.handle_skipped(start.due));
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::engine::bench::call::{BenchCall, Prepared};
 use crate::engine::bench::pacer::{self, Changes};
-use crate::engine::bench::recorder::{Noted, Recorder, Start};
+use crate::engine::bench::recorder::{Noted, Recorder};
 use crate::engine::bench::run::{CoreEnd, Event, Opened, Shared, Ways};
 use crate::engine::bench::trial::{Opening, Running, Stage};
 use crate::engine::core::{ConnectionCounts, Core, CoreSettings};
@@ -264,7 +264,7 @@ impl Work for Benching {
     }
 
     fn handle_answer(&self, call: &mut BenchCall, noted: &Noted, answer: Answer) -> bool {
-        let start = Start { due: call.due(call.answered), sent_at: call.sent_at };
+        let start = call.start(call.answered);
         self.recorder.borrow_mut().handle_answer(start, *noted, answer);
         self.expect(answer.wire_bytes);
         call.answered += 1;
@@ -441,11 +441,8 @@ impl Benching {
             Kind::Interrupted => now.max(recorder.planned_end()),
             _ => now,
         };
-        // What could not be sent as a whole was not handed over, and the origin does not count it:
-        // a ring takes requests in at the end of a turn, and a stop may come before that.
-        let sent_at = call.sent_at.filter(|_| failure.stage != FailureStage::Send);
-        for due in call.unanswered() {
-            recorder.handle_failure(Start { due, sent_at }, failure, now);
+        for start in call.unanswered() {
+            recorder.handle_failure(start, failure, now);
         }
     }
 

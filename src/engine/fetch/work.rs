@@ -111,8 +111,8 @@ impl Work for Fetching {
         has_ready
     }
 
-    /// Waits where the rows' readers are behind: no further job starts on this core until they have
-    /// caught up.
+    /// Has the lane wait where the rows' readers are behind: no further job starts on this core
+    /// until they have caught up.
     fn settle<I: Io>(
         core: &Rc<Core<I, Self>>,
         job: FetchCall,

@@ -252,7 +252,8 @@ pub struct LittlesLaw {
     /// Requests that all connections together can have in flight.
     pub in_flight_max: u64,
     /// By what part of the number in flight rate times mean service time falls short of it; null
-    /// where nothing was in flight. What fails or is still in flight at the end makes it positive.
+    /// where nothing was in flight or nothing was answered. What fails or is still in flight at the
+    /// end makes it positive; what began before the window makes it smaller.
     pub residue: Option<f64>,
     /// Closed loop: what part of the connections had nothing in flight, on average; null in an open
     /// loop.

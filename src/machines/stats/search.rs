@@ -2,7 +2,7 @@
 //!
 //! Does not know how rates are chosen nor how a trial is run.
 //!
-//! Invariant: every rate that was tried is one step.
+//! Invariant: every rate that was tried to the end is one step.
 
 use serde::Serialize;
 

@@ -258,7 +258,8 @@ impl Figure {
     fn parse_share(text: &str) -> Result<f64, String> {
         let refused = || format!("no share: {text}");
         let (number, unit) = units::split_unit(text);
-        let number: f64 = number.parse().map_err(|_| refused())?;
+        let number: f64 =
+            number.parse().ok().filter(|n: &f64| n.is_finite()).ok_or_else(refused)?;
         match unit.trim_start() {
             "%" => Ok(number / 100.0),
             // `errors<1` may mean one per cent or one error; it cannot mean all of them.

@@ -37,6 +37,8 @@ pub enum Steadiness {
     Steady,
     /// The run was too short, or had too few requests.
     NotJudged,
+    /// A figure drifted, and the run was told to change its rate: nothing follows from it.
+    ToldToChange,
     /// A figure drifted; the first of [`RATE`] and [`P99`] that did.
     Drifting {
         /// Its name.
@@ -263,6 +265,7 @@ impl fmt::Display for Stability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.steadiness {
             Steadiness::NotJudged => f.write_str("too short to tell whether it was steady"),
+            Steadiness::ToldToChange => f.write_str("the rate was told to change"),
             Steadiness::Steady if self.judged.len() == 1 => {
                 write!(f, "{} was steady, the rest is too little to tell", self.judged[0])
             }
@@ -314,7 +317,7 @@ mod tests {
         match judge(steps, &[]).steadiness {
             Steadiness::Drifting { figure, .. } => Some(figure),
             Steadiness::Steady => None,
-            Steadiness::NotJudged => panic!("not judged"),
+            other => panic!("not judged: {other:?}"),
         }
     }
 

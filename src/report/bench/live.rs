@@ -50,9 +50,9 @@ impl Shown for Sight {
             }
             (None, None) => elapsed,
         };
-        let rate = units::rate(pace.ended_per_s());
+        let [rate, bytes_rate] = pace.parts();
         let (in_flight, failed) = (units::count(self.in_flight), units::count(self.failed));
-        format!("{far}  {rate}  {in_flight} in flight  {failed} failed")
+        format!("{far}  {rate}  {bytes_rate}  {in_flight} in flight  {failed} failed")
     }
 }
 
@@ -67,6 +67,7 @@ mod tests {
             ended: 100_000,
             failed: 3,
             in_flight: 64,
+            body_bytes: 5 << 20,
             ..Sight::default()
         };
         let check = |sight: Sight, expected: &str| {
@@ -75,11 +76,14 @@ mod tests {
             assert_eq!(sight.line(&pace), expected);
         };
         let span = Some(Duration::from_secs(10));
-        check(Sight { span, ..now }, "500 ms of 10.0 s  200,000/s  64 in flight  3 failed");
+        check(
+            Sight { span, ..now },
+            "500 ms of 10.0 s  200,000/s  10.0 MiB/s  64 in flight  3 failed",
+        );
         check(
             Sight { requests: Some(1_000_000), ..now },
-            "100,000 of 1,000,000 requests  200,000/s  64 in flight  3 failed",
+            "100,000 of 1,000,000 requests  200,000/s  10.0 MiB/s  64 in flight  3 failed",
         );
-        check(now, "500 ms  200,000/s  64 in flight  3 failed");
+        check(now, "500 ms  200,000/s  10.0 MiB/s  64 in flight  3 failed");
     }
 }

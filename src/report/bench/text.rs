@@ -276,7 +276,8 @@ impl Report {
         ];
         if let Some(idle) = law.idle_share {
             items.push(format!("{} idle", units::share(idle)));
-            let residue = law.residue.map_or("-".to_owned(), units::share);
+            let residue = |residue: f64| units::share(residue.abs());
+            let residue = law.residue.map_or("unknown, for want of an answer".to_owned(), residue);
             items.push(format!("residue of Little's law {residue}"));
         }
         self.0.list("in flight", &items);
