@@ -210,9 +210,9 @@ pub(super) struct BenchArgs {
     /// How the requests of an open loop are spread: poisson or even
     #[arg(long, value_name = "HOW", default_value = "poisson", hide_possible_values = true)]
     pub(super) arrivals: ArrivalsArg,
-    /// What arrivals and shuffling are derived from
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
+    /// What arrivals and shuffling are derived from [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
     /// How long requests are sent before any is measured
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0")]
     pub(super) warmup: Duration,

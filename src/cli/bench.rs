@@ -38,7 +38,7 @@ use crate::report::json;
 use crate::report::paint::Paint;
 use crate::report::progress::ProgressLine;
 use crate::words::limits::{
-    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT,
+    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT, SEED_DEFAULT,
 };
 
 /// `args`, in which `bench .. -q N` says `-R N`: those who come from other tools write it so, and
@@ -63,6 +63,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     let options = options(args)?;
     options.check()?;
     let wanted = Wanted::parse(args)?;
+    warn(&without_effect(args), common);
     let trial = options.trial()?;
     let summary_json = SummaryPlace::open(common)?;
     let log = open_log(args)?;
@@ -96,6 +97,25 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     write_all(&mut io::stdout(), &result).context("cannot write to standard output")?;
     summary_json.write(&json::json(&found))?;
     Ok(exit_code(args, &found, &checked))
+}
+
+/// Notes on options that were given and change nothing: whoever gave them expects something else.
+fn without_effect(args: &BenchArgs) -> Vec<String> {
+    let is_open = args.rate.is_some() || args.stages.is_some() || args.find_max.is_some();
+    let is_even = matches!(args.arrivals, ArrivalsArg::Even);
+    let mut notes = Vec::new();
+    if !is_open && is_even {
+        notes.push("--arrivals changes nothing in a closed loop, hint: -R RATE".to_owned());
+    }
+    if !is_open && args.spin {
+        notes.push("--spin changes nothing in a closed loop, hint: -R RATE".to_owned());
+    }
+    let is_seeded = args.shuffle || (is_open && !is_even);
+    if args.seed.is_some() && !is_seeded {
+        let hint = "--shuffle, or -R RATE with arrivals that are not even";
+        notes.push(format!("--seed changes nothing: nothing is drawn by lot, hint: {hint}"));
+    }
+    notes
 }
 
 /// What must hold, and what is searched for.
@@ -151,7 +171,7 @@ fn options(args: &BenchArgs) -> anyhow::Result<BenchOptions> {
             ArrivalsArg::Poisson => Spread::Poisson,
             ArrivalsArg::Even => Spread::Even,
         },
-        seed: args.seed,
+        seed: args.seed.unwrap_or(SEED_DEFAULT),
         warmup: args.warmup,
         timeout: args.timeout,
         connect_timeout: args.connect_timeout,

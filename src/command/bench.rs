@@ -22,7 +22,7 @@ use crate::words::job::{Line, Source};
 use crate::words::limits::{
     BENCH_DURATION_DEFAULT, BENCH_ORIGINS_MAX, BENCH_PIPELINE_MAX, BENCH_REQUEST_BYTES_MAX,
     BENCH_SPAN_MAX, BENCH_SPIN, BENCH_TARGETS_MAX, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT,
-    CONNECTIONS_MAX, TIMEOUT_DEFAULT,
+    CONNECTIONS_MAX, SEED_DEFAULT, TIMEOUT_DEFAULT,
 };
 use crate::words::target::Target;
 
@@ -114,7 +114,7 @@ impl Default for BenchOptions {
             rate_per_s: None,
             stages: Vec::new(),
             spread: Spread::Poisson,
-            seed: 1,
+            seed: SEED_DEFAULT,
             warmup: Duration::ZERO,
             timeout: TIMEOUT_DEFAULT,
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,

@@ -293,6 +293,8 @@ pub const SERVE_PORT_DEFAULT: u16 = 8080;
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// Default time for one connect.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// Default seed of a bench.
+pub const SEED_DEFAULT: u64 = 1;
 /// Default further tries after a failure.
 pub const RETRIES_DEFAULT: u32 = 2;
 /// Most further tries that can be asked for.

@@ -261,3 +261,24 @@ fn a_large_body_arrives_whole_at_a_server_that_reads_it_in_small_pieces() {
         assert_eq!((benched.ledger(), benched.code), ([6, 0, 6, 0, 0], Some(0)), "{benched:?}");
     }
 }
+
+#[test]
+fn an_option_that_changes_nothing_is_told() {
+    let server = Server::answering(ok("x"));
+    let warnings = |args: &str| {
+        let benched = benched(&format!("-c 1 -n 2 {args} {}", server.url("/")));
+        assert_eq!((benched.ledger(), benched.code), ([2, 0, 2, 0, 0], Some(0)), "{benched:?}");
+        benched.stderr.matches(" changes nothing").count()
+    };
+    for (args, count) in [
+        ("", 0),
+        ("--seed 1", 1),
+        ("--arrivals even --spin --seed 7", 3),
+        ("--shuffle --seed 7", 0),
+        ("-R 1k --seed 7 --spin", 0),
+        ("-R 1k --arrivals even", 0),
+        ("-R 1k --arrivals even --seed 7", 1),
+    ] {
+        assert_eq!(warnings(args), count, "{args}");
+    }
+}
