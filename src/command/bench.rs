@@ -142,6 +142,13 @@ impl BenchOptions {
         let request = self.request()?;
         check_request_bytes(&request, &targets, self.pipeline)?;
         let cpus = self.cpus();
+        if let Some(wanted) = self.cores_max.filter(|wanted| *wanted > cpus.len()) {
+            let used = cpus.len();
+            notes.push(format!(
+                "{used} of {wanted} cores are used: no more than there are CPUs and connections, \
+                 hint: --cores, -c"
+            ));
+        }
         // Each origin gets all the connections, so the limit is shared out among them.
         let origins = origin_count(&targets);
         let wanted = self.connections.saturating_mul(origins);

@@ -281,4 +281,6 @@ fn an_option_that_changes_nothing_is_told() {
     ] {
         assert_eq!(warnings(args), count, "{args}");
     }
+    let used = benched(&format!("-t 9 -c 1 -n 2 {}", server.url("/")));
+    assert!(used.stderr.contains("warning: 1 of 9 cores are used"), "{used:?}");
 }
