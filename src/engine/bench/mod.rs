@@ -14,6 +14,8 @@
 
 mod call;
 mod pacer;
+#[cfg(test)]
+mod panics;
 mod recorder;
 mod run;
 mod settings;

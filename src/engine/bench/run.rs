@@ -94,7 +94,7 @@ pub struct Bench {
 }
 
 /// What runs on each core.
-struct Trials {
+pub(super) struct Trials {
     shared: Arc<Shared>,
     resolver: Resolver,
     ways: Vec<Ways>,
@@ -104,6 +104,13 @@ impl Program for Trials {
     type Output = Option<io::Error>;
 
     async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Option<io::Error> {
+        self.on(io, seat).await
+    }
+}
+
+impl Trials {
+    /// Runs on one core until no trial will come any more; why that was too early, if it was.
+    pub(super) async fn on<I: Io>(&self, io: I, seat: Seat) -> Option<io::Error> {
         let settings = Benching::core_settings(&self.shared, seat);
         let work = Benching::new(Arc::clone(&self.shared), seat, self.ways[seat.idx].clone());
         let core = Core::new(io, seat, &settings, self.resolver.clone(), work);
@@ -120,10 +127,15 @@ impl Bench {
     /// Where a thread or an engine cannot be started.
     pub fn start(settings: BenchSettings, stop: Stop) -> io::Result<Self> {
         let cpus = settings.launch.cpus.clone();
-        cores::start_on(&cpus, || Self::start_here(settings, stop))
+        cores::start_on(&cpus, || Self::start_as(settings, stop, |trials| trials))
     }
 
-    fn start_here(settings: BenchSettings, stop: Stop) -> io::Result<Self> {
+    /// Starts the cores here and now, each of which runs what `program` makes of the trials.
+    pub(super) fn start_as<P: Program<Output = Option<io::Error>>>(
+        settings: BenchSettings,
+        stop: Stop,
+        program: impl FnOnce(Trials) -> P,
+    ) -> io::Result<Self> {
         let count = settings.launch.cpus.len();
         let mut origins: Vec<usize> = (0..settings.targets.len()).collect();
         let origin_of = |idx: &usize| settings.targets[*idx].origin();
@@ -145,7 +157,7 @@ impl Bench {
             events: teller.clone(),
         });
         let ways = ways.collect();
-        let program = Arc::new(Trials { shared: Arc::clone(&shared), resolver, ways });
+        let program = Arc::new(program(Trials { shared: Arc::clone(&shared), resolver, ways }));
         let cores = launch(&shared.settings.launch, &program)?;
         Ok(Self { shared, orders, spares, events, cores })
     }
