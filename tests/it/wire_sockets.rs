@@ -33,27 +33,35 @@ enum Cut {
 
 impl Cut {
     fn acts(self, conversation: &Conversation) -> Vec<Act> {
-        let answer = &conversation.answer;
-        let size = match self {
-            Self::AtOnce => answer.len().max(1),
-            Self::Bytewise if answer.len() <= BYTEWISE_MAX => 1,
-            Self::Bytewise => LONG_PIECE_BYTES,
-            Self::Random(seed) => return random_pieces(conversation, seed),
+        let (first, last) = match self {
+            Self::AtOnce => (&conversation.answer[..], &[][..]),
+            Self::Bytewise | Self::Random(_) => cuttable(conversation),
         };
-        answer.chunks(size).map(|piece| Act::Send(piece.to_vec())).collect()
+        let size = match self {
+            Self::AtOnce => usize::MAX,
+            Self::Bytewise if first.len() <= BYTEWISE_MAX => 1,
+            Self::Bytewise => LONG_PIECE_BYTES,
+            Self::Random(seed) => return random_pieces(first, last, seed),
+        };
+        let pieces = first.chunks(size).chain([last]).filter(|piece| !piece.is_empty());
+        pieces.map(|piece| Act::Send(piece.to_vec())).collect()
     }
 }
 
-/// Pieces with a pause between them, so that each is a read of its own.
-fn random_pieces(conversation: &Conversation, seed: u64) -> Vec<Act> {
+/// What of the answer may be cut, and the rest: bytes behind the end of the message come with its
+/// last byte, since later ones may come too late to be seen before the connection's next request.
+fn cuttable(conversation: &Conversation) -> (&[u8], &[u8]) {
+    let answer = &conversation.answer;
+    match conversation.expected.left {
+        0 => (answer, &[]),
+        left => answer.split_at(answer.len() - left - 1),
+    }
+}
+
+/// Pieces of `rest` with a pause between them, so that each is a read of its own, the end of it
+/// with `last`.
+fn random_pieces(mut rest: &[u8], last: &[u8], seed: u64) -> Vec<Act> {
     let mut random = fastrand::Rng::with_seed(seed);
-    // Bytes behind the end of the message come with its last byte: later ones may come too late to
-    // be seen before the connection's next request.
-    let cut_max = match conversation.expected.left {
-        0 => conversation.answer.len(),
-        left => conversation.answer.len() - left - 1,
-    };
-    let (mut rest, last) = conversation.answer.split_at(cut_max);
     let mut acts = Vec::new();
     while acts.len() < 2 * PIECES_MAX && !rest.is_empty() {
         // Heads are short beside bodies: a small piece now, then perhaps a large one.
