@@ -10,6 +10,8 @@ mod core;
 mod drive;
 pub mod fetch;
 mod lane;
+#[cfg(test)]
+mod panicking;
 mod stop;
 mod watch;
 mod work;

@@ -1,11 +1,9 @@
 //! A core whose exchanges panic while their connection is in use, on every engine.
 //!
-//! Knows the engines only as they are handed out: each is wrapped in one whose sockets panic when
-//! they read a certain word.
+//! Knows the engines only as they are handed out: each is wrapped in one that panics on purpose.
 //!
 //! Invariant: a panic is one failed request, and its connection is never used again.
 
-use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -15,97 +13,17 @@ use std::time::Duration;
 use crate::engine::Stop;
 use crate::engine::bench::run::{Bench, Event, Trials};
 use crate::engine::bench::settings::{BenchSettings, Loop, Trial};
+use crate::engine::panicking::{PANIC, Panicking};
 use crate::io::launch::{Engine, Launch, Pinning, Program, Seat};
-use crate::io::{Io, Listener, Sendable, Socket, WriteError, cores};
+use crate::io::{Io, cores};
 use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::stats::record::Record;
-use crate::words::buf::Block;
 use crate::words::failure::{Kind, Stage};
-use crate::words::instant::Instant;
 use crate::words::target::Target;
 
 /// Requests of a trial, every tenth of which panics.
 const REQUESTS: u64 = 95;
 const PANICS: u64 = REQUESTS / 10;
-
-/// An engine, a socket or a listener that panics on purpose.
-#[derive(Clone)]
-struct Panicking<T>(T);
-
-impl<I: Io> Io for Panicking<I> {
-    type Socket = Panicking<I::Socket>;
-    type Listener = Panicking<I::Listener>;
-    type Timer = I::Timer;
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    async fn connect(&self, to: SocketAddr) -> io::Result<Self::Socket> {
-        self.0.connect(to).await.map(Panicking)
-    }
-
-    fn listen(&self, on: TcpListener) -> io::Result<Self::Listener> {
-        self.0.listen(on).map(Panicking)
-    }
-
-    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> {
-        self.0.sleep_until(at)
-    }
-
-    fn timer(&self) -> io::Result<I::Timer> {
-        self.0.timer()
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.0.spawn(task);
-    }
-}
-
-impl<S: Socket> Socket for Panicking<S> {
-    type Interrupter = S::Interrupter;
-
-    async fn read(&mut self, into: Block) -> (io::Result<usize>, Block) {
-        let (read, block) = self.0.read(into).await;
-        assert!(!block.filled().ends_with(b"panic"), "on purpose");
-        (read, block)
-    }
-
-    fn write_all<B: Sendable>(
-        &mut self,
-        bytes: B,
-    ) -> impl Future<Output = (Result<(), WriteError>, B)> {
-        self.0.write_all(bytes)
-    }
-
-    fn end_writes(&self) {
-        self.0.end_writes();
-    }
-
-    fn abort(self) {
-        self.0.abort();
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.0.is_quiet()
-    }
-
-    fn interrupter(&self) -> S::Interrupter {
-        self.0.interrupter()
-    }
-}
-
-impl<L: Listener> Listener for Panicking<L> {
-    type Socket = Panicking<L::Socket>;
-
-    async fn accept(&self) -> io::Result<Self::Socket> {
-        self.0.accept().await.map(Panicking)
-    }
-
-    fn interrupter(&self) -> <L::Socket as Socket>::Interrupter {
-        self.0.interrupter()
-    }
-}
 
 /// Trials on an engine that panics.
 struct PanickingTrials(Trials);
@@ -125,7 +43,7 @@ struct Counts {
     requests: AtomicU64,
 }
 
-/// A server whose every tenth answer says `panic`, for as long as the test binary runs.
+/// A server whose every tenth answer says [`PANIC`], for as long as the test binary runs.
 fn serve() -> (SocketAddr, Arc<Counts>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
@@ -144,8 +62,9 @@ fn serve() -> (SocketAddr, Arc<Counts>) {
 fn answer(mut stream: TcpStream, counts: &Counts) {
     while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
         let nth = 1 + counts.requests.fetch_add(1, Relaxed);
-        let body = if nth.is_multiple_of(10) { "panic" } else { "fine!" };
-        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{body}");
+        let body = if nth.is_multiple_of(10) { PANIC } else { "fine!" };
+        let len = body.len();
+        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n{body}");
     }
 }
 

@@ -5,8 +5,7 @@
 //!
 //! Invariant: whatever panics in a lane is one failed row, and the core goes on.
 
-use std::future::Future;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::engine::fetch::run::fetch_on;
 use crate::engine::fetch::settings::{Keep, Settings};
 use crate::engine::fetch::shard::Politeness;
 use crate::engine::fetch::shared::Shared;
+use crate::engine::panicking::{LATE_PANICKING_PORT, PANICKING_PORT, Panicking};
 use crate::engine::stop::Stop;
 use crate::io::launch::{Engine, Launch, Pinning, Program, Seat, launch};
 use crate::io::resolve::Resolver;
@@ -27,49 +27,6 @@ use crate::words::failure::{Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::job::{Fetched, Intake, Job};
 use crate::words::target::Target;
-
-/// Connecting to this port panics; nothing listens there.
-const PANICKING_PORT: u16 = 1;
-/// Connecting to this port panics too, but only once it was waited for.
-const LATE_PANICKING_PORT: u16 = 2;
-
-/// An engine that panics on some ports.
-#[derive(Clone)]
-struct Panicking<I>(I);
-
-impl<I: Io> Io for Panicking<I> {
-    type Socket = I::Socket;
-    type Listener = I::Listener;
-    type Timer = I::Timer;
-
-    fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    async fn connect(&self, to: SocketAddr) -> io::Result<I::Socket> {
-        if to.port() == LATE_PANICKING_PORT {
-            self.0.sleep_until(self.0.now() + Duration::from_millis(1)).await;
-        }
-        assert!(!matches!(to.port(), PANICKING_PORT | LATE_PANICKING_PORT), "on purpose");
-        self.0.connect(to).await
-    }
-
-    fn listen(&self, on: TcpListener) -> io::Result<I::Listener> {
-        self.0.listen(on)
-    }
-
-    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> {
-        self.0.sleep_until(at)
-    }
-
-    fn timer(&self) -> io::Result<I::Timer> {
-        self.0.timer()
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.0.spawn(task);
-    }
-}
 
 /// One core on an engine that panics.
 struct OneCore {
