@@ -12,26 +12,25 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use io_uring::IoUring;
-use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
+use monoio::{LegacyDriver, RuntimeBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::io::monoio::{Driver, MonoioIo};
 use crate::io::system::CpuTime;
 use crate::io::tokio::TokioIo;
-use crate::io::{Io, cores, system};
+use crate::io::{Io, cores, ring, system};
 
-/// Smallest submission queue; monoio takes no smaller one.
-const RING_ENTRIES_MIN: u32 = 256;
-/// Largest submission queue: a full one is handed over early, so more would only cost memory.
-const RING_ENTRIES_MAX: u32 = 4096;
-/// Largest completion queue; beyond it the kernel keeps completions in memory of its own.
-const RING_COMPLETIONS_MAX: u32 = 65_536;
-
-/// What carries the I/O of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What carries the I/O of a run. In JSON it is its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum Engine {
-    /// monoio on io_uring.
+    /// monoio on io_uring, with the ring set up for one thread that submits.
     Uring,
+    /// monoio on io_uring, with a ring that has no flags.
+    UringPlain,
+    /// monoio on io_uring, with a thread of the kernel's that polls for submissions. It is bound to
+    /// no CPU, and its CPU time is the process's.
+    UringSqpoll,
     /// monoio on epoll.
     Epoll,
     /// Tokio's current-thread runtime.
@@ -39,31 +38,46 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Every engine.
+    /// The engines that differ in kind.
     pub const ALL: [Self; 3] = [Self::Uring, Self::Epoll, Self::Tokio];
+    /// Every engine: those, and the other ways to set up a ring.
+    pub const VARIANTS: [Self; 5] =
+        [Self::Uring, Self::UringPlain, Self::UringSqpoll, Self::Epoll, Self::Tokio];
 
     /// The word that the command line uses.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Uring => "uring",
+            Self::UringPlain => "uring:plain",
+            Self::UringSqpoll => "uring:sqpoll",
             Self::Epoll => "epoll",
             Self::Tokio => "tokio",
         }
     }
 
+    /// Why the kernel refuses this engine, if it does.
+    #[must_use]
+    pub fn refusal(self) -> Option<io::Error> {
+        self.ring().and_then(ring::refusal)
+    }
+
     /// This engine where the kernel allows it, else epoll with the kernel's reason.
     #[must_use]
     pub fn or_fallback(self) -> (Self, Option<io::Error>) {
-        if self != Self::Uring {
-            return (self, None);
+        match self.refusal() {
+            None => (self, None),
+            Some(reason) => (Self::Epoll, Some(reason)),
         }
-        match ring_flags()
-            .build(RING_ENTRIES_MIN)
-            .or_else(|_| IoUring::builder().build(RING_ENTRIES_MIN))
-        {
-            Ok(_) => (self, None),
-            Err(reason) => (Self::Epoll, Some(reason)),
+    }
+
+    /// How its ring is set up, where it has one.
+    const fn ring(self) -> Option<ring::Setup> {
+        match self {
+            Self::Uring => Some(ring::Setup::Cooperative),
+            Self::UringPlain => Some(ring::Setup::Plain),
+            Self::UringSqpoll => Some(ring::Setup::Polled),
+            Self::Epoll | Self::Tokio => None,
         }
     }
 }
@@ -78,14 +92,32 @@ impl FromStr for Engine {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|engine| engine.word() == word);
-        found
-            .ok_or_else(|| format!("no engine: {word}, hint: --engine takes uring, epoll or tokio"))
+        let found = Self::VARIANTS.into_iter().find(|engine| engine.word() == word);
+        found.ok_or_else(|| {
+            format!(
+                "no engine: {word}, hint: uring, epoll or tokio (or uring:plain, uring:sqpoll: \
+                 other ways to set up the ring)"
+            )
+        })
+    }
+}
+
+impl From<Engine> for &'static str {
+    fn from(engine: Engine) -> Self {
+        engine.word()
+    }
+}
+
+impl TryFrom<String> for Engine {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        word.parse()
     }
 }
 
 /// Whether the threads of the cores stay on their CPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pinning {
     /// Each thread is kept on its CPU.
     Pinned,
@@ -259,8 +291,9 @@ fn on_engine<P: Program>(
     gate: Gate,
 ) -> io::Result<P::Output> {
     match launch.engine {
-        Engine::Uring => {
-            let mut runtime = ring(launch.operations)?;
+        Engine::Uring | Engine::UringPlain | Engine::UringSqpoll => {
+            let setup = launch.engine.ring().expect("the engine has a ring");
+            let mut runtime = ring::runtime(setup, launch.operations)?;
             gate.pass()?;
             Ok(runtime.block_on(program.run(MonoioIo(Driver::Uring), seat)))
         }
@@ -277,29 +310,4 @@ fn on_engine<P: Program>(
             Ok(runtime.block_on(program.run(TokioIo, seat)))
         }
     }
-}
-
-/// A runtime on a ring of this thread's own.
-fn ring(operations: usize) -> io::Result<monoio::Runtime<monoio::time::TimeDriver<IoUringDriver>>> {
-    let operations = u32::try_from(operations).unwrap_or(u32::MAX);
-    // A request is two operations, and all connections may be due at once: a queue that is full is
-    // handed over early, which costs a system call.
-    let entries = operations.saturating_mul(2).clamp(RING_ENTRIES_MIN, RING_ENTRIES_MAX);
-    let entries = entries.next_power_of_two();
-    let completions = operations.saturating_mul(4).clamp(entries * 2, RING_COMPLETIONS_MAX);
-    let build = |mut flags: io_uring::Builder| {
-        flags.setup_cqsize(completions.next_power_of_two());
-        let builder = RuntimeBuilder::<IoUringDriver>::new().uring_builder(flags);
-        builder.with_entries(entries).enable_timer().build()
-    };
-    // The flags came with Linux 5.19 and 6.0; an older kernel answers EINVAL and does without.
-    build(ring_flags()).or_else(|_| build(IoUring::builder()))
-}
-
-/// One thread submits, and completions run when it enters the kernel anyway: measured to save a
-/// fifth of the CPU time of a small request against the default ring.
-fn ring_flags() -> io_uring::Builder {
-    let mut flags = IoUring::builder();
-    flags.setup_single_issuer().setup_coop_taskrun();
-    flags
 }

@@ -13,6 +13,7 @@ pub mod resolve;
 pub mod system;
 
 mod monoio;
+mod ring;
 mod tokio;
 
 use std::future::Future;
