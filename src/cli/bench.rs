@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
-use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat};
+use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat, Common, LoadArgs, WireArgs};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, paint, values};
 use crate::command::bench::{BenchOptions, Order, Spread};
@@ -101,17 +101,17 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
 
 /// Notes on options that were given and change nothing: whoever gave them expects something else.
 fn without_effect(args: &BenchArgs) -> Vec<String> {
-    let is_open = args.rate.is_some() || args.stages.is_some() || args.find_max.is_some();
-    let is_even = matches!(args.arrivals, ArrivalsArg::Even);
+    let is_open = args.load.rate.is_some() || args.stages.is_some() || args.find_max.is_some();
+    let is_even = matches!(args.load.arrivals, ArrivalsArg::Even);
     let mut notes = Vec::new();
     if !is_open && is_even {
         notes.push("--arrivals changes nothing in a closed loop, hint: -R RATE".to_owned());
     }
-    if !is_open && args.spin {
+    if !is_open && args.load.spin {
         notes.push("--spin changes nothing in a closed loop, hint: -R RATE".to_owned());
     }
     let is_seeded = args.shuffle || (is_open && !is_even);
-    if args.seed.is_some() && !is_seeded {
+    if args.load.seed.is_some() && !is_seeded {
         let hint = "--shuffle, or -R RATE with arrivals that are not even";
         notes.push(format!("--seed changes nothing: nothing is drawn by lot, hint: {hint}"));
     }
@@ -153,35 +153,46 @@ struct Found {
 
 /// The options of the bench.
 fn options(args: &BenchArgs) -> anyhow::Result<BenchOptions> {
-    let common = &args.common;
     Ok(BenchOptions {
         urls: args.urls.clone(),
         files: args.input.clone(),
         order: if args.shuffle { Order::Shuffled } else { Order::InTurn },
-        engine: common.engine,
-        cpus: common.cores.as_deref().map(cores::parse).transpose()?,
-        cores_max: args.threads,
-        pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
         connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
         duration: args.duration,
         requests: args.requests,
-        rate_per_s: args.rate,
         stages: args.stages.clone().map(|stages| stages.0).unwrap_or_default(),
-        spread: match args.arrivals {
+        warmup: args.warmup,
+        ..load(&args.load, &args.wire, &args.common)?
+    })
+}
+
+/// Those of them that every load has.
+pub(super) fn load(
+    load: &LoadArgs,
+    wire: &WireArgs,
+    common: &Common,
+) -> anyhow::Result<BenchOptions> {
+    Ok(BenchOptions {
+        engine: common.engine,
+        cpus: common.cores.as_deref().map(cores::parse).transpose()?,
+        cores_max: load.threads,
+        pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
+        rate_per_s: load.rate,
+        spread: match load.arrivals {
             ArrivalsArg::Poisson => Spread::Poisson,
             ArrivalsArg::Even => Spread::Even,
         },
-        seed: args.seed.unwrap_or(SEED_DEFAULT),
-        warmup: args.warmup,
-        timeout: args.timeout,
-        connect_timeout: args.connect_timeout,
-        method: args.method.clone(),
-        headers: args.header.clone(),
-        body: args.body.clone().map(|body| body.0),
-        pipeline: args.pipeline,
-        keep_alive: !args.no_keepalive,
-        spin: args.spin,
-        overrides: args.resolve.clone(),
+        seed: load.seed.unwrap_or(SEED_DEFAULT),
+        timeout: wire.timeout,
+        connect_timeout: wire.connect_timeout,
+        method: load.method.clone(),
+        headers: wire.header.clone(),
+        body: load.body.clone().map(|body| body.0),
+        pipeline: load.pipeline,
+        keep_alive: !load.no_keepalive,
+        spin: load.spin,
+        overrides: wire.resolve.clone(),
+        ..BenchOptions::default()
     })
 }
 
@@ -193,7 +204,7 @@ fn search_options(
     let warmup = if args.warmup.is_zero() { SEARCH_WARMUP_DEFAULT } else { args.warmup };
     SearchOptions {
         objectives,
-        first_per_s: args.rate.unwrap_or(SEARCH_RATE_FIRST),
+        first_per_s: args.load.rate.unwrap_or(SEARCH_RATE_FIRST),
         law,
         warmup,
         window: args.duration.unwrap_or(SEARCH_WINDOW_DEFAULT),
@@ -206,14 +217,14 @@ fn tell_plan(
     searching: Option<&SearchOptions>,
     benching: &Benching,
 ) -> anyhow::Result<()> {
-    let spread = match args.arrivals {
+    let spread = match args.load.arrivals {
         ArrivalsArg::Poisson => "poisson",
         ArrivalsArg::Even => "even",
     };
     let stages = args.stages.as_ref().map(|stages| &stages.0[..]).unwrap_or_default();
     let highest = stages.iter().map(|stage| stage.from_per_s.max(stage.to_per_s));
     let first = searching.map(|options| options.first_per_s);
-    let rate = args.rate.or_else(|| highest.reduce(f64::max)).or(first);
+    let rate = args.load.rate.or_else(|| highest.reduce(f64::max)).or(first);
     let (warmup, duration) = match searching {
         Some(options) => (options.warmup, Some(options.window)),
         None => (trial.warmup, trial.window),
@@ -225,7 +236,7 @@ fn tell_plan(
             url: benching.first_url(),
             urls: benching.url_count(),
             connections: benching.connections(),
-            pipeline: args.pipeline,
+            pipeline: args.load.pipeline,
             rate: rate.map(|rate| (rate, spread)),
             search: searching.map(|options| options.objectives.to_string()),
             duration,

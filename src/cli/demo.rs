@@ -7,59 +7,50 @@
 //! Invariant: it listens and connects on the loopback interface alone, and leaves nothing running:
 //! the origin ends when the pipe to its standard input does.
 
-use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::cli::args::DemoArgs;
 use crate::cli::{DONE, SOME_FAILED, paint, tell};
 use crate::command::bench::BenchOptions;
 use crate::command::benching::Unwatched;
 use crate::command::fetch::{Extract, Fetch};
+use crate::command::origin_process::OriginProcess;
 use crate::engine::Stop;
 use crate::io::cores;
 use crate::io::launch::Engine;
-use crate::io::resolve::Override;
 use crate::machines::stats::summary::Summary;
 use crate::report::text;
 use crate::sink::Writer;
 use crate::words::units::{duration_us, rate};
 
-/// Virtual hosts, and pages of each.
-const HOSTS: usize = 200;
-const PAGES_PER_HOST: usize = 50;
 /// How long each engine's load is measured.
 const BENCH_SPAN: Duration = Duration::from_secs(1);
 
 /// Runs the demonstration; the exit code.
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let folder = folder(args)?;
-    let (origin_cpus, fetch_cpus) = split(cores::available());
-    let origin = OriginProcess::start(&origin_cpus)?;
+    let (origin_cpus, fetch_cpus) = cores::halves();
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let origin = OriginProcess::start(&program, &origin_cpus).context("cannot start the origin")?;
     let list = folder.join("urls.txt");
-    std::fs::write(&list, urls()).with_context(|| format!("cannot write: {}", list.display()))?;
-    let count = HOSTS * PAGES_PER_HOST;
+    std::fs::write(&list, urls(&origin))
+        .with_context(|| format!("cannot write: {}", list.display()))?;
     tell(&format!(
         "origin: this program's own, at {} on CPUs {origin_cpus:?}\n\
-         list: {count} pages of {HOSTS} virtual hosts in {}\n\n",
-        origin.addr,
+         list: {} pages of many virtual hosts in {}\n\n",
+        origin.addr(),
+        origin.pages().len(),
         list.display(),
     ));
     let bench_cpus = fetch_cpus.clone();
     let fetch = Fetch {
         cpus: Some(fetch_cpus),
-        overrides: vec![Override {
-            host: None,
-            port: None,
-            ip: origin.addr.ip(),
-            to_port: Some(origin.addr.port()),
-        }],
+        overrides: vec![origin.everywhere()],
         ..Fetch::new().file(&list)
     };
     let rows = folder.join("rows.jsonl");
@@ -76,7 +67,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     }
     tell("\n3. a load of 64 connections for a second, once on each engine\n\n");
     for engine in Engine::ALL {
-        failed += bench(engine, &bench_cpus, origin.addr)?;
+        failed += bench(engine, &bench_cpus, origin.addr())?;
     }
     tell(&format!(
         "\nOne pass of each is a glimpse, not a measurement.\n\
@@ -97,25 +88,13 @@ fn folder(args: &DemoArgs) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// CPUs for the origin and for the fetch: half each, or the only one for both.
-fn split(cpus: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
-    let half = cpus.len() / 2;
-    if half == 0 {
-        return (cpus.clone(), cpus);
-    }
-    (cpus[..half].to_vec(), cpus[half..].to_vec())
-}
-
-/// The list: hosts take turns, as they do in a list that was shuffled.
-fn urls() -> String {
+/// The list of the origin's pages.
+fn urls(origin: &OriginProcess) -> String {
     let mut list =
         String::from("# pages of the built-in origin, under names that no resolver knows\n");
-    for page in 0..PAGES_PER_HOST {
-        for host in 0..HOSTS {
-            let number = page * HOSTS + host;
-            writeln!(list, "http://host-{host}.demo.test/page/{number}")
-                .expect("a string takes any text");
-        }
+    for url in origin.pages() {
+        list.push_str(&url);
+        list.push('\n');
     }
     list
 }
@@ -161,43 +140,4 @@ fn bench(engine: Engine, cpus: &[usize], addr: SocketAddr) -> anyhow::Result<u64
         time(summary.latency_us.response.named("p99")),
     ));
     Ok(summary.errors.count)
-}
-
-/// The origin, as a process that ends with this one's interest in it.
-struct OriginProcess {
-    child: Child,
-    addr: SocketAddr,
-}
-
-impl OriginProcess {
-    fn start(cpus: &[usize]) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let list = cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--quiet", "--until-stdin-ends"])
-            .args(["--cores", &list])
-            // The other end of this pipe closes with this process, however that ends.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the origin")?;
-        let stdout = child.stdout.take().expect("it was asked for");
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).context("the origin says nothing")?;
-        let addr = line.trim().rsplit_once("http://").and_then(|(_, addr)| addr.parse().ok());
-        let mut origin = Self { child, addr: SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 0) };
-        match addr {
-            Some(addr) => origin.addr = addr,
-            None => bail!("the origin did not say where it listens: {}", line.trim()),
-        }
-        Ok(origin)
-    }
-}
-
-impl Drop for OriginProcess {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to do.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

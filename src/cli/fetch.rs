@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
-use crate::cli::args::{ExtractArg, FetchArgs, Format};
+use crate::cli::args::{Common, ExtractArg, FetchArgs, Format, PagesArgs, WireArgs};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn};
 use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
 use crate::command::fetch::{Extract, Fetch};
@@ -73,32 +73,38 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
 
 /// The fetch's options.
 fn options(args: &FetchArgs) -> anyhow::Result<Fetch> {
-    let common = &args.common;
     Ok(Fetch {
         urls: args.urls.clone(),
         files: args.input.clone(),
+        connections: args.connections,
+        starts_per_s: args.rate,
+        ..pages(&args.pages, &args.wire, &args.common)?
+    })
+}
+
+/// Those of them that say how each page is fetched.
+pub(super) fn pages(pages: &PagesArgs, wire: &WireArgs, common: &Common) -> anyhow::Result<Fetch> {
+    Ok(Fetch {
         engine: common.engine,
         cpus: common.cores.as_deref().map(cores::parse).transpose()?,
         pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
-        connections: args.connections,
-        per_host: args.per_host,
-        delay: args.delay,
-        starts_per_s: args.rate,
-        timeout: args.timeout,
-        connect_timeout: args.connect_timeout,
-        retries: args.retries,
-        redirects: args.redirects,
-        body_bytes_max: args.max_body,
-        headers: args.header.clone(),
-        user_agent: args.user_agent.clone(),
-        extract: match args.extract {
+        per_host: pages.per_host,
+        delay: pages.delay,
+        timeout: wire.timeout,
+        connect_timeout: wire.connect_timeout,
+        retries: pages.retries,
+        redirects: pages.redirects,
+        body_bytes_max: pages.max_body,
+        headers: wire.header.clone(),
+        user_agent: pages.user_agent.clone(),
+        extract: match pages.extract {
             ExtractArg::Page => Extract::Page,
             ExtractArg::None => Extract::Nothing,
         },
-        selectors: args.select.clone(),
-        status: if args.fail { StatusPolicy::Fail } else { StatusPolicy::Accept },
-        overrides: args.resolve.clone(),
-        done: Ordinals::default(),
+        selectors: pages.select.clone(),
+        status: if pages.fail { StatusPolicy::Fail } else { StatusPolicy::Accept },
+        overrides: wire.resolve.clone(),
+        ..Fetch::new()
     })
 }
 

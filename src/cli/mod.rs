@@ -6,6 +6,8 @@
 
 mod args;
 mod bench;
+mod compare;
+mod contestant;
 mod demo;
 mod ends;
 mod fetch;
@@ -43,6 +45,10 @@ pub fn main() -> ExitCode {
             log_to_stderr(common).and_then(|()| fetch::run(&fetch))
         }
         Command::Bench(bench) => log_to_stderr(&bench.common).and_then(|()| bench::run(&bench)),
+        Command::Compare(compare) => {
+            log_to_stderr(&compare.common).and_then(|()| compare::run(&compare))
+        }
+        Command::Contestant => contestant::run(),
         Command::Demo(demo) => log_to_stderr(&demo.common).and_then(|()| demo::run(&demo)),
         Command::Serve(serve) => log_to_stderr(&serve.common).and_then(|()| serve::run(&serve)),
         Command::Completions { shell } => {

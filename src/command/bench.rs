@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::command::benching::{BenchError, Benching};
 use crate::command::{affordable_connections, allowed};
 use crate::engine::Stop;
@@ -27,7 +29,7 @@ use crate::words::limits::{
 use crate::words::target::Target;
 
 /// How the arrivals of an open loop are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Spread {
     /// A Poisson process: the gaps are exponential, as those of many independent users.
     Poisson,
@@ -36,7 +38,7 @@ pub enum Spread {
 }
 
 /// The order in which several URLs are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// As they are given.
     InTurn,
@@ -45,7 +47,7 @@ pub enum Order {
 }
 
 /// A load to be put on an origin. Each field is an option.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchOptions {
     /// URLs to ask for.
     pub urls: Vec<String>,

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::command::fetching::{FetchError, Fetching, Rows};
 use crate::command::{affordable_connections, allowed};
 use crate::engine::Stop;
@@ -32,7 +34,7 @@ use crate::words::limits::{
 use crate::words::row::Row;
 
 /// Whether pages are extracted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Extract {
     /// Title, links, words and selected texts of HTML and XHTML.
     Page,
@@ -53,7 +55,7 @@ pub enum Extract {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fetch {
     /// URLs given by themselves; they come before the lists.
     pub urls: Vec<String>,
@@ -95,7 +97,9 @@ pub struct Fetch {
     pub status: StatusPolicy,
     /// Fixed answers to name lookups.
     pub overrides: Vec<Override>,
-    /// Lines that an earlier run has fetched: they are passed over.
+    /// Lines that an earlier run has fetched: they are passed over. They belong to one run, so they
+    /// are not kept with the other options.
+    #[serde(skip)]
     pub done: Ordinals,
 }
 

@@ -48,6 +48,25 @@ pub fn available() -> Vec<usize> {
     cpus
 }
 
+/// The CPUs that the calling thread may use in two halves, the first one the smaller; both the same
+/// where there is only one.
+#[must_use]
+pub fn halves() -> (Vec<usize>, Vec<usize>) {
+    let cpus = available();
+    let half = cpus.len() / 2;
+    if half == 0 {
+        return (cpus.clone(), cpus);
+    }
+    (cpus[..half].to_vec(), cpus[half..].to_vec())
+}
+
+/// The CPUs that the calling thread may use without `taken`; all of them where none would be left.
+#[must_use]
+pub fn rest(taken: &[usize]) -> Vec<usize> {
+    let rest: Vec<usize> = available().into_iter().filter(|cpu| !taken.contains(cpu)).collect();
+    if rest.is_empty() { available() } else { rest }
+}
+
 /// Reads a list such as `0,2-5` of CPUs that this thread may use; repeats count once.
 ///
 /// # Errors

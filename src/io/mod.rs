@@ -8,13 +8,17 @@
 
 pub mod clock;
 pub mod cores;
+pub mod host;
 pub mod launch;
+pub mod meter;
+pub mod process;
 pub mod resolve;
 pub mod system;
 
 mod monoio;
 mod ring;
 mod tokio;
+mod tracepoints;
 
 use std::future::Future;
 use std::io;

@@ -16,6 +16,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use serde::{Deserialize, Serialize};
+
 use crate::io::{Io, system};
 use crate::words::failure::{Cause, Failure, Kind, Stage};
 use crate::words::instant::Instant;
@@ -31,7 +33,7 @@ const LOOKUP_DESCRIPTORS: usize = 4;
 type Answer = Result<Arc<[IpAddr]>, Failure>;
 
 /// One fixed answer: what `--resolve HOST:PORT:ADDR` says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// The host, or none for every host.
     pub host: Option<String>,

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::machines::compare::slice::Switches;
+
 /// CPU time that a thread or the process has used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTime {
@@ -32,6 +34,14 @@ pub fn thread_cpu_time() -> CpuTime {
     cpu_time(libc::RUSAGE_THREAD)
 }
 
+/// Context switches of the whole process, threads that have ended included.
+#[must_use]
+pub fn context_switches() -> Switches {
+    let Some(usage) = usage(libc::RUSAGE_SELF) else { return Switches::default() };
+    let count = |count: libc::c_long| u64::try_from(count).unwrap_or(0);
+    Switches { voluntary: count(usage.ru_nvcsw), involuntary: count(usage.ru_nivcsw) }
+}
+
 /// How long the calling thread was ready to run and had to wait for a CPU (the second number of
 /// /proc/thread-self/schedstat, see the kernel's Documentation/scheduler/sched-stats.rst); zero
 /// where the kernel does not tell.
@@ -47,8 +57,20 @@ pub fn thread_run_queue_wait() -> Duration {
 #[must_use]
 pub fn peak_rss_bytes() -> u64 {
     // getrusage's ru_maxrss survives exec, and so may tell of the parent; VmHWM does not.
+    status_bytes("VmHWM:")
+}
+
+/// The memory that the process has resident now, in bytes (`VmRSS` of proc(5)); zero where /proc
+/// cannot be read.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    status_bytes("VmRSS:")
+}
+
+/// A size that proc(5) has under `name`.
+fn status_bytes(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
 }
@@ -199,13 +221,16 @@ pub fn is_no_address(errno: i32) -> bool {
 }
 
 fn cpu_time(who: libc::c_int) -> CpuTime {
+    let Some(usage) = usage(who) else { return CpuTime::default() };
+    CpuTime { user: duration(usage.ru_utime), system: duration(usage.ru_stime) }
+}
+
+fn usage(who: libc::c_int) -> Option<libc::rusage> {
     // SAFETY: `rusage` is plain numbers, for which all zeroes are a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: `usage` is a valid place for the answer.
-    if unsafe { libc::getrusage(who, &raw mut usage) } != 0 {
-        return CpuTime::default();
-    }
-    CpuTime { user: duration(usage.ru_utime), system: duration(usage.ru_stime) }
+    let result = unsafe { libc::getrusage(who, &raw mut usage) };
+    (result == 0).then_some(usage)
 }
 
 fn duration(time: libc::timeval) -> Duration {

@@ -5,6 +5,7 @@
 //!
 //! Invariant: this floor uses nothing of the crate but itself and `words`.
 
+pub mod compare;
 pub mod extract;
 pub mod format;
 pub mod http1;

@@ -10,13 +10,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::words::instant::Instant;
 use crate::words::limits::{PROFILE_SPAN_MAX, PROFILE_STAGES_MAX, RATE_PER_S_MAX};
 
 const NS_PER_S: f64 = 1e9;
 
 /// A stretch of a profile, over which the rate changes linearly.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// How long it lasts.
     pub span: Duration,

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::instant::Instant;
 use crate::words::job::{Job, Progress};
@@ -24,7 +26,7 @@ pub struct Policy {
 }
 
 /// What a status of 400 or above means to a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StatusPolicy {
     /// A response like any other.
     Accept,

@@ -70,6 +70,29 @@ impl Input {
         })
     }
 
+    /// Moves to the next line; whether there is one. After an error there is none.
+    pub(super) fn step(&mut self) -> io::Result<bool> {
+        if let Some(url) = self.urls.next() {
+            self.read_bytes.fetch_add(url.len() as u64, Ordering::Relaxed);
+            self.url = url;
+            return Ok(true);
+        }
+        let advanced = self.advance();
+        if advanced.is_err() {
+            self.open = None;
+            self.places = Vec::new().into_iter();
+        }
+        advanced
+    }
+
+    /// The line that was stepped to.
+    pub(super) fn current(&mut self) -> Line<'_> {
+        match &mut self.open {
+            Some(list) => list.lines.line(),
+            None => lines::whole(self.url.trim_ascii()),
+        }
+    }
+
     /// Moves to the next line of the lists, opening each one in its turn.
     fn advance(&mut self) -> io::Result<bool> {
         loop {
@@ -88,20 +111,7 @@ impl Input {
 impl Source for Input {
     /// The next line; after an error, the end.
     fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
-        if let Some(url) = self.urls.next() {
-            self.read_bytes.fetch_add(url.len() as u64, Ordering::Relaxed);
-            self.url = url;
-            return Ok(Some(lines::whole(self.url.trim_ascii())));
-        }
-        match self.advance() {
-            Ok(true) => Ok(self.open.as_mut().map(|list| list.lines.line())),
-            Ok(false) => Ok(None),
-            Err(error) => {
-                self.open = None;
-                self.places = Vec::new().into_iter();
-                Err(error)
-            }
-        }
+        Ok(if self.step()? { Some(self.current()) } else { None })
     }
 
     fn is_buffered(&self) -> bool {

@@ -8,6 +8,8 @@
 
 mod input;
 mod lines;
+mod repeated;
 
 pub use input::Input;
 pub use lines::Lines;
+pub use repeated::Repeated;

@@ -227,6 +227,35 @@ pub const BENCH_OPENING_ROUNDS_MAX: u32 = 4;
 pub const BENCH_UNTAKEN_PER_SWEEP: usize = 200_000;
 /// How long before a start a core spins where it was told to: longer than a sleep overruns.
 pub const BENCH_SPIN: Duration = Duration::from_micros(200);
+/// Resamples of a bootstrap: their 2.5 % tail has fifty of them.
+pub const BOOTSTRAP_RESAMPLES: usize = 2000;
+/// Rounds of a comparison below which no ratio is told: the bootstrap of fewer knows no tails.
+pub const COMPARE_ROUNDS_TOLD_MIN: usize = 3;
+/// Default rounds of a comparison.
+pub const COMPARE_ROUNDS_DEFAULT: usize = 10;
+/// Most rounds of a comparison: every slice of them is kept.
+pub const COMPARE_ROUNDS_MAX: usize = 10_000;
+/// Default length of one contestant's slice of a round.
+pub const COMPARE_SLICE_DEFAULT: Duration = Duration::from_secs(1);
+/// Shortest slice: below it the steps in which the kernel counts CPU time show.
+pub const COMPARE_SLICE_MIN: Duration = Duration::from_millis(50);
+/// Longest slice.
+pub const COMPARE_SLICE_MAX: Duration = Duration::from_secs(3600);
+/// Most contestants of a comparison.
+pub const COMPARE_CONTESTANTS_MAX: usize = 32;
+/// How long a contestant works before its slice is measured: caches are warm again by then.
+pub const COMPARE_LEAD_IN: Duration = Duration::from_millis(50);
+/// How long requests in flight at the end of a slice may go on, so that their connections stay.
+pub const COMPARE_DRAIN: Duration = Duration::from_secs(2);
+/// Longest slice in which system calls are counted: counts need no more.
+pub const COMPARE_COUNTED_MAX: Duration = Duration::from_millis(500);
+/// How much longer than it should take a contestant may be silent before it is given up.
+pub const COMPARE_PATIENCE: Duration = Duration::from_secs(60);
+/// From which share of their time on the CPUs of an origin are its limit.
+pub const ORIGIN_BUSY_SHARE: f64 = 0.93;
+/// Below which share of their time the CPUs of a contestant in a closed loop mostly wait.
+pub const CONTESTANT_BUSY_SHARE: f64 = 0.9;
+
 /// How long a lane of a closed loop pauses after it could not connect.
 pub const BENCH_RECONNECT_PAUSE: Duration = Duration::from_millis(1);
 /// How long after its order a trial begins, so that every core knows of it by then.

@@ -103,6 +103,9 @@ pub struct BenchSummary {
     pub wanted_per_s: Option<f64>,
     /// Bytes received for each second of the window; null where it has no length.
     pub bytes_per_s: Option<f64>,
+    /// Requests that were completed within the window, whichever phase they belong to: what the
+    /// rate is made of.
+    pub answered_in_window: u64,
     /// How well the percentiles of the response time are known, at 95 %.
     pub confidence_us: Confidence,
     /// Requests that the response time holds as at least their age.
@@ -300,6 +303,7 @@ impl BenchSummary {
             pipeline: input.pipeline,
             wanted_per_s: input.wanted_per_s,
             bytes_per_s: ratio(ledger.wire_bytes as f64, window_s),
+            answered_in_window: all.answered_in_window,
             confidence_us: Confidence::of(completed, &all.censored),
             censored: Censored { in_flight: ledger.in_flight_at_stop, skipped: ledger.skipped },
             errors: Errors::of(ledger),

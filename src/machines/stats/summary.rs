@@ -238,6 +238,14 @@ pub struct Counts(pub Vec<(String, u64)>);
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Latencies(pub [PhaseTimes; Phase::ALL.len()]);
 
+impl Latencies {
+    /// The times of one phase.
+    #[must_use]
+    pub const fn of(&self, phase: Phase) -> &PhaseTimes {
+        &self.0[phase as usize]
+    }
+}
+
 impl Summary {
     /// Adds up what the threads of one run counted.
     ///

@@ -1,0 +1,19 @@
+//! The hidden command that a comparison starts for each of its contestants.
+//!
+//! Knows the standard streams; what is said over them is `command`'s.
+//!
+//! Invariant: standard output carries answers alone.
+
+use std::io;
+
+use anyhow::Context;
+
+use crate::cli::DONE;
+use crate::command::compare::contestant;
+
+/// Works as standard input says; the exit code.
+pub(super) fn run() -> anyhow::Result<u8> {
+    contestant::run(io::stdin().lock(), io::stdout().lock())
+        .context("a comparison starts this by itself, hint: ringfetch compare")?;
+    Ok(DONE)
+}

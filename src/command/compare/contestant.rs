@@ -1,0 +1,89 @@
+//! A contestant: a process of its own that works for one slice at a time, when it is told to.
+//!
+//! Knows neither the other contestants nor what its numbers are for.
+//!
+//! Invariant: it says one thing for each thing that it hears, and ends with its input.
+
+use std::io::{self, BufRead, Write};
+
+use crate::command::compare::bench_slices::BenchSlices;
+use crate::command::compare::contender::Contender;
+use crate::command::compare::fetch_slices::FetchSlices;
+use crate::command::compare::protocol::{Answer, Assignment, Order, Ready, hear, say};
+use crate::command::compare::workload::Workload;
+use crate::io::meter::{Meter, Metered, SyscallCount};
+use crate::io::{process, system};
+use crate::machines::compare::slice::Slice;
+
+/// One way to work for a slice at a time.
+pub(super) trait Slices {
+    /// Connections that are kept from one slice to the next.
+    fn connections(&self) -> usize;
+
+    /// What a reader of its numbers should know.
+    fn notes(&self) -> &[String];
+
+    /// Works for one slice. What a meter counts is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// For a person to read; there will be no further slice.
+    fn run(&mut self, order: &Order) -> Result<Slice, String>;
+}
+
+/// Works as `input` says, until it ends, and says on `output` what came of it.
+///
+/// # Errors
+///
+/// Where nobody listens any more, or what is heard makes no sense.
+pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    process::end_with_parent()?;
+    let Some(assignment) = hear::<Assignment>(&mut input)? else { return Ok(()) };
+    let rss_before_bytes = system::rss_bytes();
+    let mut slices = match start(assignment) {
+        Ok(slices) => slices,
+        Err(reason) => return say(&mut output, &Answer::Failed(reason)),
+    };
+    let ready = Ready {
+        connections: slices.connections(),
+        notes: slices.notes().to_vec(),
+        rss_before_bytes,
+    };
+    say(&mut output, &Answer::Ready(ready))?;
+    while let Some(order) = hear::<Order>(&mut input)? {
+        match metered(slices.as_mut(), &order) {
+            Ok(slice) => say(&mut output, &Answer::Slice(Box::new(slice)))?,
+            Err(reason) => return say(&mut output, &Answer::Failed(reason)),
+        }
+    }
+    Ok(())
+}
+
+/// Gets ready for the first slice.
+fn start(assignment: Assignment) -> Result<Box<dyn Slices>, String> {
+    let Assignment { label, contender, cpus, workload } = assignment;
+    match (contender, workload) {
+        (Contender::Own(engine), Workload::Bench(options)) => {
+            Ok(Box::new(BenchSlices::start(*options, engine, cpus, &label)?))
+        }
+        (Contender::Own(engine), Workload::Fetch(options)) => {
+            Ok(Box::new(FetchSlices::start(*options, engine, cpus, &label)?))
+        }
+    }
+}
+
+/// Works for one slice, and counts what the process does meanwhile.
+fn metered(slices: &mut dyn Slices, order: &Order) -> Result<Slice, String> {
+    let meter = Meter::start(match order.counts_syscalls {
+        true => SyscallCount::Wanted,
+        false => SyscallCount::Unwanted,
+    });
+    let slice = slices.run(order)?;
+    let Metered { switches, ring, syscalls } = meter.end();
+    let (syscalls, uncounted) = match syscalls {
+        Ok(syscalls) => (syscalls, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let max_rss_bytes = system::peak_rss_bytes();
+    Ok(Slice { switches, ring, syscalls, uncounted, max_rss_bytes, ..slice })
+}

@@ -1,0 +1,86 @@
+//! Slices of a list by ringfetch itself: runs of `fetch`, each until its time is over.
+//!
+//! Knows the fetch and its summary. A run opens its own connections and starts its own threads, as
+//! every fetch does.
+//!
+//! Invariant: every slice begins at the beginning of the list, so that all of them see the same
+//! lines.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::command::compare::contestant::Slices;
+use crate::command::compare::protocol::Order;
+use crate::command::compare::slowed::slow_down;
+use crate::command::fetch::Fetch;
+use crate::engine::Stop;
+use crate::io::clock;
+use crate::io::launch::Engine;
+use crate::machines::compare::slice::Slice;
+use crate::machines::stats::summary::Summary;
+use crate::machines::stats::tally::Phase;
+use crate::sink::Callback;
+use crate::source::Repeated;
+
+/// A fetch that is run slice by slice.
+pub(super) struct FetchSlices {
+    fetch: Fetch,
+}
+
+impl FetchSlices {
+    /// Gets ready to fetch as `options` say, on `engine` and `cpus`.
+    pub(super) fn start(
+        options: Fetch,
+        engine: Engine,
+        cpus: Vec<usize>,
+        label: &str,
+    ) -> Result<Self, String> {
+        if let Some(reason) = engine.refusal() {
+            return Err(format!("the kernel refuses the engine: {reason}"));
+        }
+        slow_down(label);
+        let fetch = Fetch { engine, cpus: Some(cpus), ..options };
+        fetch.check().map_err(|error| error.to_string())?;
+        Ok(Self { fetch })
+    }
+}
+
+impl Slices for FetchSlices {
+    fn connections(&self) -> usize {
+        0
+    }
+
+    fn notes(&self) -> &[String] {
+        &[]
+    }
+
+    fn run(&mut self, order: &Order) -> Result<Slice, String> {
+        let until = clock::now() + order.window;
+        let text = |error: io::Error| format!("cannot read the list: {error}");
+        let (urls, files) = (self.fetch.urls.clone(), self.fetch.files.clone());
+        let list = Repeated::open(urls, files, move || clock::now() >= until).map_err(text)?;
+        let forget = Arc::new(drop);
+        let sink = || Callback(Arc::clone(&forget));
+        let fetching = self.fetch.clone().start_from(list, sink, Stop::default());
+        let summary = fetching.and_then(|fetching| fetching.join()).map_err(|e| e.to_string())?;
+        Ok(slice_of(&summary))
+    }
+}
+
+/// What `summary` says of its slice.
+fn slice_of(summary: &Summary) -> Slice {
+    let total = summary.latency_us.of(Phase::Total);
+    Slice {
+        window_s: summary.elapsed_s,
+        completed: summary.ok,
+        errors: summary.failed,
+        user_s: summary.cost.user_s,
+        sys_s: summary.cost.system_s,
+        p50_us: total.p50,
+        p99_us: total.p99,
+        p99_9_us: total.p99_9,
+        handled: summary.rows,
+        interrupted: summary.interrupted,
+        ..Slice::default()
+    }
+}

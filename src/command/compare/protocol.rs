@@ -1,0 +1,116 @@
+//! What a comparison and its contestants say to each other: one JSON object a line.
+//!
+//! Knows neither pipes nor processes. A contestant hears its assignment, then one order for each
+//! slice; it answers once it is ready, and once for each slice.
+//!
+//! Invariant: both sides are the same program, so a line that cannot be read is a bug.
+
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::command::compare::contender::Contender;
+use crate::command::compare::workload::Workload;
+use crate::machines::compare::slice::Slice;
+
+/// What a contestant is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Assignment {
+    /// What it is called in the report.
+    pub(super) label: String,
+    /// What it is.
+    pub(super) contender: Contender,
+    /// The CPUs that it may use.
+    pub(super) cpus: Vec<usize>,
+    /// What is to be done.
+    pub(super) workload: Workload,
+}
+
+/// One slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// How long to work before anything is measured.
+    pub(super) lead_in: Duration,
+    /// How long is measured.
+    pub(super) window: Duration,
+    /// Whether system calls are counted, which makes the times of the slice useless.
+    pub(super) counts_syscalls: bool,
+}
+
+/// What a contestant says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// It can begin.
+    Ready(Ready),
+    /// What came of a slice.
+    Slice(Box<Slice>),
+    /// It cannot go on, and why.
+    Failed(String),
+}
+
+/// A contestant that can begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ready {
+    /// Connections that it keeps; 0 where the work opens and closes them.
+    pub(super) connections: usize,
+    /// What was changed on the way from the workload to the first slice.
+    pub(super) notes: Vec<String>,
+    /// Memory that was resident before any connection was open, in bytes.
+    pub(super) rss_before_bytes: u64,
+}
+
+/// Writes `message` as one line, at once.
+///
+/// # Errors
+///
+/// Where nobody reads it any more.
+pub(super) fn say(output: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message).map_err(io::Error::other)?;
+    line.push(b'\n');
+    output.write_all(&line)?;
+    output.flush()
+}
+
+/// The next message; none at the end of the input.
+///
+/// # Errors
+///
+/// Where the line is no such message.
+pub(super) fn hear<T: DeserializeOwned>(input: &mut impl BufRead) -> io::Result<Option<T>> {
+    let mut line = String::new();
+    if input.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    serde_json::from_str(&line).map(Some).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let order = Order {
+            lead_in: Duration::from_millis(50),
+            window: Duration::from_secs(1),
+            counts_syscalls: true,
+        };
+        let answers = [
+            Answer::Ready(Ready { connections: 64, ..Ready::default() }),
+            Answer::Slice(Box::default()),
+            Answer::Failed("two\nlines".to_owned()),
+        ];
+        let mut wire = Vec::new();
+        say(&mut wire, &order).unwrap();
+        answers.iter().for_each(|answer| say(&mut wire, answer).unwrap());
+        let mut input = &wire[..];
+        assert_eq!(hear::<Order>(&mut input).unwrap(), Some(order));
+        for answer in answers {
+            assert_eq!(hear::<Answer>(&mut input).unwrap(), Some(answer));
+        }
+        assert_eq!(hear::<Answer>(&mut input).unwrap(), None);
+        assert!(hear::<Answer>(&mut &b"{}\n"[..]).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! What every contestant of a comparison does: a load as `bench` puts it, or a list as `fetch`
+//! fetches it.
+//!
+//! Does not know who does it. The options that belong to one contestant (its engine, its CPUs) are
+//! not the workload's.
+//!
+//! Invariant: two workloads are the same only where every option is.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::bench::BenchOptions;
+use crate::command::benching::BenchError;
+use crate::command::fetch::{Extract, Fetch};
+use crate::command::fetching::FetchError;
+use crate::words::units;
+
+/// What every contestant does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Workload {
+    /// Requests in a closed or an open loop.
+    #[serde(rename = "bench")]
+    Bench(Box<BenchOptions>),
+    /// A list of URLs, over and over until the slice ends.
+    #[serde(rename = "fetch")]
+    Fetch(Box<Fetch>),
+}
+
+impl Workload {
+    /// Checks the options, as every start does.
+    ///
+    /// # Errors
+    ///
+    /// For a person to read.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Bench(options) => options.check().map_err(|e: BenchError| e.to_string()),
+            Self::Fetch(options) => {
+                if options.files.iter().any(|file| file == Path::new("-")) {
+                    let hint = "-i FILE names a list that can be read again";
+                    return Err(format!("standard input can be read only once, hint: {hint}"));
+                }
+                options.check().map_err(|e: FetchError| e.to_string())
+            }
+        }
+    }
+
+    /// Whether requests are due by a schedule, so that latency at an equal rate is compared.
+    #[must_use]
+    pub fn is_open_loop(&self) -> bool {
+        matches!(self, Self::Bench(options) if options.rate_per_s.is_some())
+    }
+
+    /// Connections in all.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        match self {
+            Self::Bench(options) => options.connections,
+            Self::Fetch(options) => options.connections,
+        }
+    }
+
+    /// The same with `connections` connections.
+    #[must_use]
+    pub fn with_connections(mut self, connections: usize) -> Self {
+        match &mut self {
+            Self::Bench(options) => options.connections = connections,
+            Self::Fetch(options) => options.connections = connections,
+        }
+        self
+    }
+
+    /// The same for other URLs.
+    #[must_use]
+    pub fn with_urls(mut self, urls: Vec<String>) -> Self {
+        match &mut self {
+            Self::Bench(options) => options.urls = urls,
+            Self::Fetch(options) => options.urls = urls,
+        }
+        self
+    }
+
+    /// Whether it names what is asked for.
+    #[must_use]
+    pub fn has_urls(&self) -> bool {
+        match self {
+            Self::Bench(options) => !(options.urls.is_empty() && options.files.is_empty()),
+            Self::Fetch(options) => !(options.urls.is_empty() && options.files.is_empty()),
+        }
+    }
+
+    fn bench_line(options: &BenchOptions, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match options.rate_per_s {
+            Some(rate) => write!(f, "open loop at {}", units::rate(rate))?,
+            None => f.write_str("closed loop")?,
+        }
+        write!(f, ", {} connections", units::count(options.connections as u64))?;
+        if options.pipeline > 1 {
+            write!(f, ", pipeline {}", options.pipeline)?;
+        }
+        if !options.keep_alive {
+            f.write_str(", one for each request")?;
+        }
+        Ok(())
+    }
+
+    fn fetch_line(options: &Fetch, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extract = match options.extract {
+            Extract::Page => "title, links and words extracted",
+            Extract::Nothing => "nothing extracted",
+        };
+        let connections = units::count(options.connections as u64);
+        write!(f, "fetch of a list, {connections} connections, {extract}")
+    }
+}
+
+/// In one line, for reports.
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bench(options) => Self::bench_line(options, f),
+            Self::Fetch(options) => Self::fetch_line(options, f),
+        }
+    }
+}

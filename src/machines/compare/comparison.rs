@@ -1,0 +1,352 @@
+//! A comparison: the figures of every contestant, its ratios to the baseline, and what they allow
+//! to say. It is the JSON report of `compare`, field by field.
+//!
+//! Does not know how the slices came about, nor how the comparison is shown. Names end in their
+//! units; times are microseconds.
+//!
+//! Invariant: the twin of the baseline is no engine of the report; it is there to show what two
+//! contestants that are the same differ by.
+
+use std::collections::BTreeMap;
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::machines::compare::bootstrap::Estimate;
+use crate::machines::compare::machine::Machine;
+use crate::machines::compare::ratio::{Measure, Ratio, Verdict};
+use crate::machines::compare::slice::Slice;
+use crate::words::limits::{CONTESTANT_BUSY_SHARE, ORIGIN_BUSY_SHARE};
+
+/// What one contestant brings: the same number of slices as every other one, in the same order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What it is called.
+    pub label: String,
+    /// Its slices, one for each round.
+    pub slices: Vec<Slice>,
+    /// A slice that was not timed and in which system calls were to be counted.
+    pub counted: Option<Slice>,
+    /// Connections that it keeps; 0 where its work opens and closes them.
+    pub connections: usize,
+    /// Memory that was resident before its connections were open, in bytes.
+    pub rss_before_bytes: u64,
+}
+
+/// What a comparison is made of. It can be kept, and compared with another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The machine.
+    pub machine: Machine,
+    /// What was done, in one line.
+    pub workload: String,
+    /// Whether requests were due by a schedule.
+    pub is_open_loop: bool,
+    /// How long each slice was measured, in seconds.
+    pub slice_s: f64,
+    /// The CPUs of the contestants.
+    pub cpus: Vec<usize>,
+    /// The CPUs of the origin; none where it is not the built-in one.
+    pub origin_cpus: Option<Vec<usize>>,
+    /// The contestants, the baseline first.
+    pub entries: Vec<Entry>,
+    /// A second contestant that is the same as the baseline.
+    pub twin: Entry,
+    /// Whether the comparison was stopped before its end.
+    pub interrupted: bool,
+    /// What else a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// A comparison of contestants; its JSON.
+///
+/// The fields up to `notes` are a contract with users' scripts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Rounds that were completed.
+    pub rounds: usize,
+    /// How long each slice was measured, in seconds.
+    pub slice_s: f64,
+    /// The label of the contestant that the others are compared to.
+    pub baseline: String,
+    /// Every contestant by its label, the baseline first.
+    pub engines: Engines,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+    /// What was done, in one line.
+    pub workload: String,
+    /// What the verdicts go by.
+    pub verdict_by: Measure,
+    /// What a second contestant like the baseline differed by.
+    pub same_to_baseline: Ratios,
+    /// The machine.
+    pub machine: Machine,
+    /// The CPUs of the contestants.
+    pub cpus: Vec<usize>,
+    /// The CPUs of the origin; null where it is not the built-in one.
+    pub origin_cpus: Option<Vec<usize>>,
+    /// Whether the comparison was stopped before its end.
+    pub interrupted: bool,
+}
+
+/// Contestants by their labels, in order; a JSON object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engines(pub Vec<(String, Figures)>);
+
+/// The figures of one contestant, over its rounds; null for what is not known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// Requests answered a second.
+    pub rate_per_s: Option<Estimate>,
+    /// CPU time of a request, in the program and in the kernel.
+    pub cpu_us_per_request: Option<Estimate>,
+    /// 99th percentile of the response time, of each slice by itself.
+    pub p99_us: Option<Estimate>,
+    /// System calls for each request, in a slice that was not timed.
+    pub syscalls_per_request: Option<f64>,
+    /// The most memory that its process had resident.
+    pub max_rss_bytes: u64,
+    /// Its measures divided by the baseline's, round by round; null for the baseline itself.
+    pub ratio_to_baseline: Option<Ratios>,
+    /// What `verdict_by` of the comparison says; null for the baseline itself, and where too few
+    /// rounds tell.
+    pub verdict: Option<Verdict>,
+    /// What each measure says.
+    pub verdicts: BTreeMap<&'static str, Verdict>,
+    /// The part of the CPU time that is spent in the program.
+    pub user_us_per_request: Option<Estimate>,
+    /// The part that is spent in the kernel.
+    pub sys_us_per_request: Option<Estimate>,
+    /// Median of the response time, of each slice by itself.
+    pub p50_us: Option<Estimate>,
+    /// 99.9th percentile of the response time, of each slice by itself.
+    #[serde(rename = "p99.9_us")]
+    pub p99_9_us: Option<Estimate>,
+    /// System calls for each request by name, the most frequent ones that clients make.
+    pub syscalls_by_kind: BTreeMap<String, f64>,
+    /// Operations that were handed to its rings, for each request; null where it has none.
+    pub sqes_per_request: Option<f64>,
+    /// Operations that its rings completed, for each request; null where it has none.
+    pub cqes_per_request: Option<f64>,
+    /// Context switches for each request, because its threads had to wait.
+    pub voluntary_switches_per_request: Option<f64>,
+    /// Context switches for each request, because other threads were to run.
+    pub involuntary_switches_per_request: Option<f64>,
+    /// Connections that it keeps; 0 where its work opens and closes them.
+    pub connections: usize,
+    /// Memory at most, less what was there before the connections, for each of them; null where it
+    /// keeps none.
+    pub rss_bytes_per_connection: Option<u64>,
+    /// Share of their time that its CPUs were busy with it.
+    pub busy_share: Option<f64>,
+    /// Share of its time that the origin was busy meanwhile; null where that is not known.
+    pub origin_busy_share: Option<f64>,
+    /// Requests that failed or were answered with a status of 400 or above, over all rounds.
+    pub errors: u64,
+}
+
+/// Ratios of every measure; null where too few rounds have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Ratios {
+    /// Of the rate.
+    pub rate: Option<Ratio>,
+    /// Of the CPU time.
+    pub cpu: Option<Ratio>,
+    /// Of the median response time.
+    pub p50: Option<Ratio>,
+    /// Of the 99th percentile.
+    pub p99: Option<Ratio>,
+}
+
+/// What limited a closed loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    /// The contestant's own CPUs, or nothing that is known.
+    Contestant,
+    /// The origin's CPUs.
+    Origin,
+    /// Something that is not known: the contestant mostly waited.
+    Unknown,
+}
+
+impl Comparison {
+    /// Compares what `evidence` has.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no contestant, or they have different numbers of slices, which is a bug.
+    #[must_use]
+    pub fn new(evidence: &Evidence) -> Self {
+        let baseline = evidence.entries.first().expect("a comparison has a baseline");
+        let rounds = baseline.slices.len();
+        for entry in evidence.entries.iter().chain([&evidence.twin]) {
+            assert_eq!(entry.slices.len(), rounds, "{} ran in every round", entry.label);
+        }
+        let verdict_by = if evidence.is_open_loop { Measure::P99 } else { Measure::Cpu };
+        let same = Ratios::of(&evidence.twin.slices, &baseline.slices);
+        let entries = evidence.entries.iter().enumerate();
+        let engines = entries
+            .map(|(idx, entry)| {
+                let ratios = (idx > 0).then(|| Ratios::of(&entry.slices, &baseline.slices));
+                let figures = Figures::new(entry, ratios, &same, verdict_by, evidence.cpus.len());
+                (entry.label.clone(), figures)
+            })
+            .collect();
+        let engines = Engines(engines);
+        let mut notes = evidence.notes.clone();
+        notes.extend(limit_notes(evidence, &engines));
+        Self {
+            rounds,
+            slice_s: evidence.slice_s,
+            baseline: baseline.label.clone(),
+            engines,
+            notes,
+            workload: evidence.workload.clone(),
+            verdict_by,
+            same_to_baseline: same,
+            machine: evidence.machine.clone(),
+            cpus: evidence.cpus.clone(),
+            origin_cpus: evidence.origin_cpus.clone(),
+            interrupted: evidence.interrupted,
+        }
+    }
+
+    /// Whether any contestant had errors, or answered nothing.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let mut figures = self.engines.0.iter().map(|(_, figures)| figures);
+        figures
+            .any(|figures| figures.errors > 0 || figures.rate_per_s.is_none_or(|r| r.median <= 0.0))
+    }
+}
+
+impl Ratios {
+    fn of(contestant: &[Slice], baseline: &[Slice]) -> Self {
+        let of = |measure| Ratio::of(measure, contestant, baseline);
+        Self {
+            rate: of(Measure::Rate),
+            cpu: of(Measure::Cpu),
+            p50: of(Measure::P50),
+            p99: of(Measure::P99),
+        }
+    }
+
+    /// The ratio of one measure.
+    #[must_use]
+    pub const fn measure(&self, measure: Measure) -> Option<&Ratio> {
+        match measure {
+            Measure::Rate => self.rate.as_ref(),
+            Measure::Cpu => self.cpu.as_ref(),
+            Measure::P50 => self.p50.as_ref(),
+            Measure::P99 => self.p99.as_ref(),
+        }
+    }
+}
+
+impl Figures {
+    fn new(
+        entry: &Entry,
+        ratios: Option<Ratios>,
+        same: &Ratios,
+        verdict_by: Measure,
+        cpus: usize,
+    ) -> Self {
+        let slices = &entry.slices;
+        let over = |of: &dyn Fn(&Slice) -> Option<f64>| {
+            Estimate::of(&slices.iter().filter_map(of).collect::<Vec<f64>>())
+        };
+        let middle = |of: &dyn Fn(&Slice) -> Option<f64>| over(of).map(|e| e.median);
+        let verdicts = ratios.iter().flat_map(|ratios| {
+            Measure::ALL.into_iter().filter_map(|measure| {
+                let (ratio, noise) = (ratios.measure(measure)?, same.measure(measure)?.reach());
+                Some((measure.word(), measure.verdict(&ratio.estimate, noise)))
+            })
+        });
+        let verdicts: BTreeMap<_, _> = verdicts.collect();
+        let counted = entry.counted.as_ref();
+        let syscalls = counted.and_then(|slice| Some((slice, slice.syscalls.as_ref()?)));
+        let by_kind = syscalls.iter().flat_map(|(slice, syscalls)| {
+            let kinds = syscalls.kinds.iter();
+            kinds.filter_map(|(kind, count)| Some((kind.clone(), slice.per_handled(*count)?)))
+        });
+        let max_rss_bytes = slices.iter().map(|slice| slice.max_rss_bytes).max().unwrap_or(0);
+        let grown = max_rss_bytes.saturating_sub(entry.rss_before_bytes);
+        let busy = |slice: &Slice| {
+            let wall_s = slice.window_s * cpus as f64;
+            (wall_s > 0.0).then(|| (slice.user_s + slice.sys_s) / wall_s)
+        };
+        Self {
+            rate_per_s: over(&|slice| Measure::Rate.of(slice)),
+            cpu_us_per_request: over(&|slice| Measure::Cpu.of(slice)),
+            p99_us: over(&|slice| slice.p99_us),
+            syscalls_per_request: syscalls
+                .and_then(|(slice, syscalls)| slice.per_handled(syscalls.total)),
+            max_rss_bytes,
+            ratio_to_baseline: ratios,
+            verdict: verdicts.get(verdict_by.word()).copied(),
+            user_us_per_request: over(&Slice::user_us),
+            sys_us_per_request: over(&Slice::sys_us),
+            p50_us: over(&|slice| slice.p50_us),
+            p99_9_us: over(&|slice| slice.p99_9_us),
+            syscalls_by_kind: by_kind.collect(),
+            sqes_per_request: middle(&|slice| slice.per_handled(slice.ring?.sqes)),
+            cqes_per_request: middle(&|slice| slice.per_handled(slice.ring?.cqes)),
+            voluntary_switches_per_request: middle(&|s| s.per_handled(s.switches.voluntary)),
+            involuntary_switches_per_request: middle(&|s| s.per_handled(s.switches.involuntary)),
+            connections: entry.connections,
+            rss_bytes_per_connection: grown.checked_div(entry.connections as u64),
+            busy_share: middle(&busy),
+            origin_busy_share: middle(&|slice| slice.origin_busy_share),
+            errors: slices.iter().map(|slice| slice.errors).sum(),
+            verdicts,
+        }
+    }
+
+    /// What limited its rate, where nothing but answers makes requests due.
+    fn limit(&self) -> Limit {
+        let is_busy = self.busy_share.is_some_and(|share| share >= CONTESTANT_BUSY_SHARE);
+        match (is_busy, self.origin_busy_share) {
+            (_, Some(origin)) if origin >= ORIGIN_BUSY_SHARE => Limit::Origin,
+            (false, _) => Limit::Unknown,
+            (true, _) => Limit::Contestant,
+        }
+    }
+}
+
+/// What limited the rates of a closed loop, where it was not the contestants.
+fn limit_notes(evidence: &Evidence, engines: &Engines) -> Vec<String> {
+    if evidence.is_open_loop {
+        return Vec::new();
+    }
+    let labels = |limit: Limit| -> Vec<&str> {
+        let found = engines.0.iter().filter(|(_, figures)| figures.limit() == limit);
+        found.map(|(label, _)| label.as_str()).collect()
+    };
+    let mut notes = Vec::new();
+    let (by_origin, by_unknown) = (labels(Limit::Origin), labels(Limit::Unknown));
+    if !by_origin.is_empty() {
+        notes.push(format!(
+            "the origin's CPUs were the limit for {}: these rates are the origin's, and only CPU \
+             time tells the contestants apart",
+            by_origin.join(", ")
+        ));
+    }
+    if !by_unknown.is_empty() {
+        notes.push(format!(
+            "{} did not use up the CPU: its rate was limited by the origin, the number of \
+             connections or other processes, so it tells no capacity",
+            by_unknown.join(", ")
+        ));
+    }
+    notes
+}
+
+impl Serialize for Engines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (label, figures) in &self.0 {
+            map.serialize_entry(label, figures)?;
+        }
+        map.end()
+    }
+}
