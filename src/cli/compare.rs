@@ -4,46 +4,147 @@
 //!
 //! Invariant: only the result goes to standard output.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use serde::Serialize;
 
-use crate::cli::args::{CompareArgs, WorkloadArg};
-use crate::cli::ends::{listen_for_signals, write_all};
-use crate::cli::{DONE, SOME_FAILED, bench, fetch};
+use crate::cli::args::{CompareArgs, CompareFormat, WorkloadArg};
+use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
+use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, bench, fetch, paint};
 use crate::command::bench::BenchOptions;
 use crate::command::compare::contender::Contender;
 use crate::command::compare::ground::Ground;
 use crate::command::compare::workload::Workload;
-use crate::command::compare::{Compare, Turn};
+use crate::command::compare::{Compare, CompareError, Turn};
 use crate::command::fetch::Fetch;
 use crate::engine::Stop;
 use crate::io::cores;
-use crate::machines::compare::comparison::Comparison;
+use crate::machines::compare::comparison::{Comparison, Evidence, Subject};
+use crate::machines::compare::matrix::{Cell, Matrix};
+use crate::machines::compare::saved::{Saved, Since};
+use crate::report::compare::{markdown, text};
 use crate::report::json;
+use crate::report::paint::Paint;
+use crate::report::progress::ProgressLine;
 
 /// Runs the comparison that `args` describe; the exit code.
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
     let is_signalled = Arc::new(AtomicBool::new(false));
     listen_for_signals(&is_signalled)?;
     let stop = Stop::from(is_signalled);
+    let workload = workload(args)?;
+    check_matrix(args, &workload)?;
+    // What can be found wrong is found before anything is measured.
+    let earlier = args.against.as_deref().map(load).transpose()?;
+    let save = args.save.as_deref().map(create).transpose()?;
+    let summary_json = SummaryPlace::open(&args.common)?;
+    warn(&without_effect(args), &args.common);
     let ground = ground(args)?;
     let compare = Compare {
         program: program()?,
         contenders: contenders(args),
-        workload: ground.workload(workload(args)?, args.body_size),
+        workload,
+        body_bytes: args.body_size,
         rounds: args.rounds,
         slice: args.slice,
-        cpus: ground.cpus().to_vec(),
     };
-    let evidence = compare.run(ground.origin(), &stop, |_: Turn<'_>| ())?;
-    let comparison = Comparison::new(&evidence);
-    write_all(&mut io::stdout(), &json::json(&comparison))
-        .context("cannot write to standard output")?;
-    Ok(if comparison.has_failed() { SOME_FAILED } else { DONE })
+    if let Some(earlier) = &earlier {
+        check_comparable(&compare.subject(&ground), &earlier.evidence.subject)?;
+    }
+    if args.matrix {
+        return sweep(args, &compare, &ground, &stop, summary_json);
+    }
+    let evidence = measure(args, &compare, &ground, &stop)?;
+    let saved = Saved { version: env!("CARGO_PKG_VERSION").to_owned(), evidence };
+    if let Some(file) = save {
+        write_all(&mut &file, &json::json(&saved)).context("cannot write the run of --save")?;
+    }
+    let since = earlier.map(|earlier| saved.since(&earlier));
+    let compared = Compared { comparison: Comparison::new(&saved.evidence), since };
+    let (comparison, since) = (&compared.comparison, compared.since.as_ref());
+    let result = match args.output {
+        CompareFormat::Json => json::json(&compared),
+        CompareFormat::Text => text::text(comparison, since, paint_stdout(args)),
+        CompareFormat::Markdown => markdown::markdown(comparison, since),
+    };
+    write_all(&mut io::stdout(), &result).context("cannot write to standard output")?;
+    summary_json.write(&json::json(&compared))?;
+    Ok(exit_code(comparison.interrupted, comparison.has_failed()))
+}
+
+/// A comparison as its JSON has it.
+#[derive(Serialize)]
+struct Compared {
+    #[serde(flatten)]
+    comparison: Comparison,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Since>,
+}
+
+/// Runs a comparison for each pair of connections and body size.
+fn sweep(
+    args: &CompareArgs,
+    compare: &Compare,
+    ground: &Ground,
+    stop: &Stop,
+    summary_json: SummaryPlace,
+) -> anyhow::Result<u8> {
+    let mut matrix = Matrix { matrix: Vec::new() };
+    'sweep: for connections in &args.matrix_connections {
+        let connections = usize::try_from(*connections).unwrap_or(usize::MAX);
+        for body_bytes in &args.matrix_bodies {
+            let workload = compare.workload.clone().with_connections(connections);
+            let compare = Compare { workload, body_bytes: *body_bytes, ..compare.clone() };
+            match measure(args, &compare, ground, stop) {
+                Ok(evidence) => {
+                    let comparison = Comparison::new(&evidence);
+                    matrix.matrix.push(Cell::new(connections, *body_bytes, comparison));
+                }
+                Err(CompareError::Stopped) if !matrix.matrix.is_empty() => break 'sweep,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    let result = match args.output {
+        CompareFormat::Json => json::json(&matrix),
+        CompareFormat::Text => text::matrix(&matrix, paint_stdout(args)),
+        CompareFormat::Markdown => markdown::matrix(&matrix),
+    };
+    write_all(&mut io::stdout(), &result).context("cannot write to standard output")?;
+    summary_json.write(&json::json(&matrix))?;
+    let has_failed = matrix.matrix.iter().any(|cell| cell.comparison.has_failed());
+    Ok(exit_code(stop.is_requested(), has_failed))
+}
+
+/// Runs one comparison, and shows whose turn it is where that can be seen.
+fn measure(
+    args: &CompareArgs,
+    compare: &Compare,
+    ground: &Ground,
+    stop: &Stop,
+) -> Result<Evidence, CompareError> {
+    let is_shown = !args.common.quiet && io::stderr().is_terminal();
+    let line = if is_shown { ProgressLine::stderr() } else { ProgressLine::hidden() };
+    let place = match args.matrix {
+        true => {
+            let (connections, bytes) = (compare.workload.connections(), compare.body_bytes);
+            format!("{connections} connections, {bytes} bytes: ")
+        }
+        false => String::new(),
+    };
+    // Drawn between turns alone, so that nothing runs beside a contestant.
+    let show = |turn: Turn<'_>| {
+        line.say(match turn.round {
+            Some(round) => format!("{place}round {round} of {}: {}", turn.rounds, turn.label),
+            None => format!("{place}not timed: {}", turn.label),
+        });
+    };
+    compare.run(ground, stop, show)
 }
 
 /// This program's own file, which the contestants and the origin run as well.
@@ -59,16 +160,20 @@ fn contenders(args: &CompareArgs) -> Vec<Contender> {
 fn ground(args: &CompareArgs) -> anyhow::Result<Ground> {
     let parse = |list: &Option<String>| list.as_deref().map(cores::parse).transpose();
     let (cpus, origin_cpus) = (parse(&args.common.cores)?, parse(&args.origin_cores)?);
-    let is_built_in = args.urls.is_empty() && args.input.is_empty();
-    if !is_built_in && origin_cpus.is_some() {
-        bail!("the built-in origin serves where no URL is given, hint: leave --origin-cores out");
+    if !is_built_in(args) {
+        if origin_cpus.is_some() {
+            bail!("the built-in origin serves where no URL is given, hint: no --origin-cores");
+        }
+        return Ok(Ground::foreign(cpus));
     }
-    Ok(match is_built_in {
-        true => Ground::built_in(&program()?, cpus, origin_cpus)?,
-        false => Ground::foreign(cpus),
-    })
+    Ground::built_in(&program()?, cpus, origin_cpus).context("cannot start the origin")
 }
 
+fn is_built_in(args: &CompareArgs) -> bool {
+    args.urls.is_empty() && args.input.is_empty()
+}
+
+/// What every contestant does; its URLs are those of the arguments, or none for the built-in origin.
 fn workload(args: &CompareArgs) -> anyhow::Result<Workload> {
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     Ok(match args.workload {
@@ -86,4 +191,76 @@ fn workload(args: &CompareArgs) -> anyhow::Result<Workload> {
             ..fetch::pages(&args.pages, &args.wire, &args.common)?
         })),
     })
+}
+
+/// Notes on options that were given and change nothing.
+fn without_effect(args: &CompareArgs) -> Vec<String> {
+    let is_bench = args.workload == WorkloadArg::Bench;
+    let mut notes = Vec::new();
+    if !(is_built_in(args) && is_bench) && args.body_size != 64 {
+        notes
+            .push("--body-size changes nothing: it is for loads on the built-in origin".to_owned());
+    }
+    if is_bench && args.load.rate.is_none() && args.load.spin {
+        notes.push("--spin changes nothing in a closed loop, hint: -R RATE".to_owned());
+    }
+    notes
+}
+
+/// Refuses sweeps that cannot be made.
+fn check_matrix(args: &CompareArgs, workload: &Workload) -> anyhow::Result<()> {
+    if !args.matrix {
+        return Ok(());
+    }
+    if !is_built_in(args) || args.workload != WorkloadArg::Bench {
+        bail!(
+            "a sweep asks the built-in origin for bodies of all sizes, hint: --matrix without URL"
+        );
+    }
+    if workload.is_open_loop() {
+        bail!("a sweep compares capacities, hint: --matrix without --rate");
+    }
+    Ok(())
+}
+
+/// Opens the place that a run is kept in.
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path).map_err(|error| {
+        anyhow!("cannot keep the run: {}: {error}, hint: --save FILE", path.display())
+    })
+}
+
+/// Reads a run that was kept.
+fn load(path: &Path) -> anyhow::Result<Saved> {
+    let hint = "hint: --against takes a file that --save wrote";
+    let read = std::fs::read(path);
+    let bytes = read.map_err(|e| anyhow!("cannot read: {}: {e}, {hint}", path.display()))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| anyhow!("no run that was kept: {}: {error}, {hint}", path.display()))
+}
+
+/// Refuses a run to compare with that is of something else.
+fn check_comparable(subject: &Subject, earlier: &Subject) -> anyhow::Result<()> {
+    let differences = subject.differences(earlier);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "the run of --against is not comparable: {}, hint: keep a run of this workload on this \
+         machine with --save",
+        differences.join("; ")
+    )
+}
+
+/// Text on standard output is coloured where that is a terminal, too.
+fn paint_stdout(args: &CompareArgs) -> Paint {
+    if io::stdout().is_terminal() { paint(&args.common) } else { Paint::Plain }
+}
+
+fn exit_code(is_interrupted: bool, has_failed: bool) -> u8 {
+    match (is_interrupted, has_failed) {
+        (true, _) => INTERRUPTED,
+        (false, true) => SOME_FAILED,
+        (false, false) => DONE,
+    }
 }

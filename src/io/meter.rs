@@ -50,21 +50,24 @@ impl Meter {
     /// Begins to count. Threads that start later are counted as well.
     #[must_use]
     pub fn start(count: SyscallCount) -> Self {
+        let (switches, rings) = (system::context_switches(), rings());
+        // Last, so that what is done here is not counted.
         let syscalls = match count {
             SyscallCount::Wanted => SyscallCounters::open().map(Some),
             SyscallCount::Unwanted => Ok(None),
         };
-        Self { switches: system::context_switches(), rings: rings(), syscalls }
+        Self { switches, rings, syscalls }
     }
 
     /// What happened since the start.
     #[must_use]
     pub fn end(self) -> Metered {
-        let (before, now) = (self.switches, system::context_switches());
+        // First, for the same reason.
         let syscalls = self.syscalls.and_then(|counters| match counters {
             Some(counters) => counters.read().map(Some),
             None => Ok(None),
         });
+        let (before, now) = (self.switches, system::context_switches());
         Metered {
             switches: Switches {
                 voluntary: now.voluntary.saturating_sub(before.voluntary),

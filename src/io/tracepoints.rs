@@ -53,6 +53,8 @@ const KINDS: [&str; 30] = [
 
 /// `PERF_TYPE_TRACEPOINT` of perf_event_open(2).
 const TYPE_TRACEPOINT: u32 = 2;
+/// The flag `disabled`: nothing is counted before it is enabled.
+const DISABLED: u64 = 1;
 /// The flag `inherit`: threads that are started later count as well.
 const INHERIT: u64 = 1 << 1;
 /// `PERF_FLAG_FD_CLOEXEC`.
@@ -99,7 +101,10 @@ impl SyscallCounters {
                 kinds.push((kind, count(id)?));
             }
         }
-        Ok(Self { total: count(id_of("raw_syscalls/sys_enter")?)?, kinds })
+        let counters = Self { total: count(id_of("raw_syscalls/sys_enter")?)?, kinds };
+        // All at once, so that opening and reading them is not counted.
+        control(libc::PR_TASK_PERF_EVENTS_ENABLE)?;
+        Ok(counters)
     }
 
     /// What was counted.
@@ -108,6 +113,7 @@ impl SyscallCounters {
     ///
     /// Where a counter cannot be read.
     pub(super) fn read(self) -> io::Result<Syscalls> {
+        control(libc::PR_TASK_PERF_EVENTS_DISABLE)?;
         let mut kinds = BTreeMap::new();
         for (kind, counters) in self.kinds {
             let count = sum(counters)?;
@@ -117,6 +123,13 @@ impl SyscallCounters {
         }
         Ok(Syscalls { total: sum(self.total)?, kinds })
     }
+}
+
+/// Switches every counter that this process has opened (prctl(2)).
+fn control(operation: libc::c_int) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::prctl(operation) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The number of a tracepoint.
@@ -142,7 +155,7 @@ fn open(id: u64, thread: i32) -> io::Result<File> {
         sample_period: 0,
         sample_type: 0,
         read_format: 0,
-        flags: INHERIT,
+        flags: DISABLED | INHERIT,
         wakeup_events: 0,
         breakpoint_type: 0,
         config1: 0,

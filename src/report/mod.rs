@@ -6,9 +6,11 @@
 //! Invariant: nothing here changes what is measured, nor what goes to stdout as data.
 
 pub mod bench;
+pub mod compare;
 pub mod json;
 mod lines;
 pub mod paint;
 pub mod progress;
+mod table;
 pub mod text;
 pub mod warning;

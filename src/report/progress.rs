@@ -76,6 +76,13 @@ impl ProgressLine {
         }
     }
 
+    /// Draws `text` instead.
+    pub fn say(&self, text: String) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(text);
+        }
+    }
+
     /// Takes the line away while `write` writes to the terminal, and draws it again below.
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)

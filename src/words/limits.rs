@@ -175,6 +175,8 @@ pub const STABILITY_P99_SHARE_MIN: f64 = 0.5;
 pub const REPORT_COLUMNS: usize = 80;
 /// Kinds of failure that the text report lists, the most frequent first.
 pub const FAILURES_SHOWN_MAX: usize = 12;
+/// Kinds of system calls that a comparison lists for each contestant, the most frequent first.
+pub const KINDS_SHOWN_MAX: usize = 8;
 /// Statuses that the text report lists, the most frequent first.
 pub const STATUSES_SHOWN_MAX: usize = 24;
 /// Cores that the text report lists.

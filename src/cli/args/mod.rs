@@ -21,7 +21,7 @@ use crate::io::launch::Engine;
 use crate::io::resolve::Override;
 
 pub(super) use bench::{BenchArgs, BenchFormat, Stages};
-pub(super) use compare::{CompareArgs, WorkloadArg};
+pub(super) use compare::{CompareArgs, CompareFormat, WorkloadArg};
 pub(super) use fetch::{FetchArgs, Format};
 pub(super) use load::{ArrivalsArg, Body, LoadArgs};
 pub(super) use pages::{ExtractArg, PagesArgs};

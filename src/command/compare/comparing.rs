@@ -13,18 +13,20 @@ use std::time::Duration;
 
 use crate::command::compare::child::{Contestant, Loss};
 use crate::command::compare::contender::{Contender, labels};
+use crate::command::compare::ground::Ground;
 use crate::command::compare::protocol::{Assignment, Order};
 use crate::command::compare::workload::Workload;
 use crate::command::origin_process::OriginProcess;
 use crate::engine::Stop;
 use crate::io::host;
-use crate::machines::compare::comparison::{Entry, Evidence};
+use crate::machines::compare::comparison::{Entry, Evidence, Subject};
 use crate::machines::compare::order::turns;
 use crate::machines::compare::slice::Slice;
 use crate::words::limits::{
     COMPARE_CONTESTANTS_MAX, COMPARE_COUNTED_MAX, COMPARE_LEAD_IN, COMPARE_ROUNDS_MAX,
     COMPARE_SLICE_MAX, COMPARE_SLICE_MIN,
 };
+use crate::words::units;
 
 /// A comparison to be run. Each field is an option.
 #[derive(Clone, Debug)]
@@ -33,14 +35,14 @@ pub struct Compare {
     pub program: PathBuf,
     /// Who is compared; the first is the baseline.
     pub contenders: Vec<Contender>,
-    /// What each of them does, with the URLs to ask for.
+    /// What each of them does; where it names no URL, the built-in origin's.
     pub workload: Workload,
+    /// Size of the bodies that a load asks the built-in origin for.
+    pub body_bytes: u64,
     /// How often each of them works.
     pub rounds: usize,
     /// How long each of them works in a round.
     pub slice: Duration,
-    /// The CPUs of the contestants.
-    pub cpus: Vec<usize>,
 }
 
 /// How far a comparison has come.
@@ -98,27 +100,46 @@ impl Compare {
                  --engines uring,epoll"
             ));
         }
-        if self.cpus.is_empty() {
-            return bad("no CPU is named, hint: --cores 0,2-5".to_owned());
-        }
         self.workload.check().map_err(CompareError::Option)
     }
 
-    /// Runs every round, or as many as `stop` allows. `origin` is where the URLs lead, where that
-    /// is known; `watch` is told of each turn as it begins.
+    /// What the comparison is of, on `ground`.
+    ///
+    /// # Panics
+    ///
+    /// Never: a workload is JSON.
+    #[must_use]
+    pub fn subject(&self, ground: &Ground) -> Subject {
+        // Without the URLs of the built-in origin, whose port is another one each time.
+        let mut options = serde_json::to_value(&self.workload).expect("a workload is JSON");
+        let origin_cpus = ground.origin().map(|origin| origin.cpus().to_vec());
+        if origin_cpus.is_some() {
+            options["body_bytes"] = self.body_bytes.into();
+        }
+        let workload = match origin_cpus.is_some() && matches!(self.workload, Workload::Bench(_)) {
+            true => format!("{}, bodies of {}", self.workload, units::bytes(self.body_bytes)),
+            false => self.workload.to_string(),
+        };
+        let cpus = ground.cpus().to_vec();
+        Subject { machine: host::machine(), workload, options, cpus, origin_cpus }
+    }
+
+    /// Runs every round, or as many as `stop` allows, on `ground`; `watch` is told of each turn as
+    /// it begins.
     ///
     /// # Errors
     ///
     /// See [`CompareError`].
     pub fn run(
         &self,
-        origin: Option<&OriginProcess>,
+        ground: &Ground,
         stop: &Stop,
         mut watch: impl FnMut(Turn<'_>),
     ) -> Result<Evidence, CompareError> {
         self.check()?;
         let mut notes = Vec::new();
-        let mut seats = self.seats(stop, &mut notes)?;
+        let mut seats = self.seats(ground, stop, &mut notes)?;
+        let origin = ground.origin();
         let mut meeting = Meeting { origin, stop, rounds: self.rounds, watch: &mut watch };
         let timed = Order { lead_in: COMPARE_LEAD_IN, window: self.slice, counts_syscalls: false };
         // Caches fill, connections grow their windows, the allocator its heaps: thrown away.
@@ -155,19 +176,25 @@ impl Compare {
                 Err(loss) => return Err(loss.into()),
             }
         }
-        Ok(self.evidence(seats, origin, is_stopped, notes))
+        Ok(self.evidence(seats, ground, is_stopped, notes))
     }
 
     /// The contestants, ready and at rest: the contenders in their order, and last the twin.
-    fn seats(&self, stop: &Stop, notes: &mut Vec<String>) -> Result<Vec<Seat>, CompareError> {
+    fn seats(
+        &self,
+        ground: &Ground,
+        stop: &Stop,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Seat>, CompareError> {
+        let workload = ground.workload(self.workload.clone(), self.body_bytes);
         let mut seats: Vec<Seat> = Vec::new();
         let mut reasons = Vec::new();
         let mut start = |label: String, contender: Contender, notes: &mut Vec<String>| {
             let assignment = Assignment {
                 label: label.clone(),
                 contender,
-                cpus: self.cpus.clone(),
-                workload: self.workload.clone(),
+                cpus: ground.cpus().to_vec(),
+                workload: workload.clone(),
             };
             match Contestant::start(&self.program, &assignment, stop) {
                 Ok(contestant) => {
@@ -211,18 +238,15 @@ impl Compare {
     fn evidence(
         &self,
         mut seats: Vec<Seat>,
-        origin: Option<&OriginProcess>,
+        ground: &Ground,
         interrupted: bool,
         notes: Vec<String>,
     ) -> Evidence {
         let twin = seats.pop().expect("the twin is the last").entry;
         Evidence {
-            machine: host::machine(),
-            workload: self.workload.to_string(),
+            subject: self.subject(ground),
             is_open_loop: self.workload.is_open_loop(),
             slice_s: self.slice.as_secs_f64(),
-            cpus: self.cpus.clone(),
-            origin_cpus: origin.map(|origin| origin.cpus().to_vec()),
             entries: seats.into_iter().map(|seat| seat.entry).collect(),
             twin,
             interrupted,

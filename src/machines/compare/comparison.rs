@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::machines::compare::bootstrap::Estimate;
 use crate::machines::compare::machine::Machine;
+use crate::machines::compare::notes::notes;
 use crate::machines::compare::ratio::{Measure, Ratio, Verdict};
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::{CONTESTANT_BUSY_SHARE, ORIGIN_BUSY_SHARE};
 
 /// What one contestant brings: the same number of slices as every other one, in the same order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,21 +34,30 @@ pub struct Entry {
     pub rss_before_bytes: u64,
 }
 
-/// What a comparison is made of. It can be kept, and compared with another one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+/// What a comparison is of. Two comparisons can be compared where this is the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
     /// The machine.
     pub machine: Machine,
-    /// What was done, in one line.
+    /// What is done, in one line.
     pub workload: String,
-    /// Whether requests were due by a schedule.
-    pub is_open_loop: bool,
-    /// How long each slice was measured, in seconds.
-    pub slice_s: f64,
+    /// The same with every option.
+    pub options: Value,
     /// The CPUs of the contestants.
     pub cpus: Vec<usize>,
     /// The CPUs of the origin; none where it is not the built-in one.
     pub origin_cpus: Option<Vec<usize>>,
+}
+
+/// What a comparison is made of. It can be kept, and compared with another one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What it is of.
+    pub subject: Subject,
+    /// Whether requests were due by a schedule.
+    pub is_open_loop: bool,
+    /// How long each slice was measured, in seconds.
+    pub slice_s: f64,
     /// The contestants, the baseline first.
     pub entries: Vec<Entry>,
     /// A second contestant that is the same as the baseline.
@@ -143,6 +153,9 @@ pub struct Figures {
     pub origin_busy_share: Option<f64>,
     /// Requests that failed or were answered with a status of 400 or above, over all rounds.
     pub errors: u64,
+    /// How much more CPU time a request takes on the same engine with hyper's protocol layer, round
+    /// by round; null where that was not compared.
+    pub hyper_adds_us: Option<Estimate>,
 }
 
 /// Ratios of every measure; null where too few rounds have it.
@@ -158,15 +171,24 @@ pub struct Ratios {
     pub p99: Option<Ratio>,
 }
 
-/// What limited a closed loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit {
-    /// The contestant's own CPUs, or nothing that is known.
-    Contestant,
-    /// The origin's CPUs.
-    Origin,
-    /// Something that is not known: the contestant mostly waited.
-    Unknown,
+impl Subject {
+    /// Why comparisons of this and of `other` cannot be compared: empty where they can.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut differences = self.machine.differences(&other.machine);
+        if (&self.cpus, &self.origin_cpus) != (&other.cpus, &other.origin_cpus) {
+            differences.push(format!(
+                "CPUs: {:?} and the origin's {:?}, not {:?} and {:?}",
+                self.cpus, self.origin_cpus, other.cpus, other.origin_cpus
+            ));
+        }
+        if self.workload != other.workload {
+            differences.push(format!("workload: {}, not {}", self.workload, other.workload));
+        } else if self.options != other.options {
+            differences.push("options of the workload".to_owned());
+        }
+        differences
+    }
 }
 
 impl Comparison {
@@ -183,30 +205,28 @@ impl Comparison {
             assert_eq!(entry.slices.len(), rounds, "{} ran in every round", entry.label);
         }
         let verdict_by = if evidence.is_open_loop { Measure::P99 } else { Measure::Cpu };
-        let same = Ratios::of(&evidence.twin.slices, &baseline.slices);
-        let entries = evidence.entries.iter().enumerate();
-        let engines = entries
-            .map(|(idx, entry)| {
-                let ratios = (idx > 0).then(|| Ratios::of(&entry.slices, &baseline.slices));
-                let figures = Figures::new(entry, ratios, &same, verdict_by, evidence.cpus.len());
-                (entry.label.clone(), figures)
-            })
-            .collect();
+        let same = same_ratios(evidence);
+        let subject = &evidence.subject;
+        let contest = Contest { baseline, same: &same, verdict_by, cpus: subject.cpus.len() };
+        let mut engines: Vec<(String, Figures)> =
+            evidence.entries.iter().map(|e| (e.label.clone(), contest.figures(e))).collect();
+        for (label, figures) in &mut engines {
+            figures.hyper_adds_us = hyper_adds_us(evidence, label);
+        }
         let engines = Engines(engines);
-        let mut notes = evidence.notes.clone();
-        notes.extend(limit_notes(evidence, &engines));
+        let notes = notes(evidence, &engines, &same, verdict_by);
         Self {
             rounds,
             slice_s: evidence.slice_s,
             baseline: baseline.label.clone(),
             engines,
             notes,
-            workload: evidence.workload.clone(),
+            workload: subject.workload.clone(),
             verdict_by,
             same_to_baseline: same,
-            machine: evidence.machine.clone(),
-            cpus: evidence.cpus.clone(),
-            origin_cpus: evidence.origin_cpus.clone(),
+            machine: subject.machine.clone(),
+            cpus: subject.cpus.clone(),
+            origin_cpus: subject.origin_cpus.clone(),
             interrupted: evidence.interrupted,
         }
     }
@@ -243,14 +263,20 @@ impl Ratios {
     }
 }
 
-impl Figures {
-    fn new(
-        entry: &Entry,
-        ratios: Option<Ratios>,
-        same: &Ratios,
-        verdict_by: Measure,
-        cpus: usize,
-    ) -> Self {
+/// What the figures of every contestant are made with.
+struct Contest<'a> {
+    baseline: &'a Entry,
+    same: &'a Ratios,
+    verdict_by: Measure,
+    /// How many CPUs a contestant has.
+    cpus: usize,
+}
+
+impl Contest<'_> {
+    /// The figures of `entry`.
+    fn figures(&self, entry: &Entry) -> Figures {
+        let is_baseline = entry.label == self.baseline.label;
+        let ratios = (!is_baseline).then(|| Ratios::of(&entry.slices, &self.baseline.slices));
         let slices = &entry.slices;
         let over = |of: &dyn Fn(&Slice) -> Option<f64>| {
             Estimate::of(&slices.iter().filter_map(of).collect::<Vec<f64>>())
@@ -258,8 +284,8 @@ impl Figures {
         let middle = |of: &dyn Fn(&Slice) -> Option<f64>| over(of).map(|e| e.median);
         let verdicts = ratios.iter().flat_map(|ratios| {
             Measure::ALL.into_iter().filter_map(|measure| {
-                let (ratio, noise) = (ratios.measure(measure)?, same.measure(measure)?.reach());
-                Some((measure.word(), measure.verdict(&ratio.estimate, noise)))
+                let (ratio, same) = (ratios.measure(measure)?, self.same.measure(measure)?);
+                Some((measure.word(), measure.verdict(&ratio.estimate, same.reach())))
             })
         });
         let verdicts: BTreeMap<_, _> = verdicts.collect();
@@ -272,10 +298,10 @@ impl Figures {
         let max_rss_bytes = slices.iter().map(|slice| slice.max_rss_bytes).max().unwrap_or(0);
         let grown = max_rss_bytes.saturating_sub(entry.rss_before_bytes);
         let busy = |slice: &Slice| {
-            let wall_s = slice.window_s * cpus as f64;
+            let wall_s = slice.window_s * self.cpus as f64;
             (wall_s > 0.0).then(|| (slice.user_s + slice.sys_s) / wall_s)
         };
-        Self {
+        Figures {
             rate_per_s: over(&|slice| Measure::Rate.of(slice)),
             cpu_us_per_request: over(&|slice| Measure::Cpu.of(slice)),
             p99_us: over(&|slice| slice.p99_us),
@@ -283,7 +309,7 @@ impl Figures {
                 .and_then(|(slice, syscalls)| slice.per_handled(syscalls.total)),
             max_rss_bytes,
             ratio_to_baseline: ratios,
-            verdict: verdicts.get(verdict_by.word()).copied(),
+            verdict: verdicts.get(self.verdict_by.word()).copied(),
             user_us_per_request: over(&Slice::user_us),
             sys_us_per_request: over(&Slice::sys_us),
             p50_us: over(&|slice| slice.p50_us),
@@ -299,46 +325,25 @@ impl Figures {
             origin_busy_share: middle(&|slice| slice.origin_busy_share),
             errors: slices.iter().map(|slice| slice.errors).sum(),
             verdicts,
-        }
-    }
-
-    /// What limited its rate, where nothing but answers makes requests due.
-    fn limit(&self) -> Limit {
-        let is_busy = self.busy_share.is_some_and(|share| share >= CONTESTANT_BUSY_SHARE);
-        match (is_busy, self.origin_busy_share) {
-            (_, Some(origin)) if origin >= ORIGIN_BUSY_SHARE => Limit::Origin,
-            (false, _) => Limit::Unknown,
-            (true, _) => Limit::Contestant,
+            hyper_adds_us: None,
         }
     }
 }
 
-/// What limited the rates of a closed loop, where it was not the contestants.
-fn limit_notes(evidence: &Evidence, engines: &Engines) -> Vec<String> {
-    if evidence.is_open_loop {
-        return Vec::new();
-    }
-    let labels = |limit: Limit| -> Vec<&str> {
-        let found = engines.0.iter().filter(|(_, figures)| figures.limit() == limit);
-        found.map(|(label, _)| label.as_str()).collect()
-    };
-    let mut notes = Vec::new();
-    let (by_origin, by_unknown) = (labels(Limit::Origin), labels(Limit::Unknown));
-    if !by_origin.is_empty() {
-        notes.push(format!(
-            "the origin's CPUs were the limit for {}: these rates are the origin's, and only CPU \
-             time tells the contestants apart",
-            by_origin.join(", ")
-        ));
-    }
-    if !by_unknown.is_empty() {
-        notes.push(format!(
-            "{} did not use up the CPU: its rate was limited by the origin, the number of \
-             connections or other processes, so it tells no capacity",
-            by_unknown.join(", ")
-        ));
-    }
-    notes
+/// What a second contestant like the baseline differs by.
+#[must_use]
+pub fn same_ratios(evidence: &Evidence) -> Ratios {
+    let baseline = evidence.entries.first().expect("a comparison has a baseline");
+    Ratios::of(&evidence.twin.slices, &baseline.slices)
+}
+
+/// What hyper adds to the CPU time of contestant `label`, where both were compared.
+fn hyper_adds_us(evidence: &Evidence, label: &str) -> Option<Estimate> {
+    let entry = |wanted: &str| evidence.entries.iter().find(|entry| entry.label == wanted);
+    let (own, other) = (entry(label)?, entry(&format!("{label}+hyper"))?);
+    let rounds = own.slices.iter().zip(&other.slices);
+    let added: Vec<f64> = rounds.filter_map(|(o, h)| Some(h.cpu_us()? - o.cpu_us()?)).collect();
+    Estimate::of(&added)
 }
 
 impl Serialize for Engines {

@@ -1,0 +1,297 @@
+//! Tests of comparisons as a whole, on slices whose truth is known.
+
+use serde_json::{Value, json};
+
+use super::comparison::{Comparison, Entry, Evidence, Subject};
+use super::machine::Machine;
+use super::matrix::{Cell, Matrix};
+use super::ratio::{Measure, Ratio, Verdict};
+use super::saved::Saved;
+use super::slice::{RingCounts, Slice, Switches, Syscalls};
+
+/// What a contestant is like: CPU time of a request in us, and how far it scatters.
+#[derive(Clone, Copy)]
+struct Nature {
+    cpu_us: f64,
+    scatter: f64,
+}
+
+/// Slices of one second on one CPU. The machine drifts over the rounds, for everybody alike.
+fn slices(nature: Nature, rounds: usize, random: &mut fastrand::Rng) -> Vec<Slice> {
+    let slice = |round: usize| {
+        let drift = 1.0 + 0.2 * (round as f64 / rounds as f64);
+        // The sum of twelve even numbers is nearly normal.
+        let normal = (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
+        let us = nature.cpu_us * drift * (1.0 + nature.scatter * normal);
+        let completed = (1e6 / us).round();
+        Slice {
+            window_s: 1.0,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a count of requests"
+            )]
+            completed: completed as u64,
+            user_s: completed * us * 0.3 / 1e6,
+            sys_s: completed * us * 0.7 / 1e6,
+            p50_us: Some(us * 60.0),
+            p99_us: Some(us * 90.0),
+            p99_9_us: None,
+            handled: 200_000,
+            max_rss_bytes: 20_000_000,
+            switches: Switches { voluntary: 2000, involuntary: 100 },
+            ring: Some(RingCounts { sqes: 400_000, cqes: 400_000 }),
+            origin_busy_share: Some(0.5),
+            ..Slice::default()
+        }
+    };
+    (0..rounds).map(slice).collect()
+}
+
+fn entry(label: &str, nature: Nature, rounds: usize, random: &mut fastrand::Rng) -> Entry {
+    let kinds = [("recvfrom".to_owned(), 200_000)].into();
+    Entry {
+        label: label.to_owned(),
+        slices: slices(nature, rounds, random),
+        counted: Some(Slice {
+            handled: 100_000,
+            syscalls: Some(Syscalls { total: 210_000, kinds }),
+            ..Slice::default()
+        }),
+        connections: 64,
+        rss_before_bytes: 7_200_000,
+    }
+}
+
+fn subject() -> Subject {
+    Subject {
+        machine: Machine { kernel: "6.18".to_owned(), cpus: 2, ..Machine::default() },
+        workload: "closed loop".to_owned(),
+        options: json!({"connections": 64}),
+        cpus: vec![1],
+        origin_cpus: Some(vec![0]),
+    }
+}
+
+/// A comparison of a baseline with what is slower by the factors given.
+fn evidence(slower: &[(&str, f64)], rounds: usize, scatter: f64, seed: u64) -> Evidence {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let nature = |factor| Nature { cpu_us: 5.0 * factor, scatter };
+    let mut entries = vec![entry("uring", nature(1.0), rounds, &mut random)];
+    for (label, factor) in slower {
+        entries.push(entry(label, nature(*factor), rounds, &mut random));
+    }
+    Evidence {
+        subject: subject(),
+        is_open_loop: false,
+        slice_s: 1.0,
+        entries,
+        twin: entry("uring (twin)", nature(1.0), rounds, &mut random),
+        interrupted: false,
+        notes: vec!["epoll: something".to_owned()],
+    }
+}
+
+fn verdict(comparison: &Comparison, label: &str) -> Option<Verdict> {
+    let found = comparison.engines.0.iter().find(|(name, _)| name == label);
+    found.expect("it took part").1.verdict
+}
+
+/// How many of 50 runs say `expected` of the CPU time of a contestant that is slower by `factor`.
+fn told(factor: f64, scatter: f64, rounds: usize, expected: Verdict) -> usize {
+    let is_told = |seed: &u64| {
+        let evidence = evidence(&[("other", factor)], rounds, scatter, *seed);
+        let baseline = &evidence.entries[0].slices;
+        let ratio = |slices| Ratio::of(Measure::Cpu, slices, baseline).unwrap();
+        let noise = ratio(&evidence.twin.slices).reach();
+        let ratio = ratio(&evidence.entries[1].slices);
+        Measure::Cpu.verdict(&ratio.estimate, noise) == expected
+    };
+    (0..50).filter(is_told).count()
+}
+
+#[test]
+fn the_same_is_hardly_ever_called_a_difference() {
+    for (scatter, rounds) in [(0.01, 10), (0.05, 10), (0.02, 20)] {
+        let told = told(1.0, scatter, rounds, Verdict::NotShown);
+        assert!(told >= 49, "{told} of 50 with a scatter of {scatter} in {rounds} rounds");
+    }
+}
+
+#[test]
+fn what_is_slower_by_five_percent_is_found_where_the_machine_is_quiet_enough() {
+    for (factor, scatter, rounds, expected) in [
+        (1.05, 0.01, 10, Verdict::Slower),
+        (0.95, 0.01, 10, Verdict::Faster),
+        (1.05, 0.02, 40, Verdict::Slower),
+    ] {
+        let told = told(factor, scatter, rounds, expected);
+        assert!(told >= 47, "{told} of 50: {factor} with a scatter of {scatter}");
+    }
+}
+
+#[test]
+fn what_is_lost_in_the_noise_is_not_shown() {
+    let noisy = told(1.02, 0.05, 10, Verdict::NotShown);
+    assert!(noisy >= 49, "{noisy} of 50");
+}
+
+#[test]
+fn figures_are_medians_over_the_rounds_and_counts_are_for_each_request() {
+    let comparison = Comparison::new(&evidence(&[("tokio", 1.3)], 10, 0.0, 1));
+    assert_eq!((comparison.rounds, comparison.baseline.as_str()), (10, "uring"));
+    let (_, uring) = &comparison.engines.0[0];
+    let (_, tokio) = &comparison.engines.0[1];
+    let cpu = uring.cpu_us_per_request.unwrap();
+    assert!((cpu.median - 5.45).abs() < 1e-9, "{cpu:?}");
+    let (user, sys) = (uring.user_us_per_request.unwrap(), uring.sys_us_per_request.unwrap());
+    assert!((user.median + sys.median - cpu.median).abs() < 1e-9);
+    assert_eq!((uring.syscalls_per_request, uring.syscalls_by_kind["recvfrom"]), (Some(2.1), 2.0));
+    assert_eq!((uring.sqes_per_request, uring.cqes_per_request), (Some(2.0), Some(2.0)));
+    assert_eq!(uring.voluntary_switches_per_request, Some(0.01));
+    assert_eq!(uring.involuntary_switches_per_request, Some(0.0005));
+    assert_eq!((uring.max_rss_bytes, uring.rss_bytes_per_connection), (20_000_000, Some(200_000)));
+    assert_eq!((uring.origin_busy_share, uring.errors), (Some(0.5), 0));
+    assert!((uring.busy_share.unwrap() - 1.0).abs() < 0.01);
+    assert_eq!((uring.ratio_to_baseline, uring.verdict), (None, None));
+    let ratio = tokio.ratio_to_baseline.unwrap().cpu.unwrap();
+    assert!((ratio.estimate.median - 1.3).abs() < 1e-4, "{ratio:?}");
+    assert_eq!(tokio.verdict, Some(Verdict::Slower));
+    assert_eq!(tokio.verdicts["rate"], Verdict::Slower);
+    assert!(!comparison.has_failed());
+}
+
+#[test]
+fn an_open_loop_is_judged_by_its_latency() {
+    let mut evidence = evidence(&[("tokio", 1.3)], 10, 0.01, 1);
+    evidence.is_open_loop = true;
+    for slice in &mut evidence.entries[1].slices {
+        slice.p99_us = slice.p99_us.map(|us| us / 1.6);
+    }
+    let comparison = Comparison::new(&evidence);
+    assert_eq!(comparison.verdict_by, Measure::P99);
+    assert_eq!(verdict(&comparison, "tokio"), Some(Verdict::Faster));
+    assert!(comparison.notes[0].contains("equal rate"), "{:?}", comparison.notes);
+}
+
+#[test]
+fn the_json_has_the_fields_of_the_contract() {
+    let comparison = Comparison::new(&evidence(&[("tokio", 1.3)], 10, 0.01, 1));
+    let json: Value = serde_json::to_value(&comparison).unwrap();
+    assert_eq!((&json["rounds"], &json["slice_s"]), (&json!(10), &json!(1.0)));
+    assert_eq!(json["baseline"], "uring");
+    let tokio = &json["engines"]["tokio"];
+    for estimate in [
+        &tokio["rate_per_s"],
+        &tokio["cpu_us_per_request"],
+        &tokio["p99_us"],
+        &tokio["ratio_to_baseline"]["rate"],
+        &tokio["ratio_to_baseline"]["cpu"],
+    ] {
+        for field in ["median", "low", "high"] {
+            assert!(estimate[field].is_f64(), "{field} of {estimate}");
+        }
+    }
+    assert!(tokio["syscalls_per_request"].is_f64() && tokio["max_rss_bytes"].is_u64());
+    assert_eq!(tokio["verdict"], "slower");
+    assert!(json["notes"].as_array().unwrap().iter().all(Value::is_string));
+    assert!(json["engines"].get("uring (twin)").is_none());
+}
+
+#[test]
+fn notes_say_what_limited_a_rate() {
+    let has = |evidence: &Evidence, text: &str| {
+        Comparison::new(evidence).notes.iter().any(|note| note.contains(text))
+    };
+    let mut evidence = evidence(&[("epoll", 1.1)], 5, 0.01, 1);
+    assert!(has(&evidence, "epoll: something") && has(&evidence, "recvfrom a request"));
+    assert!(!has(&evidence, "were the limit") && !has(&evidence, "not used up"));
+    for slice in evidence.entries.iter_mut().flat_map(|entry| &mut entry.slices) {
+        slice.origin_busy_share = Some(0.98);
+    }
+    assert!(has(&evidence, "the origin's CPUs were the limit for uring, epoll"));
+    for slice in evidence.entries.iter_mut().flat_map(|entry| &mut entry.slices) {
+        (slice.origin_busy_share, slice.completed) = (None, slice.completed / 2);
+        (slice.user_s, slice.sys_s) = (slice.user_s / 2.0, slice.sys_s / 2.0);
+    }
+    assert!(has(&evidence, "the CPUs of uring, epoll were not used up"));
+    evidence.subject.origin_cpus = Some(vec![1]);
+    assert!(has(&evidence, "share a CPU"));
+    evidence.subject.origin_cpus = None;
+    assert!(has(&evidence, "where the origin runs is not known"));
+    evidence.entries[0].counted.as_mut().unwrap().uncounted = Some("no permission".to_owned());
+    assert!(has(&evidence, "not counted: no permission"));
+}
+
+#[test]
+fn a_contestant_that_answers_nothing_or_fails_is_told() {
+    let mut evidence = evidence(&[("tokio", 1.0)], 5, 0.01, 1);
+    evidence.entries[1].slices[0].errors = 3;
+    let comparison = Comparison::new(&evidence);
+    assert!(comparison.has_failed());
+    assert!(comparison.notes.iter().any(|note| note.contains("tokio: 3 requests failed")));
+    evidence.entries[1].slices.iter_mut().for_each(|slice| *slice = Slice::default());
+    let comparison = Comparison::new(&evidence);
+    assert!(comparison.has_failed());
+    assert_eq!(verdict(&comparison, "tokio"), None);
+}
+
+#[test]
+fn what_hyper_adds_is_told_beside_the_engine_that_it_runs_on() {
+    let comparison = Comparison::new(&evidence(&[("uring+hyper", 1.6)], 10, 0.0, 1));
+    let (_, uring) = &comparison.engines.0[0];
+    let added = uring.hyper_adds_us.unwrap();
+    assert!((added.median - 0.6 * 5.45).abs() < 0.01, "{added:?}");
+    assert!(comparison.engines.0[1].1.hyper_adds_us.is_none());
+    let note = comparison.notes.iter().find(|note| note.contains("hyper's protocol layer"));
+    assert!(note.unwrap().contains("+3.27 us"), "{note:?}");
+}
+
+#[test]
+fn a_sweep_names_those_that_were_not_told_apart_together() {
+    let cell = |factors: &[(&str, f64)]| {
+        let comparison = Comparison::new(&evidence(factors, 10, 0.001, 1));
+        Cell::new(64, 1024, comparison)
+    };
+    let winners = |factors: &[(&str, f64)]| cell(factors).winners.join(" ");
+    assert_eq!(winners(&[("epoll", 1.2), ("tokio", 1.1)]), "uring");
+    assert_eq!(winners(&[("epoll", 1.2), ("tokio", 1.0)]), "uring tokio");
+    assert_eq!(winners(&[("epoll", 0.8), ("tokio", 1.0)]), "epoll");
+    let matrix = Matrix { matrix: vec![cell(&[]), Cell { body_bytes: 64, ..cell(&[]) }] };
+    assert_eq!((matrix.connections(), matrix.body_sizes()), (vec![64], vec![1024, 64]));
+    assert!(matrix.cell(64, 64).is_some() && matrix.cell(1, 64).is_none());
+}
+
+#[test]
+fn a_run_that_was_kept_is_read_again_and_compared() {
+    let saved = |factor, seed| Saved {
+        version: "1.0".to_owned(),
+        evidence: evidence(&[("tokio", factor)], 10, 0.005, seed),
+    };
+    let (earlier, now) = (saved(1.0, 1), saved(1.2, 2));
+    let json = serde_json::to_string(&earlier).unwrap();
+    // The last digit of a number may be lost.
+    let earlier: Saved = serde_json::from_str(&json).unwrap();
+    assert_eq!((&earlier.version, &earlier.evidence.subject), (&"1.0".to_owned(), &subject()));
+    let since = now.since(&earlier);
+    let changes: Vec<_> =
+        since.engines.0.iter().map(|(l, c)| (l.as_str(), c.verdicts["cpu"])).collect();
+    assert_eq!(changes, [("uring", Verdict::NotShown), ("tokio", Verdict::Slower)]);
+    let ratio = since.engines.0[1].1.ratio_to_saved["cpu"];
+    assert!((ratio.median - 1.2).abs() < 0.05, "{ratio:?}");
+}
+
+#[test]
+fn runs_of_something_else_are_not_comparable_and_why_is_said() {
+    assert!(subject().differences(&subject()).is_empty());
+    let others = [
+        (Subject { cpus: vec![0], ..subject() }, "CPUs"),
+        (Subject { workload: "open loop".to_owned(), ..subject() }, "workload: closed loop, not"),
+        (Subject { options: json!({"connections": 65}), ..subject() }, "options of the workload"),
+        (Subject { machine: Machine::default(), ..subject() }, "kernel"),
+    ];
+    for (other, why) in others {
+        let differences = subject().differences(&other);
+        assert!(differences[0].contains(why), "{differences:?}");
+    }
+}

@@ -1,0 +1,65 @@
+//! A comparison as Markdown, to paste into an issue or a document.
+//!
+//! Knows the tables; what is in them is theirs.
+//!
+//! Invariant: it says what the text says.
+
+use std::fmt::Write as _;
+
+use crate::machines::compare::comparison::Comparison;
+use crate::machines::compare::matrix::Matrix;
+use crate::machines::compare::saved::Since;
+use crate::report::compare::tables;
+use crate::report::paint::one_line;
+
+/// `comparison` as Markdown; and what has changed since a run that was kept, if there is one.
+#[must_use]
+pub fn markdown(comparison: &Comparison, since: Option<&Since>) -> String {
+    let mut out =
+        format!("**{}**: {}\n\n", one_line(&comparison.workload), tables::rounds(comparison));
+    for table in
+        [tables::figures(comparison), tables::ratios(comparison), tables::costs(comparison)]
+    {
+        let _ = writeln!(out, "{}", table.markdown());
+    }
+    let kinds = tables::kinds(comparison);
+    if !kinds.is_empty() {
+        out.push_str("System calls a request:\n\n");
+        for (label, items) in kinds {
+            let _ = writeln!(out, "- {label}: {}", items.join(", "));
+        }
+        out.push('\n');
+    }
+    if let Some(since) = since {
+        let _ = writeln!(out, "Since a run of ringfetch {}:\n", one_line(&since.version));
+        let _ = writeln!(out, "{}", tables::since(since).markdown());
+    }
+    notes(&mut out, comparison);
+    out
+}
+
+/// `matrix` as Markdown.
+#[must_use]
+pub fn matrix(matrix: &Matrix) -> String {
+    let Some(last) = matrix.matrix.last() else { return String::new() };
+    let comparison = &last.comparison;
+    let mut out = format!(
+        "**closed loop, over connections and body sizes**: {}\n\n",
+        tables::rounds(comparison)
+    );
+    out.push_str("Lowest CPU time a request (= where two were not told apart):\n\n");
+    let _ = writeln!(out, "{}", tables::winners(matrix).markdown());
+    for (label, _) in comparison.engines.0.iter().filter(|(l, _)| *l != comparison.baseline) {
+        let _ = writeln!(out, "{label} / {}:\n", comparison.baseline);
+        let _ = writeln!(out, "{}", tables::sweep(matrix, label).markdown());
+    }
+    notes(&mut out, comparison);
+    out
+}
+
+fn notes(out: &mut String, comparison: &Comparison) {
+    out.push_str("Notes:\n\n");
+    for note in &comparison.notes {
+        let _ = writeln!(out, "- {}", one_line(note));
+    }
+}

@@ -1,0 +1,205 @@
+//! The tables of a comparison: what is told of each contestant, cell by cell.
+//!
+//! Does not know how a table is shown.
+//!
+//! Invariant: what is not known is a dash, and every ratio comes with its interval.
+
+use crate::machines::compare::bootstrap::Estimate;
+use crate::machines::compare::comparison::{Comparison, Figures, Ratios};
+use crate::machines::compare::matrix::Matrix;
+use crate::machines::compare::ratio::Measure;
+use crate::machines::compare::saved::Since;
+use crate::report::table::Table;
+use crate::words::limits::KINDS_SHOWN_MAX;
+use crate::words::units;
+
+/// What each contestant did.
+pub(super) fn figures(comparison: &Comparison) -> Table {
+    let mut table = Table::new([
+        "engine",
+        "requests/s",
+        "CPU",
+        "user",
+        "system",
+        "p50",
+        "p99",
+        "p99.9",
+        "busy",
+        "origin",
+    ]);
+    for (label, figures) in &comparison.engines.0 {
+        let us = |estimate: &Option<Estimate>| known(estimate, units::duration_us);
+        let busy = |share: Option<f64>| share.map_or_else(dash, units::share);
+        table.row(vec![
+            label.clone(),
+            known(&figures.rate_per_s, |rate| units::rate(rate).trim_end_matches("/s").to_owned()),
+            us(&figures.cpu_us_per_request),
+            us(&figures.user_us_per_request),
+            us(&figures.sys_us_per_request),
+            us(&figures.p50_us),
+            us(&figures.p99_us),
+            us(&figures.p99_9_us),
+            busy(figures.busy_share),
+            busy(figures.origin_busy_share),
+        ]);
+    }
+    table
+}
+
+/// Every contestant beside the baseline, and the baseline's twin.
+pub(super) fn ratios(comparison: &Comparison) -> Table {
+    let mut table =
+        Table::new([&format!("/ {}", comparison.baseline), "rate", "CPU", "p99", "verdict"]);
+    let cells = |label: &str, ratios: &Ratios, verdict: String| {
+        let ratio = |measure| {
+            let ratio = ratios.measure(measure);
+            ratio.map_or_else(dash, |ratio| interval(&ratio.estimate))
+        };
+        vec![
+            label.to_owned(),
+            ratio(Measure::Rate),
+            ratio(Measure::Cpu),
+            ratio(Measure::P99),
+            verdict,
+        ]
+    };
+    for (label, figures) in &comparison.engines.0 {
+        if let Some(ratios) = &figures.ratio_to_baseline {
+            let verdict = figures.verdict.map_or_else(dash, |verdict| verdict.to_string());
+            table.row(cells(label, ratios, verdict));
+        }
+    }
+    let twin = format!("{} again", comparison.baseline);
+    table.row(cells(&twin, &comparison.same_to_baseline, "the noise".to_owned()));
+    table
+}
+
+/// What each contestant asked of the kernel, for each request, and its memory.
+pub(super) fn costs(comparison: &Comparison) -> Table {
+    let mut table = Table::new([
+        "a request",
+        "syscalls",
+        "sqes",
+        "cqes",
+        "waited",
+        "preempted",
+        "memory",
+        "a connection",
+    ]);
+    for (label, figures) in &comparison.engines.0 {
+        table.row(vec![
+            label.clone(),
+            number(figures.syscalls_per_request),
+            number(figures.sqes_per_request),
+            number(figures.cqes_per_request),
+            number(figures.voluntary_switches_per_request),
+            number(figures.involuntary_switches_per_request),
+            units::bytes(figures.max_rss_bytes),
+            figures.rss_bytes_per_connection.map_or_else(dash, units::bytes),
+        ]);
+    }
+    table
+}
+
+/// The system calls of each contestant by kind, the most frequent first; empty where none were
+/// counted.
+pub(super) fn kinds(comparison: &Comparison) -> Vec<(String, Vec<String>)> {
+    let line = |(label, figures): &(String, Figures)| {
+        let mut kinds: Vec<(&String, f64)> =
+            figures.syscalls_by_kind.iter().map(|(kind, count)| (kind, *count)).collect();
+        kinds.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        let shown = kinds.iter().filter(|(_, count)| *count >= 0.005).take(KINDS_SHOWN_MAX);
+        let items: Vec<String> =
+            shown.map(|(kind, count)| format!("{kind} {}", number(Some(*count)))).collect();
+        (!items.is_empty()).then(|| (label.clone(), items))
+    };
+    comparison.engines.0.iter().filter_map(line).collect()
+}
+
+/// What has changed since a run that was kept.
+pub(super) fn since(since: &Since) -> Table {
+    let mut table = Table::new(["now / then", "rate", "CPU", "p50", "p99", "CPU is"]);
+    for (label, change) in &since.engines.0 {
+        let ratio = |measure: Measure| {
+            change.ratio_to_saved.get(measure.word()).map_or_else(dash, interval)
+        };
+        let verdict = change.verdicts.get(Measure::Cpu.word());
+        table.row(vec![
+            label.clone(),
+            ratio(Measure::Rate),
+            ratio(Measure::Cpu),
+            ratio(Measure::P50),
+            ratio(Measure::P99),
+            verdict.map_or_else(dash, ToString::to_string),
+        ]);
+    }
+    table
+}
+
+/// Who wins where, and by how much.
+pub(super) fn winners(matrix: &Matrix) -> Table {
+    let sizes = matrix.body_sizes();
+    let head = ["connections".to_owned()].into_iter();
+    let mut table = Table::new(head.chain(sizes.iter().map(|size| units::bytes(*size))));
+    for connections in matrix.connections() {
+        let cell = |size: &u64| {
+            let Some(cell) = matrix.cell(connections, *size) else { return dash() };
+            cell.winners.join(" = ")
+        };
+        let cells = [units::count(connections as u64)].into_iter();
+        table.row(cells.chain(sizes.iter().map(cell)).collect());
+    }
+    table
+}
+
+/// The CPU ratio of contestant `label` at every place of the matrix.
+pub(super) fn sweep(matrix: &Matrix, label: &str) -> Table {
+    let sizes = matrix.body_sizes();
+    let head = [format!("CPU of {label}")].into_iter();
+    let mut table = Table::new(head.chain(sizes.iter().map(|size| units::bytes(*size))));
+    for connections in matrix.connections() {
+        let cell = |size: &u64| {
+            let cell = matrix.cell(connections, *size);
+            let mut engines = cell.iter().flat_map(|cell| &cell.comparison.engines.0);
+            let figures = engines.find(|(name, _)| name == label).map(|(_, figures)| figures);
+            let ratio = figures.and_then(|f| f.ratio_to_baseline.as_ref()?.cpu);
+            ratio.map_or_else(dash, |ratio| interval(&ratio.estimate))
+        };
+        let cells = [units::count(connections as u64)].into_iter();
+        table.row(cells.chain(sizes.iter().map(cell)).collect());
+    }
+    table
+}
+
+/// How the rounds went, in one line.
+pub(super) fn rounds(comparison: &Comparison) -> String {
+    let interrupted = if comparison.interrupted { ", interrupted" } else { "" };
+    format!(
+        "{} of {} for each engine, in turns that mirror each other{interrupted}",
+        comparison.rounds,
+        units::seconds(comparison.slice_s)
+    )
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+fn known(estimate: &Option<Estimate>, shown: impl Fn(f64) -> String) -> String {
+    estimate.map_or_else(dash, |estimate| shown(estimate.median))
+}
+
+/// A ratio with its interval.
+fn interval(estimate: &Estimate) -> String {
+    let Estimate { median, low, high } = estimate;
+    format!("{median:.3} ({low:.3}-{high:.3})")
+}
+
+/// A number of things for each request.
+fn number(count: Option<f64>) -> String {
+    match count {
+        None => dash(),
+        Some(count) if count > 0.0 && count < 0.005 => "<0.01".to_owned(),
+        Some(count) => format!("{count:.2}"),
+    }
+}
