@@ -24,5 +24,5 @@ mod tests;
 mod trial;
 mod work;
 
-pub use run::{Bench, CoreEnd, Event, Opened};
+pub use run::{Bench, CoreEnd, Event, Opened, Trials};
 pub use settings::{BenchSettings, Loop, Trial};

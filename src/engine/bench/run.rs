@@ -93,8 +93,10 @@ pub struct Bench {
     cores: Running<Option<io::Error>>,
 }
 
-/// What runs on each core.
-pub(super) struct Trials {
+/// What runs on each core: the trials that are ordered, one after the other.
+///
+/// Public for benchmarks and tests, which run them on an [`Io`] of their own.
+pub struct Trials {
     shared: Arc<Shared>,
     resolver: Resolver,
     ways: Vec<Ways>,
@@ -109,8 +111,9 @@ impl Program for Trials {
 }
 
 impl Trials {
-    /// Runs on one core until no trial will come any more; why that was too early, if it was.
-    pub(super) async fn on<I: Io>(&self, io: I, seat: Seat) -> Option<io::Error> {
+    /// Runs on the core at `seat`, whose machine is `io`, until no trial will come any more; why
+    /// that was too early, if it was.
+    pub async fn on<I: Io>(&self, io: I, seat: Seat) -> Option<io::Error> {
         let settings = Benching::core_settings(&self.shared, seat);
         let work = Benching::new(Arc::clone(&self.shared), seat, self.ways[seat.idx].clone());
         let core = Core::new(io, seat, &settings, self.resolver.clone(), work);
@@ -131,7 +134,14 @@ impl Bench {
     }
 
     /// Starts the cores here and now, each of which runs what `program` makes of the trials.
-    pub(super) fn start_as<P: Program<Output = Option<io::Error>>>(
+    ///
+    /// Public for benchmarks and tests: a program is handed an [`Io`] of the launch's engine, and
+    /// may hand the trials another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bench::start`].
+    pub fn start_as<P: Program<Output = Option<io::Error>>>(
         settings: BenchSettings,
         stop: Stop,
         program: impl FnOnce(Trials) -> P,
