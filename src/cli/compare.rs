@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cli::args::{CompareArgs, CompareFormat, WorkloadArg};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
-use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, bench, fetch, paint};
+use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, bench, fetch, paint, tell};
 use crate::command::bench::BenchOptions;
 use crate::command::compare::contender::Contender;
 use crate::command::compare::ground::Ground;
@@ -59,7 +59,13 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
     if args.matrix {
         return sweep(args, &compare, &ground, &stop, summary_json);
     }
-    let evidence = measure(args, &compare, &ground, &stop)?;
+    let evidence = match measure(args, &compare, &ground, &stop) {
+        Err(stopped @ CompareError::Stopped) => {
+            tell(&format!("{stopped}\n"));
+            return Ok(INTERRUPTED);
+        }
+        measured => measured?,
+    };
     let saved = Saved { version: env!("CARGO_PKG_VERSION").to_owned(), evidence };
     if let Some(file) = save {
         write_all(&mut &file, &json::json(&saved)).context("cannot write the run of --save")?;
@@ -173,7 +179,8 @@ fn is_built_in(args: &CompareArgs) -> bool {
     args.urls.is_empty() && args.input.is_empty()
 }
 
-/// What every contestant does; its URLs are those of the arguments, or none for the built-in origin.
+/// What every contestant does; its URLs are those of the arguments, or none for the built-in
+/// origin.
 fn workload(args: &CompareArgs) -> anyhow::Result<Workload> {
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     Ok(match args.workload {

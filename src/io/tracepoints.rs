@@ -6,10 +6,11 @@
 //! live only as long as a slice that is not timed.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
 
 use crate::machines::compare::slice::Syscalls;
@@ -18,37 +19,39 @@ use crate::machines::compare::slice::Syscalls;
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 /// What is counted by its name; the rest is in the total alone.
-const KINDS: [&str; 30] = [
-    "io_uring_enter",
-    "epoll_wait",
-    "epoll_pwait",
-    "epoll_pwait2",
-    "epoll_ctl",
-    "read",
-    "write",
-    "readv",
-    "writev",
-    "recvfrom",
-    "recvmsg",
-    "sendto",
-    "sendmsg",
-    "poll",
-    "ppoll",
-    "socket",
-    "connect",
-    "close",
-    "shutdown",
-    "setsockopt",
-    "getsockopt",
-    "getsockname",
-    "getpeername",
-    "futex",
-    "timerfd_settime",
-    "clock_nanosleep",
-    "sched_yield",
-    "mmap",
-    "munmap",
-    "madvise",
+const KINDS: &[(&str, libc::c_long)] = &[
+    ("io_uring_enter", libc::SYS_io_uring_enter),
+    #[cfg(target_arch = "x86_64")]
+    ("epoll_wait", libc::SYS_epoll_wait),
+    ("epoll_pwait", libc::SYS_epoll_pwait),
+    ("epoll_pwait2", libc::SYS_epoll_pwait2),
+    ("epoll_ctl", libc::SYS_epoll_ctl),
+    ("read", libc::SYS_read),
+    ("write", libc::SYS_write),
+    ("readv", libc::SYS_readv),
+    ("writev", libc::SYS_writev),
+    ("recvfrom", libc::SYS_recvfrom),
+    ("recvmsg", libc::SYS_recvmsg),
+    ("sendto", libc::SYS_sendto),
+    ("sendmsg", libc::SYS_sendmsg),
+    #[cfg(target_arch = "x86_64")]
+    ("poll", libc::SYS_poll),
+    ("ppoll", libc::SYS_ppoll),
+    ("socket", libc::SYS_socket),
+    ("connect", libc::SYS_connect),
+    ("close", libc::SYS_close),
+    ("shutdown", libc::SYS_shutdown),
+    ("setsockopt", libc::SYS_setsockopt),
+    ("getsockopt", libc::SYS_getsockopt),
+    ("getsockname", libc::SYS_getsockname),
+    ("getpeername", libc::SYS_getpeername),
+    ("futex", libc::SYS_futex),
+    ("timerfd_settime", libc::SYS_timerfd_settime),
+    ("clock_nanosleep", libc::SYS_clock_nanosleep),
+    ("sched_yield", libc::SYS_sched_yield),
+    ("mmap", libc::SYS_mmap),
+    ("munmap", libc::SYS_munmap),
+    ("madvise", libc::SYS_madvise),
 ];
 
 /// `PERF_TYPE_TRACEPOINT` of perf_event_open(2).
@@ -59,6 +62,8 @@ const DISABLED: u64 = 1;
 const INHERIT: u64 = 1 << 1;
 /// `PERF_FLAG_FD_CLOEXEC`.
 const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
+/// `PERF_EVENT_IOC_SET_FILTER`: only events that a condition holds for are counted.
+const SET_FILTER: libc::c_ulong = 0x4008_2406;
 
 /// `struct perf_event_attr` in its first version (`PERF_ATTR_SIZE_VER0`), which every kernel takes.
 #[repr(C)]
@@ -91,17 +96,18 @@ impl SyscallCounters {
     /// Where tracefs cannot be read, or the kernel lets this user not count.
     pub(super) fn open() -> io::Result<Self> {
         let threads = threads()?;
-        let count = |id: u64| -> io::Result<Vec<File>> {
-            threads.iter().map(|thread| open(id, *thread)).collect()
-        };
+        let tracepoint = tracepoint()?;
+        let open = |thread: &i32| open(tracepoint, *thread);
+        let total = threads.iter().map(open).collect::<io::Result<_>>()?;
         let mut kinds = Vec::with_capacity(KINDS.len());
-        for kind in KINDS {
-            // Not every architecture has every call.
-            if let Ok(id) = id_of(&format!("syscalls/sys_enter_{kind}")) {
-                kinds.push((kind, count(id)?));
-            }
+        for (kind, number) in KINDS {
+            // One tracepoint and many conditions: the kernel takes some 30 ms to let go of each
+            // tracepoint.
+            let counters: Vec<File> = threads.iter().map(open).collect::<io::Result<_>>()?;
+            counters.iter().try_for_each(|counter| restrict(counter, *number))?;
+            kinds.push((*kind, counters));
         }
-        let counters = Self { total: count(id_of("raw_syscalls/sys_enter")?)?, kinds };
+        let counters = Self { total, kinds };
         // All at once, so that opening and reading them is not counted.
         control(libc::PR_TASK_PERF_EVENTS_ENABLE)?;
         Ok(counters)
@@ -132,11 +138,20 @@ fn control(operation: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The number of a tracepoint.
-fn id_of(name: &str) -> io::Result<u64> {
-    let read = |top: &str| fs::read_to_string(Path::new(top).join("events").join(name).join("id"));
+/// The number of the tracepoint that every system call passes.
+fn tracepoint() -> io::Result<u64> {
+    let path = |top: &str| Path::new(top).join("events/raw_syscalls/sys_enter/id");
+    let read = |top: &str| fs::read_to_string(path(top));
     let text = read(TRACEFS[0]).or_else(|_| read(TRACEFS[1]))?;
     text.trim().parse().map_err(|_| io::Error::other("tracefs has no number for a tracepoint"))
+}
+
+/// Has `counter` count the system call `number` alone.
+fn restrict(counter: &File, number: libc::c_long) -> io::Result<()> {
+    let condition = CString::new(format!("id == {number}")).expect("it has no zero byte");
+    // SAFETY: the condition is a string that outlives the call.
+    let result = unsafe { libc::ioctl(counter.as_raw_fd(), SET_FILTER, condition.as_ptr()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The threads of this process.

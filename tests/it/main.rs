@@ -17,6 +17,8 @@ mod binary;
 #[path = "../support/client.rs"]
 mod client;
 mod command_line;
+mod compare;
+mod compare_ends;
 mod connections;
 #[path = "../support/corpus.rs"]
 mod corpus;

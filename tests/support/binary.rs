@@ -62,6 +62,11 @@ impl Running {
         }
     }
 
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Whether it has begun to catch SIGINT (bit 1 of `SigCgt` in proc(5)).
     pub(crate) fn catches_interrupts(&self) -> bool {
         self.signal_mask("SigCgt:") & 2 > 0

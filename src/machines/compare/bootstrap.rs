@@ -36,8 +36,8 @@ impl Estimate {
         Some(Self::from_resamples(median(&mut values.to_vec()), resampled))
     }
 
-    /// The median of `values` divided by that of `others`, which were not taken together; none where
-    /// either has none, or values that are no numbers or not above zero.
+    /// The median of `values` divided by that of `others`, which were not taken together; none
+    /// where either has none, or values that are no numbers or not above zero.
     #[must_use]
     pub fn of_ratio(values: &[f64], others: &[f64]) -> Option<Self> {
         let are_usable = |values: &[f64]| are_numbers(values) && values.iter().all(|v| *v > 0.0);
@@ -95,8 +95,8 @@ fn median_of_resample(values: &[f64], sample: &mut [f64], random: &mut fastrand:
     median(sample)
 }
 
-/// The median of `values`, which are put in another order by that; the mean of the two in the middle
-/// where their number is even.
+/// The median of `values`, which are put in another order by that; the mean of the two in the
+/// middle where their number is even.
 fn median(values: &mut [f64]) -> f64 {
     let (half, is_odd) = (values.len() / 2, values.len() % 2 == 1);
     let (below, middle, _) = values.select_nth_unstable_by(half, f64::total_cmp);

@@ -204,9 +204,14 @@ impl Comparison {
         for entry in evidence.entries.iter().chain([&evidence.twin]) {
             assert_eq!(entry.slices.len(), rounds, "{} ran in every round", entry.label);
         }
-        let verdict_by = if evidence.is_open_loop { Measure::P99 } else { Measure::Cpu };
         let same = same_ratios(evidence);
         let subject = &evidence.subject;
+        let verdict_by = match (evidence.is_open_loop, same.p99) {
+            (false, _) => Measure::Cpu,
+            (true, Some(_)) => Measure::P99,
+            // So few requests that no slice knows its 99th percentile.
+            (true, None) => Measure::P50,
+        };
         let contest = Contest { baseline, same: &same, verdict_by, cpus: subject.cpus.len() };
         let mut engines: Vec<(String, Figures)> =
             evidence.entries.iter().map(|e| (e.label.clone(), contest.figures(e))).collect();

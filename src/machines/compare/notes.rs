@@ -48,7 +48,11 @@ fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
             "verdicts go by CPU time a request: in a closed loop a core's capacity is its inverse, \
              also where the origin sets the rate"
         }
-        Measure::Rate | Measure::P50 | Measure::P99 => {
+        Measure::P50 => {
+            "verdicts go by the median of the response time at an equal rate, since so few \
+             requests know no 99th percentile"
+        }
+        Measure::Rate | Measure::P99 => {
             "verdicts go by the 99th percentile of the response time at an equal rate"
         }
     };
@@ -69,8 +73,8 @@ fn error_notes(engines: &Engines) -> Vec<String> {
     for (label, figures) in &engines.0 {
         if figures.errors > 0 {
             notes.push(format!(
-                "{label}: {} requests failed or had a status of 400 or above; its figures are those \
-                 of the others",
+                "{label}: {} requests failed or had a status of 400 or above; its figures are \
+                 those of the others",
                 figures.errors
             ));
         }
@@ -188,8 +192,8 @@ fn place_notes(subject: &Subject) -> Vec<String> {
     let own = list(&subject.cpus);
     let Some(origin) = &subject.origin_cpus else {
         return vec![format!(
-            "contestants on {own}; where the origin runs is not known: if it shares CPUs with them, \
-             its load is in these figures"
+            "contestants on {own}; where the origin runs is not known: if it shares CPUs with \
+             them, its load is in these figures"
         )];
     };
     if origin.iter().any(|cpu| subject.cpus.contains(cpu)) {
