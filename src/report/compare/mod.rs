@@ -9,3 +9,6 @@
 pub mod markdown;
 mod tables;
 pub mod text;
+
+#[cfg(test)]
+mod tests;

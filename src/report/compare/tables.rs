@@ -53,7 +53,7 @@ pub(super) fn ratios(comparison: &Comparison) -> Table {
     let cells = |label: &str, ratios: &Ratios, verdict: String| {
         let ratio = |measure| {
             let ratio = ratios.measure(measure);
-            ratio.map_or_else(dash, |ratio| interval(&ratio.estimate))
+            ratio.map_or_else(dash, |ratio| interval(measure, &ratio.estimate))
         };
         vec![
             label.to_owned(),
@@ -118,17 +118,17 @@ pub(super) fn kinds(comparison: &Comparison) -> Vec<(String, Vec<String>)> {
 
 /// What has changed since a run that was kept.
 pub(super) fn since(since: &Since) -> Table {
-    let mut table = Table::new(["now / then", "rate", "CPU", "p50", "p99", "CPU is"]);
+    let mut table = Table::new(["now / then", "rate", "CPU", "p99", "CPU is"]);
     for (label, change) in &since.engines.0 {
         let ratio = |measure: Measure| {
-            change.ratio_to_saved.get(measure.word()).map_or_else(dash, interval)
+            let ratio = change.ratio_to_saved.get(measure.word());
+            ratio.map_or_else(dash, |ratio| interval(measure, ratio))
         };
         let verdict = change.verdicts.get(Measure::Cpu.word());
         table.row(vec![
             label.clone(),
             ratio(Measure::Rate),
             ratio(Measure::Cpu),
-            ratio(Measure::P50),
             ratio(Measure::P99),
             verdict.map_or_else(dash, ToString::to_string),
         ]);
@@ -163,7 +163,7 @@ pub(super) fn sweep(matrix: &Matrix, label: &str) -> Table {
             let mut engines = cell.iter().flat_map(|cell| &cell.comparison.engines.0);
             let figures = engines.find(|(name, _)| name == label).map(|(_, figures)| figures);
             let ratio = figures.and_then(|f| f.ratio_to_baseline.as_ref()?.cpu);
-            ratio.map_or_else(dash, |ratio| interval(&ratio.estimate))
+            ratio.map_or_else(dash, |ratio| interval(Measure::Cpu, &ratio.estimate))
         };
         let cells = [units::count(connections as u64)].into_iter();
         table.row(cells.chain(sizes.iter().map(cell)).collect());
@@ -189,10 +189,11 @@ fn known(estimate: &Option<Estimate>, shown: impl Fn(f64) -> String) -> String {
     estimate.map_or_else(dash, |estimate| shown(estimate.median))
 }
 
-/// A ratio with its interval.
-fn interval(estimate: &Estimate) -> String {
+/// A ratio with its interval, to as many digits as its measure is worth.
+fn interval(measure: Measure, estimate: &Estimate) -> String {
     let Estimate { median, low, high } = estimate;
-    format!("{median:.3} ({low:.3}-{high:.3})")
+    let digits = if measure == Measure::Cpu { 3 } else { 2 };
+    format!("{median:.digits$} ({low:.digits$}-{high:.digits$})")
 }
 
 /// A number of things for each request.

@@ -1,0 +1,134 @@
+//! Tests of what a person reads of a comparison, on one whose numbers are known.
+//!
+//! Knows no processes.
+//!
+//! Invariant: what is expected here is typed out, so that a change of it is seen.
+
+use serde_json::json;
+
+use super::{markdown, text};
+use crate::machines::compare::comparison::{Comparison, Entry, Evidence, Subject};
+use crate::machines::compare::machine::Machine;
+use crate::machines::compare::matrix::{Cell, Matrix};
+use crate::machines::compare::saved::Saved;
+use crate::machines::compare::slice::{RingCounts, Slice, Switches, Syscalls};
+use crate::report::paint::Paint;
+
+/// A contestant that takes `cpu_us` for each request in every round.
+fn entry(label: &str, cpu_us: f64, ring: Option<RingCounts>) -> Entry {
+    let slice = Slice {
+        window_s: 1.0,
+        completed: 100_000,
+        user_s: cpu_us * 0.02,
+        sys_s: cpu_us * 0.08,
+        p50_us: Some(cpu_us * 60.0),
+        p99_us: Some(cpu_us * 90.0),
+        handled: 100_000,
+        max_rss_bytes: 12 << 20,
+        switches: Switches { voluntary: 1000, involuntary: 100 },
+        ring,
+        origin_busy_share: Some(0.5),
+        ..Slice::default()
+    };
+    let kinds = [("sendto".to_owned(), 100_000), ("futex".to_owned(), 3)].into();
+    let syscalls = Some(Syscalls { total: 112_000, kinds });
+    Entry {
+        label: label.to_owned(),
+        slices: vec![slice.clone(); 3],
+        counted: Some(Slice { syscalls, ..slice }),
+        connections: 64,
+        rss_before_bytes: 6 << 20,
+    }
+}
+
+fn evidence() -> Evidence {
+    let ring = Some(RingCounts { sqes: 200_000, cqes: 200_000 });
+    let machine = Machine { kernel: "6.18".to_owned(), cpus: 2, ..Machine::default() };
+    let subject = Subject {
+        machine,
+        workload: "closed loop, 64 connections".to_owned(),
+        options: json!(null),
+        cpus: vec![1],
+        origin_cpus: Some(vec![0]),
+    };
+    Evidence {
+        subject,
+        is_open_loop: false,
+        slice_s: 1.0,
+        entries: vec![entry("uring", 5.0, ring), entry("tokio", 6.0, None)],
+        twin: entry("uring (twin)", 5.0, ring),
+        interrupted: false,
+        notes: vec!["a bell \u{7}".to_owned()],
+    }
+}
+
+#[test]
+fn a_comparison_is_three_tables_and_its_notes() {
+    let text = text::text(&Comparison::new(&evidence()), None, Paint::Plain);
+    let expected = "\
+workload     closed loop, 64 connections
+rounds       3 of 1.00 s for each engine, in turns that mirror each other
+
+engine  requests/s      CPU     user   system     p50     p99  p99.9    busy  origin
+uring      100,000  5.00 us  1.00 us  4.00 us  300 us  450 us      -  50.0 %  50.0 %
+tokio      100,000  6.00 us  1.20 us  4.80 us  360 us  540 us      -  60.0 %  50.0 %
+
+/ uring                  rate                  CPU               p99    verdict
+tokio        1.00 (1.00-1.00)  1.200 (1.200-1.200)  1.20 (1.20-1.20)     slower
+uring again  1.00 (1.00-1.00)  1.000 (1.000-1.000)  1.00 (1.00-1.00)  the noise
+
+a request  syscalls  sqes  cqes  waited  preempted    memory  a connection
+uring          1.12  2.00  2.00    0.01      <0.01  12.0 MiB      96.0 KiB
+tokio          1.12     -     -    0.01      <0.01  12.0 MiB      96.0 KiB
+
+system calls a request
+  uring  sendto 1.00
+  tokio  sendto 1.00
+
+note         verdicts go by CPU time a request";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.contains("a bell \\u{7}") && !text.contains('\u{7}'), "{text}");
+}
+
+#[test]
+fn markdown_has_the_cells_of_the_text() {
+    let markdown = markdown::markdown(&Comparison::new(&evidence()), None);
+    for row in [
+        "| tokio | 1.00 (1.00-1.00) | 1.200 (1.200-1.200) | 1.20 (1.20-1.20) | slower |",
+        "| uring | 1.12 | 2.00 | 2.00 | 0.01 | <0.01 | 12.0 MiB | 96.0 KiB |",
+        "- tokio: sendto 1.00",
+    ] {
+        assert!(markdown.lines().any(|line| line == row), "{row}: {markdown}");
+    }
+}
+
+#[test]
+fn what_has_changed_since_is_a_table_of_its_own() {
+    let mut now = Saved { version: "2.0".to_owned(), evidence: evidence() };
+    let then = Saved { version: "1.0".to_owned(), evidence: evidence() };
+    now.evidence.entries[1] = entry("tokio", 5.4, None);
+    let since = now.since(&then);
+    let comparison = Comparison::new(&now.evidence);
+    let text = text::text(&comparison, Some(&since), Paint::Plain);
+    let table = "\
+since a run of ringfetch 1.0
+now / then              rate                  CPU               p99               CPU is
+uring       1.00 (1.00-1.00)  1.000 (1.000-1.000)  1.00 (1.00-1.00)  no difference shown
+tokio       1.00 (1.00-1.00)  0.900 (0.900-0.900)  0.90 (0.90-0.90)               faster
+";
+    assert!(text.contains(table), "{text}");
+    assert!(markdown::markdown(&comparison, Some(&since)).contains("| tokio | 1.00 (1.00-1.00) |"));
+}
+
+#[test]
+fn a_sweep_is_a_table_of_winners_and_one_for_each_other_engine() {
+    let cell = |connections| Cell::new(connections, 1024, Comparison::new(&evidence()));
+    let matrix = Matrix { matrix: vec![cell(1), cell(1000)] };
+    let text = text::matrix(&matrix, Paint::Plain);
+    let winners = "connections  1.00 KiB\n1               uring\n1,000           uring\n";
+    assert!(text.contains(winners), "{text}");
+    let ratios = "CPU of tokio             1.00 KiB\n1             1.200 (1.200-1.200)\n";
+    assert!(text.contains(ratios), "{text}");
+    assert!(markdown::matrix(&matrix).contains("| 1,000 | uring |"));
+    assert_eq!(text::matrix(&Matrix { matrix: Vec::new() }, Paint::Plain), "");
+}
