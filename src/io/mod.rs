@@ -20,6 +20,10 @@ mod ring;
 mod tokio;
 mod tracepoints;
 
+/// For peers on Tokio's runtime of several threads, which `launch` does not build.
+#[cfg(feature = "peers")]
+pub(crate) use self::tokio::TokioIo;
+
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};

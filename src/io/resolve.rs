@@ -79,15 +79,48 @@ impl Resolver {
         Ok(Self { lookups, overrides: overrides.into() })
     }
 
-    /// The fixed answer for `host` and `port`, if there is one.
-    fn fixed(&self, host: &str, port: u16) -> Option<SocketAddr> {
-        let fits = |o: &&Override| {
-            o.host.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(host))
-                && o.port.is_none_or(|number| number == port)
-        };
-        let found = self.overrides.iter().find(fits)?;
-        Some(SocketAddr::new(found.ip, found.to_port.unwrap_or(port)))
+    /// The fixed answers.
+    #[must_use]
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
     }
+
+    /// Where to connect to for `host` and `port`, for those who have no [`Names`]: what is not at
+    /// hand is looked up each time.
+    ///
+    /// # Errors
+    ///
+    /// A failure of stage `dns`.
+    pub async fn look_up(&self, host: &str, port: u16) -> Result<SocketAddr, Failure> {
+        if let Some(addr) = fixed(&self.overrides, host, port) {
+            return Ok(addr);
+        }
+        if let Some(ip) = literal(host) {
+            return Ok(SocketAddr::new(ip, port));
+        }
+        self.ask(host.into()).await.map(|ips| SocketAddr::new(ips[0], port))
+    }
+
+    /// Has a resolver thread look `host` up.
+    async fn ask(&self, host: Box<str>) -> Answer {
+        let (reply, answered) = flume::bounded(1);
+        let gone = Failure::new(Stage::Dns, Kind::Other, "the resolver's threads have ended");
+        match self.lookups.send_async(Lookup { host, reply }).await {
+            Ok(()) => answered.recv_async().await.unwrap_or(Err(gone)),
+            Err(_) => Err(gone),
+        }
+    }
+}
+
+/// The fixed answer of `overrides` for `host` and `port`, if there is one.
+#[must_use]
+pub fn fixed(overrides: &[Override], host: &str, port: u16) -> Option<SocketAddr> {
+    let fits = |o: &&Override| {
+        o.host.as_deref().is_none_or(|name| name.eq_ignore_ascii_case(host))
+            && o.port.is_none_or(|number| number == port)
+    };
+    let found = overrides.iter().find(fits)?;
+    Some(SocketAddr::new(found.ip, found.to_port.unwrap_or(port)))
 }
 
 /// The addresses that one core knows.
@@ -121,7 +154,7 @@ impl<I: Io> Names<I> {
         port: u16,
         now: Instant,
     ) -> Option<Result<SocketAddr, Failure>> {
-        if let Some(addr) = self.resolver.fixed(host, port) {
+        if let Some(addr) = fixed(&self.resolver.overrides, host, port) {
             return Some(Ok(addr));
         }
         if let Some(ip) = literal(host) {
@@ -168,15 +201,9 @@ impl<I: Io> Names<I> {
     /// Starts the one lookup of `host` that is in flight.
     fn ask(&self, host: Box<str>) {
         let (io, known) = (self.io.clone(), Rc::clone(&self.known));
-        let lookups = self.resolver.lookups.clone();
+        let resolver = self.resolver.clone();
         self.io.spawn(async move {
-            let (reply, answered) = flume::bounded(1);
-            let gone = Failure::new(Stage::Dns, Kind::Other, "the resolver's threads have ended");
-            let lookup = Lookup { host: host.clone(), reply };
-            let answer = match lookups.send_async(lookup).await {
-                Ok(()) => answered.recv_async().await.unwrap_or(Err(gone)),
-                Err(_) => Err(gone),
-            };
+            let answer = resolver.ask(host.clone()).await;
             let now = io.now();
             let ttl = match &answer {
                 Ok(_) => RESOLVED_NAME_TTL,
@@ -212,8 +239,9 @@ fn is_pending(entry: &Known) -> bool {
     matches!(entry, Known::Pending(_))
 }
 
-/// The address that `host` spells out, if it is one.
-fn literal(host: &str) -> Option<IpAddr> {
+/// The address that `host`, as URLs write it, spells out, if it is one.
+#[must_use]
+pub fn literal(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(inside) => inside.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         // Names start with a digit too, but the last label of none is a number.
@@ -222,6 +250,12 @@ fn literal(host: &str) -> Option<IpAddr> {
         }
         None => None,
     }
+}
+
+/// The first address of `host`, looked up here and now, if there is one.
+#[must_use]
+pub fn first_address(host: &str) -> Option<IpAddr> {
+    look_up(host).ok().map(|ips| ips[0])
 }
 
 /// Asks the system's resolver, blocking. IPv4 goes first: there is one attempt per fetch, and a
@@ -286,13 +320,12 @@ mod tests {
     fn fixed_answers_match_by_host_and_port() {
         let ip = IpAddr::from([127, 0, 0, 1]);
         let only = Override { host: Some("a".to_owned()), port: Some(80), ip, to_port: None };
-        let resolver = Resolver::start(vec![only]).unwrap();
-        assert_eq!(resolver.fixed("A", 80), Some(SocketAddr::new(ip, 80)));
-        assert_eq!(resolver.fixed("a", 81), None);
-        assert_eq!(resolver.fixed("b", 80), None);
-        let every = Override { host: None, port: None, ip, to_port: Some(9) };
-        let resolver = Resolver::start(vec![every]).unwrap();
-        assert_eq!(resolver.fixed("b", 1), Some(SocketAddr::new(ip, 9)));
+        let only = [only];
+        assert_eq!(fixed(&only, "A", 80), Some(SocketAddr::new(ip, 80)));
+        assert_eq!(fixed(&only, "a", 81), None);
+        assert_eq!(fixed(&only, "b", 80), None);
+        let every = [Override { host: None, port: None, ip, to_port: Some(9) }];
+        assert_eq!(fixed(&every, "b", 1), Some(SocketAddr::new(ip, 9)));
     }
 
     #[test]

@@ -140,7 +140,7 @@ pub(super) fn shut_down(descriptor: RawFd) {
 }
 
 /// Whether there is nothing to read from a socket, not even its end.
-pub(super) fn is_quiet(descriptor: RawFd) -> bool {
+pub(crate) fn is_quiet(descriptor: RawFd) -> bool {
     let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
     // SAFETY: `poll` is one valid entry; a time of zero does not wait.
     unsafe { libc::poll(&raw mut poll, 1, 0) == 0 }
