@@ -23,7 +23,8 @@
 //!
 //! A module uses only what stands below it. [`words`] (values), [`machines`] (bytes and times into
 //! decisions), [`io`] (the kernel, for each engine), [`engine`] (lanes on cores) and `origin` (a
-//! test server), [`source`] and [`sink`], [`report`], [`command`], [`cli`].
+//! test server), beside them, with the feature of that name, `peers` (other people's clients),
+//! [`source`] and [`sink`], [`report`], [`command`], [`cli`].
 //!
 //! # What never happens
 //!
@@ -39,6 +40,8 @@ pub mod engine;
 pub mod io;
 pub mod machines;
 pub mod origin;
+#[cfg(feature = "peers")]
+pub mod peers;
 pub mod report;
 pub mod sink;
 pub mod source;

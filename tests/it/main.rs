@@ -33,6 +33,8 @@ mod nginx;
 mod origin;
 mod origin_faults;
 mod pages;
+#[cfg(feature = "peers")]
+mod peers;
 #[path = "../support/places.rs"]
 mod places;
 mod redirects;

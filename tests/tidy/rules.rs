@@ -18,6 +18,7 @@ pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("io", 2),
     ("engine", 3),
     ("origin", 3),
+    ("peers", 3),
     ("source", 4),
     ("sink", 4),
     ("report", 5),

@@ -1,0 +1,127 @@
+//! The seam to the peers: one request out, one response read to its end.
+//!
+//! Knows neither schedules nor counts, and no peer by name.
+//!
+//! Invariant: a response counts once its body was read to the end; whatever went wrong before that
+//! is a fault, and its connection is not used again.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+
+use http::HeaderMap;
+use http::header::{self, HeaderName};
+
+use crate::words::target::Target;
+
+/// A client that a lane asks with, one request at a time.
+pub(super) trait Client: 'static {
+    /// A request, made once for a target that is asked for often.
+    type Request: 'static;
+
+    /// The request for `target`.
+    fn request(&self, target: &Target) -> Result<Self::Request, Fault>;
+
+    /// Sends `request` to `target`'s origin, and reads what is answered to its end.
+    ///
+    /// Dropping the future gives up the connection.
+    fn ask(
+        &mut self,
+        target: &Target,
+        request: &Self::Request,
+        reading: &mut Reading,
+    ) -> impl Future<Output = Result<(), Fault>>;
+}
+
+/// Why a request was not answered.
+#[derive(Debug)]
+pub(super) struct Fault(Box<dyn Error + Send + Sync>);
+
+impl Fault {
+    pub(super) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// What is kept of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The status alone.
+    Status,
+    /// What a redirect needs.
+    Fields,
+    /// That, and the body.
+    Page,
+}
+
+/// What was read of one response.
+#[derive(Debug)]
+pub(super) struct Reading {
+    keep: Keep,
+    body_bytes_max: u64,
+    body_bytes: u64,
+    pub(super) status: u16,
+    pub(super) content_type: Option<String>,
+    pub(super) location: Option<String>,
+    /// The URL that answered, where the client followed redirects by itself.
+    pub(super) url: Option<String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reading {
+    /// Nothing read yet; a body of more than `body_bytes_max` will be a fault.
+    pub(super) fn new(keep: Keep, body_bytes_max: u64) -> Self {
+        Self {
+            keep,
+            body_bytes_max,
+            body_bytes: 0,
+            status: 0,
+            content_type: None,
+            location: None,
+            url: None,
+            body: Vec::new(),
+        }
+    }
+
+    /// Whether more than the status is wanted.
+    pub(super) fn wants_fields(&self) -> bool {
+        self.keep != Keep::Status
+    }
+
+    /// Takes a head.
+    pub(super) fn handle_head(&mut self, status: u16, fields: &HeaderMap) {
+        self.status = status;
+        if self.wants_fields() {
+            let text = |name: HeaderName| {
+                let value = fields.get(name)?.to_str().ok()?;
+                Some(value.to_owned())
+            };
+            self.content_type = text(header::CONTENT_TYPE);
+            self.location = text(header::LOCATION);
+        }
+    }
+
+    /// Takes a piece of the body.
+    pub(super) fn handle_body(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.body_bytes += piece.len() as u64;
+        if self.body_bytes > self.body_bytes_max {
+            return Err(Fault::new("the body is larger than allowed"));
+        }
+        if self.keep == Keep::Page {
+            self.body.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+}
