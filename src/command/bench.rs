@@ -292,7 +292,7 @@ impl BenchOptions {
     }
 
     /// The URLs of the arguments and the lists, parsed.
-    fn targets(&mut self) -> Result<Vec<Target>, BenchError> {
+    pub(super) fn targets(&mut self) -> Result<Vec<Target>, BenchError> {
         let (urls, files) = (std::mem::take(&mut self.urls), std::mem::take(&mut self.files));
         let mut input = Input::open(urls, files).map_err(BenchError::Input)?;
         let mut targets = Vec::new();
@@ -329,7 +329,8 @@ impl BenchOptions {
         Ok(targets)
     }
 
-    fn cpus(&self) -> Vec<usize> {
+    /// The CPUs that are used.
+    pub(super) fn cpus(&self) -> Vec<usize> {
         let mut cpus = self.cpus.clone().unwrap_or_else(cores::available);
         // A core without a connection could only wait.
         cpus.truncate(self.connections.min(self.cores_max.unwrap_or(usize::MAX)));

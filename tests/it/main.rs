@@ -19,6 +19,8 @@ mod client;
 mod command_line;
 mod compare;
 mod compare_ends;
+#[cfg(feature = "peers")]
+mod compare_peers;
 mod connections;
 #[path = "../support/corpus.rs"]
 mod corpus;

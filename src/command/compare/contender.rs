@@ -10,6 +10,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::io::launch::Engine;
+#[cfg(feature = "peers")]
+use crate::peers::Peer;
+
+/// The words of what is there only in a build with the feature `peers`.
+#[cfg(any(test, not(feature = "peers")))]
+const PEER_WORDS: [&str; 6] =
+    ["hyper", "reqwest", "monoio-http", "uring+hyper", "epoll+hyper", "tokio+hyper"];
 
 /// One way to do the work of a comparison. In JSON it is its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,13 +24,23 @@ use crate::io::launch::Engine;
 pub enum Contender {
     /// ringfetch on one of its engines.
     Own(Engine),
+    /// Another client.
+    #[cfg(feature = "peers")]
+    Peer(Peer),
 }
 
 impl Contender {
-    /// What is compared where nothing else is asked for.
+    /// What is compared where nothing else is asked for: each engine that differs in kind, each
+    /// other client that was built in, and hyper on the first engine, which shows what the own
+    /// protocol layer is worth.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
-        Engine::ALL.into_iter().map(Self::Own).collect()
+        let own = Engine::ALL.into_iter().map(Self::Own);
+        #[cfg(feature = "peers")]
+        let own = own.chain(
+            [Peer::Hyper, Peer::Reqwest, Peer::MonoioHttp, Peer::UringHyper].map(Self::Peer),
+        );
+        own.collect()
     }
 
     /// The word that the command line uses.
@@ -31,6 +48,19 @@ impl Contender {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Own(engine) => engine.word(),
+            #[cfg(feature = "peers")]
+            Self::Peer(peer) => peer.word(),
+        }
+    }
+
+    /// The engine that it shares with ringfetch, where it differs from that by its protocol layer
+    /// alone: what it costs more, or less, is what that layer costs.
+    #[must_use]
+    pub const fn shares_engine_with(self) -> Option<Engine> {
+        match self {
+            Self::Own(_) => None,
+            #[cfg(feature = "peers")]
+            Self::Peer(peer) => peer.shared_engine(),
         }
     }
 }
@@ -58,7 +88,21 @@ impl FromStr for Contender {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        word.parse().map(Self::Own)
+        #[cfg(feature = "peers")]
+        if let Some(peer) = Peer::ALL.into_iter().find(|peer| peer.word() == word) {
+            return Ok(Self::Peer(peer));
+        }
+        #[cfg(not(feature = "peers"))]
+        if PEER_WORDS.contains(&word) {
+            let hint = "cargo build --release --features peers";
+            return Err(format!("this build has no other clients: {word}, hint: {hint}"));
+        }
+        let engine = word.parse().map(Self::Own);
+        #[cfg(feature = "peers")]
+        let engine = engine.map_err(|error: String| {
+            format!("{error}; other clients: {}", Peer::ALL.map(Peer::word).join(", "))
+        });
+        engine
     }
 }
 
@@ -94,5 +138,38 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", engine.word()));
             assert_eq!(serde_json::from_str::<Contender>(&json).unwrap(), Contender::Own(engine));
         }
+    }
+
+    #[cfg(not(feature = "peers"))]
+    #[test]
+    fn a_client_that_was_not_built_in_says_how_to_build_it() {
+        for word in PEER_WORDS {
+            let error = word.parse::<Contender>().unwrap_err();
+            assert!(error.contains(word) && error.contains("hint: cargo build"), "{error}");
+            assert!(error.ends_with("--features peers"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "peers")]
+    #[test]
+    fn every_peer_has_its_word_and_the_defaults_have_one_of_each_kind() {
+        assert_eq!(Peer::ALL.map(Peer::word), PEER_WORDS);
+        for peer in Peer::ALL {
+            let json = serde_json::to_string(&Contender::Peer(peer)).unwrap();
+            assert_eq!(json, format!("\"{}\"", peer.word()));
+            assert_eq!(serde_json::from_str::<Contender>(&json).unwrap(), Contender::Peer(peer));
+        }
+        let defaults = Contender::defaults().into_iter().map(Contender::word).collect::<Vec<_>>();
+        let (own, peers) = defaults.split_at(3);
+        assert_eq!(own, ["uring", "epoll", "tokio"]);
+        assert_eq!(peers, ["hyper", "reqwest", "monoio-http", "uring+hyper"]);
+    }
+
+    #[test]
+    fn a_contender_names_the_engine_under_another_protocol_layer() {
+        let shared = |word: &str| word.parse().ok().and_then(Contender::shares_engine_with);
+        assert_eq!(shared("uring"), None);
+        #[cfg(feature = "peers")]
+        assert_eq!((shared("epoll+hyper"), shared("hyper")), (Some(Engine::Epoll), None));
     }
 }

@@ -9,6 +9,8 @@ use std::io::{self, BufRead, Write};
 use crate::command::compare::bench_slices::BenchSlices;
 use crate::command::compare::contender::Contender;
 use crate::command::compare::fetch_slices::FetchSlices;
+#[cfg(feature = "peers")]
+use crate::command::compare::peer_slices::{PeerFetchSlices, PeerSlices};
 use crate::command::compare::protocol::{Answer, Assignment, Order, Ready, hear, say};
 use crate::command::compare::workload::Workload;
 use crate::io::meter::{Meter, Metered, SyscallCount};
@@ -68,6 +70,14 @@ fn start(assignment: Assignment) -> Result<Box<dyn Slices>, String> {
         }
         (Contender::Own(engine), Workload::Fetch(options)) => {
             Ok(Box::new(FetchSlices::start(*options, engine, cpus, &label)?))
+        }
+        #[cfg(feature = "peers")]
+        (Contender::Peer(peer), Workload::Bench(options)) => {
+            Ok(Box::new(PeerSlices::start(*options, peer, cpus, &label)?))
+        }
+        #[cfg(feature = "peers")]
+        (Contender::Peer(peer), Workload::Fetch(options)) => {
+            Ok(Box::new(PeerFetchSlices::start(*options, peer, cpus, &label)?))
         }
     }
 }

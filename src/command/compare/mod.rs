@@ -18,6 +18,8 @@ pub mod contender;
 pub mod contestant;
 mod fetch_slices;
 pub mod ground;
+#[cfg(feature = "peers")]
+mod peer_slices;
 mod protocol;
 mod slowed;
 pub mod workload;
