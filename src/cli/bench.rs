@@ -41,11 +41,11 @@ use crate::words::limits::{
     BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT, SEED_DEFAULT,
 };
 
-/// `args`, in which `bench .. -q N` says `-R N`: those who come from other tools write it so, and
-/// `-q` before anything but a number is `--quiet` here as everywhere.
+/// `args`, in which `bench .. -q N` and `compare .. -q N` say `-R N`: those who come from other
+/// tools write it so, and `-q` before anything but a number is `--quiet` here as everywhere.
 pub(super) fn with_rate(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.collect();
-    if args.get(1).is_none_or(|command| command != "bench") {
+    if args.get(1).is_none_or(|command| command != "bench" && command != "compare") {
         return args;
     }
     let is_rate = |arg: &OsString| arg.to_str().is_some_and(|text| values::rate(text).is_ok());
@@ -110,7 +110,7 @@ fn without_effect(args: &BenchArgs) -> Vec<String> {
     if !is_open && args.load.spin {
         notes.push("--spin changes nothing in a closed loop, hint: -R RATE".to_owned());
     }
-    let is_seeded = args.shuffle || (is_open && !is_even);
+    let is_seeded = args.load.shuffle || (is_open && !is_even);
     if args.load.seed.is_some() && !is_seeded {
         let hint = "--shuffle, or -R RATE with arrivals that are not even";
         notes.push(format!("--seed changes nothing: nothing is drawn by lot, hint: {hint}"));
@@ -156,7 +156,6 @@ fn options(args: &BenchArgs) -> anyhow::Result<BenchOptions> {
     Ok(BenchOptions {
         urls: args.urls.clone(),
         files: args.input.clone(),
-        order: if args.shuffle { Order::Shuffled } else { Order::InTurn },
         connections: usize::try_from(args.connections).unwrap_or(usize::MAX),
         duration: args.duration,
         requests: args.requests,
@@ -173,6 +172,7 @@ pub(super) fn load(
     common: &Common,
 ) -> anyhow::Result<BenchOptions> {
     Ok(BenchOptions {
+        order: if load.shuffle { Order::Shuffled } else { Order::InTurn },
         engine: common.engine,
         cpus: common.cores.as_deref().map(cores::parse).transpose()?,
         cores_max: load.threads,
@@ -373,6 +373,7 @@ mod tests {
             args.into_iter().map(|arg| arg.into_string().unwrap()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(read("ringfetch bench u -q 20k -n 5"), "ringfetch bench u -R 20k -n 5");
+        assert_eq!(read("ringfetch compare -q 5"), "ringfetch compare -R 5");
         for line in ["ringfetch bench u -q -o json", "ringfetch bench u -q", "ringfetch fetch -q 5"]
         {
             assert_eq!(read(line), line);

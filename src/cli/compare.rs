@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
-use crate::cli::args::{CompareArgs, CompareFormat, WorkloadArg};
+use crate::cli::args::{ArrivalsArg, CompareArgs, CompareFormat, ExtractArg, WorkloadArg};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, bench, fetch, paint, tell};
 use crate::command::bench::BenchOptions;
@@ -46,7 +46,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
     warn(&without_effect(args), &args.common);
     let ground = ground(args)?;
     let compare = Compare {
-        program: program()?,
+        program: program(),
         contenders: contenders(args),
         workload,
         body_bytes: args.body_size,
@@ -68,7 +68,11 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
     };
     let saved = Saved { version: env!("CARGO_PKG_VERSION").to_owned(), evidence };
     if let Some(file) = save {
-        write_all(&mut &file, &json::json(&saved)).context("cannot write the run of --save")?;
+        // Only now, so that an earlier run is there until this one takes its place.
+        let emptied = file.set_len(0);
+        emptied
+            .and_then(|()| write_all(&mut &file, &json::json(&saved)))
+            .context("cannot write the run of --save")?;
     }
     let since = earlier.map(|earlier| saved.since(&earlier));
     let compared = Compared { comparison: Comparison::new(&saved.evidence), since };
@@ -100,19 +104,31 @@ fn sweep(
     stop: &Stop,
     summary_json: SummaryPlace,
 ) -> anyhow::Result<u8> {
-    let mut matrix = Matrix { matrix: Vec::new() };
-    'sweep: for connections in &args.matrix_connections {
+    let mut cells = Vec::new();
+    for connections in &args.matrix_connections {
         let connections = usize::try_from(*connections).unwrap_or(usize::MAX);
         for body_bytes in &args.matrix_bodies {
             let workload = compare.workload.clone().with_connections(connections);
-            let compare = Compare { workload, body_bytes: *body_bytes, ..compare.clone() };
-            match measure(args, &compare, ground, stop) {
-                Ok(evidence) => {
-                    let comparison = Comparison::new(&evidence);
-                    matrix.matrix.push(Cell::new(connections, *body_bytes, comparison));
-                }
-                Err(CompareError::Stopped) if !matrix.matrix.is_empty() => break 'sweep,
-                Err(error) => return Err(error.into()),
+            cells.push(Compare { workload, body_bytes: *body_bytes, ..compare.clone() });
+        }
+    }
+    // What cannot be measured is found before anything is.
+    cells.iter().try_for_each(|cell| cell.check_on(ground))?;
+    let mut matrix = Matrix { matrix: Vec::new() };
+    let mut has_failed = false;
+    for cell in &cells {
+        let connections = cell.workload.connections();
+        match measure(args, cell, ground, stop) {
+            Ok(evidence) => {
+                let cell = Cell::new(connections, cell.body_bytes, &evidence);
+                has_failed |= cell.comparison.has_failed();
+                matrix.matrix.push(cell);
+            }
+            Err(CompareError::Stopped) => break,
+            // The others are worth as much without it.
+            Err(error) => {
+                has_failed = true;
+                tell(&format!("error: {connections} x {} bytes: {error}\n", cell.body_bytes));
             }
         }
     }
@@ -123,7 +139,6 @@ fn sweep(
     };
     write_all(&mut io::stdout(), &result).context("cannot write to standard output")?;
     summary_json.write(&json::json(&matrix))?;
-    let has_failed = matrix.matrix.iter().any(|cell| cell.comparison.has_failed());
     Ok(exit_code(stop.is_requested(), has_failed))
 }
 
@@ -153,9 +168,10 @@ fn measure(
     compare.run(ground, stop, show)
 }
 
-/// This program's own file, which the contestants and the origin run as well.
-fn program() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("cannot find this program's own file")
+/// This very program, which the contestants and the origin run as well: also where its file was
+/// replaced meanwhile (proc(5)).
+pub(super) fn program() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
 }
 
 fn contenders(args: &CompareArgs) -> Vec<Contender> {
@@ -172,7 +188,7 @@ fn ground(args: &CompareArgs) -> anyhow::Result<Ground> {
         }
         return Ok(Ground::foreign(cpus));
     }
-    Ground::built_in(&program()?, cpus, origin_cpus).context("cannot start the origin")
+    Ground::built_in(&program(), cpus, origin_cpus).context("cannot start the origin")
 }
 
 fn is_built_in(args: &CompareArgs) -> bool {
@@ -202,16 +218,30 @@ fn workload(args: &CompareArgs) -> anyhow::Result<Workload> {
 
 /// Notes on options that were given and change nothing.
 fn without_effect(args: &CompareArgs) -> Vec<String> {
+    let (load, pages) = (&args.load, &args.pages);
     let is_bench = args.workload == WorkloadArg::Bench;
-    let mut notes = Vec::new();
-    if !(is_built_in(args) && is_bench) && args.body_size != 64 {
-        notes
-            .push("--body-size changes nothing: it is for loads on the built-in origin".to_owned());
-    }
-    if is_bench && args.load.rate.is_none() && args.load.spin {
-        notes.push("--spin changes nothing in a closed loop, hint: -R RATE".to_owned());
-    }
-    notes
+    let is_open = load.rate.is_some();
+    let has_no_keepalive = load.no_keepalive;
+    let given = [
+        ("--body-size", args.body_size != 64 && !(is_built_in(args) && is_bench)),
+        ("--spin", load.spin && !(is_bench && is_open)),
+        ("--arrivals", load.arrivals != ArrivalsArg::Poisson && !(is_bench && is_open)),
+        ("--seed", load.seed.is_some() && !(is_bench && (is_open || load.shuffle))),
+        ("--shuffle", load.shuffle && !is_bench),
+        ("--pipeline", load.pipeline != 1 && !is_bench),
+        ("--method", load.method.is_some() && !is_bench),
+        ("--body", load.body.is_some() && !is_bench),
+        ("--threads", load.threads.is_some() && !is_bench),
+        ("--no-keepalive", has_no_keepalive && !is_bench),
+        ("--extract", pages.extract != ExtractArg::Page && is_bench),
+        ("--select", !pages.select.is_empty() && is_bench),
+        ("--fail", pages.fail && is_bench),
+        ("--user-agent", pages.user_agent.is_some() && is_bench),
+    ];
+    let unused = given.into_iter().filter(|(_, is_unused)| *is_unused);
+    unused
+        .map(|(option, _)| format!("{option} changes nothing of this workload, hint: --workload"))
+        .collect()
 }
 
 /// Refuses sweeps that cannot be made.
@@ -232,7 +262,8 @@ fn check_matrix(args: &CompareArgs, workload: &Workload) -> anyhow::Result<()> {
 
 /// Opens the place that a run is kept in.
 fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).map_err(|error| {
+    let opened = File::options().write(true).create(true).truncate(false).open(path);
+    opened.map_err(|error| {
         anyhow!("cannot keep the run: {}: {error}, hint: --save FILE", path.display())
     })
 }
@@ -242,8 +273,12 @@ fn load(path: &Path) -> anyhow::Result<Saved> {
     let hint = "hint: --against takes a file that --save wrote";
     let read = std::fs::read(path);
     let bytes = read.map_err(|e| anyhow!("cannot read: {}: {e}, {hint}", path.display()))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| anyhow!("no run that was kept: {}: {error}, {hint}", path.display()))
+    let no_run = |why: String| anyhow!("no run that was kept: {}: {why}, {hint}", path.display());
+    let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| no_run(e.to_string()))?;
+    if saved.evidence.entries.is_empty() {
+        return Err(no_run("it has no engines".to_owned()));
+    }
+    Ok(saved)
 }
 
 /// Refuses a run to compare with that is of something else.

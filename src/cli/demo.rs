@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::cli::args::DemoArgs;
+use crate::cli::compare::program;
 use crate::cli::{DONE, SOME_FAILED, paint, tell};
 use crate::command::bench::BenchOptions;
 use crate::command::benching::Unwatched;
@@ -41,7 +42,7 @@ const COMPARE_SLICE: Duration = Duration::from_millis(300);
 /// Runs the demonstration; the exit code.
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let folder = folder(args)?;
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = program();
     let ground = Ground::built_in(&program, None, None).context("cannot start the origin")?;
     let origin = ground.origin().expect("it is the built-in one");
     let list = folder.join("urls.txt");

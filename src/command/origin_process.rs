@@ -36,6 +36,7 @@ impl OriginProcess {
     pub fn start(program: &Path, cpus: &[usize]) -> io::Result<Self> {
         let list = cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         let mut child = Command::new(program)
+            .arg0(env!("CARGO_PKG_NAME"))
             .args(["serve", "--listen", "127.0.0.1:0", "--quiet", "--until-stdin-ends"])
             .args(["--cores", &list])
             // The other end of this pipe closes with this process, however that ends.

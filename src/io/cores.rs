@@ -104,7 +104,7 @@ pub fn pin(cpu: usize) -> bool {
 /// Keeps the calling thread, and the threads that it starts from now on, on `cpus`; whether the
 /// kernel, asked afterwards, says that it is so.
 #[must_use]
-fn confine(cpus: &[usize]) -> bool {
+pub fn confine(cpus: &[usize]) -> bool {
     // SAFETY: `cpu_set_t` is an array of bits, for which all zeroes are a value.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     let bits = 8 * size_of::<libc::cpu_set_t>();

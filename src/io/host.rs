@@ -25,6 +25,28 @@ pub fn machine() -> Machine {
     }
 }
 
+/// Whether a CPU of `some` shares a core with a CPU of `others`; none where the kernel does not
+/// tell, or where there are no others.
+#[must_use]
+pub fn share_core(some: &[usize], others: &[usize]) -> Option<bool> {
+    let siblings = |cpu: &usize| {
+        text(&format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"))
+    };
+    let some: Option<Vec<String>> = some.iter().map(siblings).collect();
+    let others: Option<Vec<String>> = others.iter().map(siblings).collect();
+    let (some, others) = (some?, others.filter(|others| !others.is_empty())?);
+    Some(some.iter().any(|core| others.contains(core)))
+}
+
+/// How many ports there are for connections to one address (ip_local_port_range of ip(7)).
+#[must_use]
+pub fn ephemeral_ports() -> Option<usize> {
+    let range = text("/proc/sys/net/ipv4/ip_local_port_range")?;
+    let mut ends = range.split_whitespace().map(str::parse::<usize>);
+    let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
+    last.checked_sub(first).map(|more| more + 1)
+}
+
 /// The text of a small file, without white space around it.
 fn text(path: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
@@ -75,6 +97,14 @@ mod tests {
         assert!(machine.kernel.len() > " x86_64".len(), "{machine:?}");
         assert!(machine.cpus >= 1 && !machine.cpu.is_empty(), "{machine:?}");
         assert!(machine.differences(&self::machine()).is_empty());
+    }
+
+    #[test]
+    fn a_cpu_shares_its_core_with_itself() {
+        assert_ne!(share_core(&[0], &[0]), Some(false));
+        assert_eq!(share_core(&[0], &[]), None);
+        assert_eq!(share_core(&[0], &[usize::MAX]), None);
+        assert!(ephemeral_ports().is_none_or(|ports| ports > 0));
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub enum SyscallCount {
 /// Where the counters of the process stood at one time.
 pub struct Meter {
     switches: Switches,
-    rings: HashMap<u64, Tails>,
+    /// None where a ring could not be read.
+    rings: Option<HashMap<u64, Tails>>,
     syscalls: io::Result<Option<SyscallCounters>>,
 }
 
@@ -73,7 +74,7 @@ impl Meter {
                 voluntary: now.voluntary.saturating_sub(before.voluntary),
                 involuntary: now.involuntary.saturating_sub(before.involuntary),
             },
-            ring: counts_since(&self.rings, &rings()),
+            ring: self.rings.zip(rings()).and_then(|(before, now)| counts_since(&before, &now)),
             syscalls,
         }
     }
@@ -94,20 +95,22 @@ fn counts_since(before: &HashMap<u64, Tails>, now: &HashMap<u64, Tails>) -> Opti
     Some(counts)
 }
 
-/// The rings of this process by descriptor, as /proc/self/fdinfo shows them.
-fn rings() -> HashMap<u64, Tails> {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return HashMap::new() };
-    let ring = |entry: io::Result<std::fs::DirEntry>| {
+/// The rings of this process by descriptor, as /proc/self/fdinfo shows them; none where one cannot
+/// be read, as while its thread holds its lock.
+fn rings() -> Option<HashMap<u64, Tails>> {
+    let mut rings = HashMap::new();
+    for entry in std::fs::read_dir("/proc/self/fd").ok()? {
         let entry = entry.ok()?;
-        let target = std::fs::read_link(entry.path()).ok()?;
-        if target.to_str()? != "anon_inode:[io_uring]" {
-            return None;
+        // A descriptor that is closed meanwhile is no ring.
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        if target.to_str() != Some("anon_inode:[io_uring]") {
+            continue;
         }
         let descriptor: u64 = entry.file_name().to_str()?.parse().ok()?;
         let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?;
-        Some((descriptor, tails(&text)?))
-    };
-    entries.filter_map(ring).collect()
+        rings.insert(descriptor, tails(&text)?);
+    }
+    Some(rings)
 }
 
 /// The tails of the queues in the text of a ring's fdinfo.

@@ -55,7 +55,9 @@ pub(super) fn runtime(
     };
     match setup {
         // The flags came with Linux 5.19 and 6.0; an older kernel answers EINVAL and does without.
-        Setup::Cooperative => build(flags(setup)).or_else(|_| build(IoUring::builder())),
+        Setup::Cooperative => build(flags(setup)).or_else(|error| {
+            if is_unknown(&error) { build(IoUring::builder()) } else { Err(error) }
+        }),
         Setup::Plain | Setup::Polled => build(flags(setup)),
     }
 }
@@ -64,10 +66,17 @@ pub(super) fn runtime(
 pub(super) fn refusal(setup: Setup) -> Option<io::Error> {
     let attempt = flags(setup).build(ENTRIES_MIN);
     let attempt = match setup {
-        Setup::Cooperative => attempt.or_else(|_| IoUring::builder().build(ENTRIES_MIN)),
+        Setup::Cooperative => attempt.or_else(|error| {
+            if is_unknown(&error) { IoUring::builder().build(ENTRIES_MIN) } else { Err(error) }
+        }),
         Setup::Plain | Setup::Polled => attempt,
     };
     attempt.err()
+}
+
+/// Whether the kernel does not know a flag of the ring.
+fn is_unknown(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINVAL)
 }
 
 /// The flags of a ring. Cooperative ones were measured to save a fifth of the CPU time of a small

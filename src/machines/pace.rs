@@ -67,6 +67,17 @@ pub enum Law {
     Even,
 }
 
+impl Law {
+    /// The law of one of several rounds, each of which draws its instants anew.
+    #[must_use]
+    pub const fn of_round(self, round: u64) -> Self {
+        match self {
+            Self::Poisson { seed } => Self::Poisson { seed: seed.wrapping_add(round) },
+            Self::Even => Self::Even,
+        }
+    }
+}
+
 /// One core's share of the starts.
 #[derive(Clone, Debug)]
 pub struct Arrivals {

@@ -27,6 +27,8 @@ use crate::peers::tally::{Span, Tally};
 /// One slice, as every group is told of it.
 #[derive(Clone)]
 pub(super) struct Order {
+    /// Which round it belongs to: each draws its arrivals anew.
+    pub(super) round: u64,
     pub(super) span: Span,
     /// The list to be fetched, where that is the work.
     pub(super) list: Option<List>,
@@ -101,7 +103,8 @@ impl<I: Io> Group<I> {
             cut: Cut::default(),
             timeout: self.timeout(span),
         });
-        let schedule = self.schedule(span).map(|s| Arc::new(tokio::sync::Mutex::new(s)));
+        let schedule =
+            self.schedule(span, order.round).map(|s| Arc::new(tokio::sync::Mutex::new(s)));
         let (alive, gone) = flume::bounded(1);
         for (idx, client) in mem::take(clients).into_iter().enumerate() {
             let feed = match (&order.list, &schedule) {
@@ -143,10 +146,10 @@ impl<I: Io> Group<I> {
     }
 
     /// The starts that are for these lanes, where the loop is open.
-    fn schedule(&self, span: Span) -> Option<Schedule<I>> {
+    fn schedule(&self, span: Span, round: u64) -> Option<Schedule<I>> {
         let Work::Bench(_, Pace::Open(profile, law)) = &self.settings.work else { return None };
-        let count = self.settings.cpus.len();
-        let stream = |idx| Arrivals::new(Arc::clone(profile), *law, idx, count, span.start_at);
+        let (law, count) = (law.of_round(round), self.settings.cpus.len());
+        let stream = |idx| Arrivals::new(Arc::clone(profile), law, idx, count, span.start_at);
         Some(Schedule::new(&self.io, self.seats.clone().map(stream).collect(), span.end_at))
     }
 }

@@ -53,16 +53,23 @@ impl Load {
     }
 
     /// Has the peer ask for its targets for `lead_in`, and then for `window`, which is measured.
+    /// Each `round` of an open loop has other arrivals.
     ///
     /// # Errors
     ///
     /// Where it could not begin, or a thread has ended. For a person.
-    pub fn bench(&mut self, lead_in: Duration, window: Duration) -> Result<Slice, String> {
+    pub fn bench(
+        &mut self,
+        round: u64,
+        lead_in: Duration,
+        window: Duration,
+    ) -> Result<Slice, String> {
         let start_at = clock::now() + BENCH_START_LEAD;
         let measure_at = start_at + lead_in;
         let end_at = measure_at + window;
         let cut_at = end_at + COMPARE_DRAIN;
         self.give(&Order {
+            round,
             span: Span { start_at, measure_at, end_at, until: end_at, cut_at },
             list: None,
         });
@@ -112,6 +119,7 @@ pub fn fetch(
     let load = Load::start(settings)?;
     let until = began.at + window;
     load.give(&Order {
+        round: 0,
         span: Span {
             start_at: began.at,
             measure_at: began.at,

@@ -175,6 +175,8 @@ pub const STABILITY_P99_SHARE_MIN: f64 = 0.5;
 pub const REPORT_COLUMNS: usize = 80;
 /// Kinds of failure that the text report lists, the most frequent first.
 pub const FAILURES_SHOWN_MAX: usize = 12;
+/// Notes of single slices that a comparison repeats.
+pub const NOTES_OF_SLICES_MAX: usize = 10;
 /// Kinds of system calls that a comparison lists for each contestant, the most frequent first.
 pub const KINDS_SHOWN_MAX: usize = 8;
 /// Statuses that the text report lists, the most frequent first.
@@ -231,12 +233,25 @@ pub const BENCH_UNTAKEN_PER_SWEEP: usize = 200_000;
 pub const BENCH_SPIN: Duration = Duration::from_micros(200);
 /// Resamples of a bootstrap: their 2.5 % tail has fifty of them.
 pub const BOOTSTRAP_RESAMPLES: usize = 2000;
-/// Rounds of a comparison below which no ratio is told: the bootstrap of fewer knows no tails.
-pub const COMPARE_ROUNDS_TOLD_MIN: usize = 3;
+/// Turns of a comparison below which no ratio is told: the interval of five values at most reaches
+/// from the least to the greatest, and still misses their median 6 times in 100.
+pub const COMPARE_TURNS_TOLD_MIN: usize = 6;
+/// How long one turn of a closed loop is, roughly; a slice is worked in as many turns as it holds.
+/// What others do on the machine comes in bursts, and a median is blind to those that few turns
+/// see: 120 turns of 100 ms told a ratio twice as well as 12 of a second, on a shared virtual
+/// machine.
+pub const COMPARE_TURN: Duration = Duration::from_millis(100);
+/// Connections of a contestant below which their memory is not told: what an engine takes for
+/// itself would be most of it.
+pub const COMPARE_CONNECTIONS_WEIGHED_MIN: usize = 256;
+/// What part of the rate that was asked for an engine must do, for its latency to be compared.
+pub const COMPARE_RATE_KEPT_MIN: f64 = 0.98;
 /// Default rounds of a comparison.
 pub const COMPARE_ROUNDS_DEFAULT: usize = 10;
-/// Most rounds of a comparison: every slice of them is kept.
+/// Most rounds of a comparison.
 pub const COMPARE_ROUNDS_MAX: usize = 10_000;
+/// Most turns of each contestant: what came of every one is kept.
+pub const COMPARE_TURNS_MAX: usize = 100_000;
 /// Default length of one contestant's slice of a round.
 pub const COMPARE_SLICE_DEFAULT: Duration = Duration::from_secs(1);
 /// Shortest slice: below it the steps in which the kernel counts CPU time show.
@@ -245,8 +260,8 @@ pub const COMPARE_SLICE_MIN: Duration = Duration::from_millis(50);
 pub const COMPARE_SLICE_MAX: Duration = Duration::from_secs(3600);
 /// Most contestants of a comparison.
 pub const COMPARE_CONTESTANTS_MAX: usize = 32;
-/// How long a contestant works before its slice is measured: caches are warm again by then.
-pub const COMPARE_LEAD_IN: Duration = Duration::from_millis(50);
+/// How long a contestant works before its turn is measured: caches are warm again by then.
+pub const COMPARE_LEAD_IN: Duration = Duration::from_millis(20);
 /// How long requests in flight at the end of a slice may go on, so that their connections stay.
 pub const COMPARE_DRAIN: Duration = Duration::from_secs(2);
 /// Longest slice in which system calls are counted: counts need no more.

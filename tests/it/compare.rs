@@ -18,7 +18,7 @@ fn compare(args: &str) -> Ran {
 
 /// The report of a short comparison with `args`.
 fn compared(args: &str) -> Value {
-    let ran = compare(&format!("-o json --rounds 3 --slice 60ms -c 8 {args}"));
+    let ran = compare(&format!("-o json --rounds 6 --slice 100ms -c 8 {args}"));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(ran.stdout.lines().count(), 1, "{ran:?}");
     parsed(&ran.stdout)
@@ -32,7 +32,7 @@ fn all_engines() -> String {
 /// Checks that every contestant of `report` did something, and that the contract's fields are
 /// there.
 fn check(report: &Value, labels: &[&str]) {
-    assert_eq!(report["rounds"], 3, "{report}");
+    assert_eq!(report["rounds"], 6, "{report}");
     assert_eq!(report["baseline"], labels[0], "{report}");
     let engines = report["engines"].as_object().unwrap();
     assert_eq!(engines.keys().collect::<Vec<_>>().len(), labels.len(), "{report}");
@@ -49,7 +49,7 @@ fn check(report: &Value, labels: &[&str]) {
                 let at = |name: &str| ratio[name].as_f64().unwrap();
                 assert!(0.0 < at("low") && at("low") <= at("median"), "{ratio}");
                 assert!(at("median") <= at("high"), "{ratio}");
-                assert_eq!(ratio["rounds"], 3, "{ratio}");
+                assert_eq!(ratio["n"], 6, "{ratio}");
             }
             let verdict = figures["verdict"].as_str().unwrap();
             assert!(["faster", "slower", "no difference shown"].contains(&verdict), "{verdict}");
@@ -87,7 +87,7 @@ fn loads_of_every_kind_can_be_compared() {
         ("-R 500", "open loop at 500/s"),
         ("-p 4", "pipeline 4"),
         ("--no-keepalive", "one for each request"),
-        ("--body-size 1Mi", "bodies of 1.00 MiB"),
+        ("--body-size 64Ki", "bodies of 64.0 KiB"),
     ] {
         let report = compared(&format!("--engines epoll,tokio {args}"));
         check(&report, &["epoll", "tokio"]);
@@ -117,25 +117,25 @@ fn connections_stay_open_from_one_slice_to_the_next() {
 }
 
 #[test]
-fn text_and_markdown_have_the_same_tables() {
-    let numbers = |text: &str| text.chars().filter(char::is_ascii_digit).count();
-    let text = compare("--rounds 3 --slice 60ms -c 8 --engines epoll,tokio");
-    assert_eq!(text.code, Some(0), "{text:?}");
-    let lines: Vec<&str> = text.stdout.lines().collect();
-    for start in ["workload", "rounds", "engine", "/ epoll", "epoll again", "a request", "note"] {
-        assert!(lines.iter().any(|line| line.starts_with(start)), "{start}: {}", text.stdout);
+fn a_person_reads_text_and_pastes_markdown() {
+    let args = "--rounds 1 --slice 600ms -c 8 --engines epoll,tokio";
+    for (format, starts) in [
+        ("text", ["workload", "engine", "/ epoll", "epoll again", "a request", "note"]),
+        ("markdown", ["**closed", "| engine", "| / epoll", "| epoll again", "| a request", "- "]),
+    ] {
+        let ran = compare(&format!("{args} -o {format}"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        for start in starts {
+            let is_there = ran.stdout.lines().any(|line| line.starts_with(start));
+            assert!(is_there, "{start}: {}", ran.stdout);
+        }
+        assert!(ran.stdout.contains("in turns of 100 ms"), "{}", ran.stdout);
     }
-    let markdown = compare("--rounds 3 --slice 60ms -c 8 --engines epoll,tokio -o markdown");
-    assert_eq!(markdown.code, Some(0), "{markdown:?}");
-    let rows = markdown.stdout.lines().filter(|line| line.starts_with("| ")).count();
-    // Three heads and rules, twice two engines, and one with the twin.
-    assert_eq!(rows, 3 * 2 + 2 * 2 + 2, "{}", markdown.stdout);
-    assert!(numbers(&markdown.stdout) > 50, "{}", markdown.stdout);
 }
 
 #[test]
 fn a_sweep_names_who_wins_where() {
-    let args = "--rounds 3 --slice 50ms --engines epoll,tokio --matrix \
+    let args = "--rounds 6 --slice 50ms --engines epoll,tokio --matrix \
                 --matrix-connections 1,8 --matrix-bodies 4Ki";
     let ran = compare(&format!("{args} -o json"));
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -176,9 +176,13 @@ fn a_run_that_was_kept_is_what_a_later_one_is_compared_with() {
         ("-c 8 --timeout 9s", "options of the workload"),
         ("-c 8 -p 2", "pipeline 2"),
     ] {
-        let ran = compare(&format!("--rounds 3 --slice 60ms {args} {against}"));
+        let ran = compare(&format!("--rounds 6 --slice 60ms {args} {against}"));
         assert_eq!(ran.code, Some(2), "{ran:?}");
         assert!(ran.stderr.contains(why) && ran.stderr.contains("hint: "), "{ran:?}");
         assert!(ran.stdout.is_empty(), "{ran:?}");
     }
+    // A run that is refused leaves the one that was kept.
+    let args = format!("--rounds 0 --save {}", kept.display());
+    assert_eq!(compare(&args).code, Some(2));
+    assert!(std::fs::metadata(&kept).unwrap().len() > 1000);
 }

@@ -3,7 +3,6 @@
 //! Invariant: whatever ends a comparison, none of its processes is left.
 
 use std::fs;
-use std::path::Path;
 
 use crate::binary::{Running, ringfetch, run_with};
 
@@ -34,7 +33,7 @@ fn what_cannot_be_compared_is_refused_with_a_way_out() {
 
 #[test]
 fn an_origin_that_is_not_there_is_told_and_is_no_success() {
-    let args = "compare --rounds 3 --slice 50ms -c 2 --engines epoll http://127.0.0.1:1/";
+    let args = "compare --rounds 6 --slice 50ms -c 2 --engines epoll http://127.0.0.1:1/";
     let ran = run_with(b"", ringfetch(args.split(' ')));
     assert_eq!(ran.code, Some(1), "{ran:?}");
     for part in ["nothing was answered", "2 connect.refused"] {
@@ -49,26 +48,44 @@ fn children(pid: u32) -> Vec<u32> {
     listed.split_whitespace().map(|child| child.parse().unwrap()).collect()
 }
 
+/// The state of process `pid`, as proc(5) has it; none where it is gone.
+fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
+}
+
 /// Whether process `pid` is there, and no zombie that waits to be collected.
 fn is_alive(pid: u32) -> bool {
-    let path = format!("/proc/{pid}/stat");
-    let stat = fs::read_to_string(Path::new(&path)).unwrap_or_default();
-    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
-    !matches!(state, None | Some('Z' | 'X'))
+    !matches!(state(pid), None | Some('Z' | 'X'))
 }
 
 /// Starts a comparison that takes minutes, and waits until all of its processes are there: an
 /// origin, an engine and its twin.
 fn long_one() -> (Running, Vec<u32>) {
     let args = "compare --rounds 1000 --slice 200ms -c 2 --engines epoll";
-    let running = Running::start(ringfetch(args.split(' ')));
+    let mut running = Running::start(ringfetch(args.split(' ')));
     loop {
+        assert!(!running.has_ended(), "it ended by itself");
         let started = children(running.id());
         if started.len() == 3 && running.catches_interrupts() {
             return (running, started);
         }
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn contestants_rest_while_it_is_not_their_turn() {
+    let (mut running, started) = long_one();
+    // The origin came first. Of the two others one works and one is stopped, in turns.
+    let mut has_rested = [false; 2];
+    while has_rested != [true; 2] {
+        assert!(!running.has_ended(), "it ended by itself");
+        for (pid, has_rested) in started[1..].iter().zip(&mut has_rested) {
+            *has_rested |= state(*pid) == Some('T');
+        }
+    }
+    assert_ne!(state(started[0]), Some('T'));
 }
 
 #[test]

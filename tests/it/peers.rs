@@ -68,7 +68,7 @@ fn the_origin_has_answered_what_a_peer_says_it_has_handled() {
     for peer in peers() {
         let origin = origin();
         let mut load = Load::start(closed(peer, &url_at(&origin, "/bytes/64"))).unwrap();
-        let slices = [(); 2].map(|()| load.bench(LEAD_IN, WINDOW).unwrap());
+        let slices = [(); 2].map(|()| load.bench(0, LEAD_IN, WINDOW).unwrap());
         for slice in &slices {
             assert!(0 < slice.completed && slice.completed <= slice.handled, "{peer:?}: {slice:?}");
             assert!(slice.p50_us.is_some() && slice.user_s + slice.sys_s > 0.0, "{peer:?}");
@@ -95,7 +95,7 @@ fn a_connection_for_each_request_is_just_that() {
         let fields = Fields::new(None, &[], None, Connection::Close).unwrap();
         let plain = closed(peer, &url_at(&origin, "/bytes/64"));
         let mut load = Load::start(PeerSettings { fields, ..plain }).unwrap();
-        let slice = load.bench(LEAD_IN, WINDOW).unwrap();
+        let slice = load.bench(0, LEAD_IN, WINDOW).unwrap();
         let served = origin.served();
         assert_eq!((slice.errors, served.requests), (0, slice.handled), "{peer:?}");
         assert_eq!(served.connections, served.requests, "{peer:?}");
@@ -125,7 +125,7 @@ fn an_open_loop_starts_what_the_own_schedule_has() {
             let target = Target::parse(&url_at(&origin, "/bytes/64")).unwrap();
             let work = Work::Bench(vec![target], Pace::Open(Arc::clone(&profile), law));
             let mut load = Load::start(settings(peer, work)).unwrap();
-            let slice = load.bench(lead_in, window).unwrap();
+            let slice = load.bench(0, lead_in, window).unwrap();
             assert_eq!((slice.errors, origin.requests()), (0, slice.handled), "{peer:?}");
             // A start just before the end may be overtaken by it on a busy machine.
             assert!(slice.handled <= expected, "{peer:?}: {} of {expected}", slice.handled);
@@ -168,7 +168,7 @@ fn check_sent(method: Option<&str>, headers: &[(&str, &str)], body: Option<&str>
         let fields = Fields::new(method, &headers, body.clone(), Connection::Persistent).unwrap();
         let plain = closed(peer, &server.url("/p?q=1"));
         let settings = PeerSettings { fields, connections: 1, ..plain };
-        let slice = Load::start(settings).unwrap().bench(Duration::ZERO, WINDOW).unwrap();
+        let slice = Load::start(settings).unwrap().bench(0, Duration::ZERO, WINDOW).unwrap();
         assert!(slice.completed > 0 && slice.errors == 0, "{peer:?} {name}: {slice:?}");
         for request in server.requests() {
             assert_eq!(lines(&request.head), lines(own_head), "{peer:?}");
@@ -193,7 +193,7 @@ fn statuses_from_400_on_and_broken_answers_are_errors_and_only_the_first_are_com
         let origin = origin();
         let run = |path| {
             let mut load = Load::start(closed(peer, &url_at(&origin, path))).unwrap();
-            load.bench(LEAD_IN, WINDOW).unwrap()
+            load.bench(0, LEAD_IN, WINDOW).unwrap()
         };
         let refused = run("/status/404");
         assert!(refused.errors > 0 && refused.completed >= refused.errors, "{peer:?}");
@@ -209,7 +209,7 @@ fn a_request_that_takes_too_long_is_an_error_and_the_next_goes_on() {
         let origin = origin();
         let plain = closed(peer, &url_at(&origin, "/delay/60000/bytes/1"));
         let settings = PeerSettings { timeout: Duration::from_millis(5), ..plain };
-        let slice = Load::start(settings).unwrap().bench(LEAD_IN, WINDOW).unwrap();
+        let slice = Load::start(settings).unwrap().bench(0, LEAD_IN, WINDOW).unwrap();
         assert!(slice.errors > 0 && slice.completed == 0, "{peer:?}: {slice:?}");
     }
 }
@@ -222,10 +222,10 @@ fn what_hangs_at_the_end_of_a_slice_is_cut_off_and_the_next_slice_begins_anew() 
             _ => vec![Act::Send(ok("fine!"))],
         });
         let mut load = Load::start(closed(peer, &server.url("/"))).unwrap();
-        let hung = load.bench(LEAD_IN, WINDOW).unwrap();
+        let hung = load.bench(0, LEAD_IN, WINDOW).unwrap();
         let counts = (hung.completed, hung.errors, hung.handled);
         assert_eq!(counts, (0, 0, CONNECTIONS as u64), "{peer:?}");
-        let next = load.bench(LEAD_IN, WINDOW).unwrap();
+        let next = load.bench(0, LEAD_IN, WINDOW).unwrap();
         assert!(next.completed > 0 && next.errors == 0, "{peer:?}: {next:?}");
     };
     // Each waits for the same two seconds.

@@ -67,6 +67,11 @@ impl Running {
         self.0.id()
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("a child can be waited for").is_some()
+    }
+
     /// Whether it has begun to catch SIGINT (bit 1 of `SigCgt` in proc(5)).
     pub(crate) fn catches_interrupts(&self) -> bool {
         self.signal_mask("SigCgt:") & 2 > 0

@@ -25,9 +25,6 @@ pub(in crate::cli) struct BenchArgs {
     /// A list of URLs, one a line; - is standard input; gzip and zstd are recognised
     #[arg(short, long, value_name = "FILE")]
     pub(in crate::cli) input: Vec<PathBuf>,
-    /// Ask for the URLs in an order that the seed gives, instead of in turn
-    #[arg(long)]
-    pub(in crate::cli) shuffle: bool,
     /// Connections in all; so many to each host where there are several
     #[arg(short, long, value_name = "N", value_parser = count, default_value_t = CONNECTIONS)]
     pub(in crate::cli) connections: u64,

@@ -11,6 +11,9 @@ use crate::cli::values::{body, rate};
 /// A load.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct LoadArgs {
+    /// Ask for the URLs in an order that the seed gives, instead of in turn
+    #[arg(long)]
+    pub(in crate::cli) shuffle: bool,
     /// Requests a second in all: an open loop, which no slow answer slows down; also -q N
     ///
     /// Without it each connection sends its next request when its last answer is complete.

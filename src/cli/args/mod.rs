@@ -48,7 +48,7 @@ pub(in crate::cli) enum Command {
     /// Work as one side of a comparison
     #[command(hide = true)]
     Contestant,
-    /// Fetch generated pages from the built-in origin and put a load on it, to see it work
+    /// Fetch generated pages from the built-in origin, bench it and compare engines, to see it work
     Demo(DemoArgs),
     /// Print a completion script for a shell
     Completions {

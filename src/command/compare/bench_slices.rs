@@ -10,17 +10,22 @@ use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::Order;
 use crate::command::compare::slowed::slow_down;
 use crate::engine::Stop;
-use crate::engine::bench::Trial;
+use crate::engine::bench::{Loop, Trial};
 use crate::io::launch::Engine;
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::bench::BenchSummary;
+use crate::machines::stats::ladder::Rung;
 use crate::words::limits::COMPARE_DRAIN;
 
 /// A bench that is run slice by slice.
 pub(super) struct BenchSlices {
-    benching: Benching,
+    /// None once it could not go on.
+    benching: Option<Benching>,
+    notes: Vec<String>,
+    /// What each slice is made of.
     trial: Trial,
     connections: usize,
+    cores: usize,
 }
 
 impl BenchSlices {
@@ -31,18 +36,46 @@ impl BenchSlices {
         cpus: Vec<usize>,
         label: &str,
     ) -> Result<Self, String> {
-        if let Some(reason) = engine.refusal() {
-            return Err(format!("the kernel refuses the engine: {reason}"));
-        }
-        let options = BenchOptions { engine, cpus: Some(cpus), ..options };
-        let text = |error: BenchError| error.to_string();
-        let trial = options.trial().map_err(text)?;
-        let kept = options.keep_alive;
+        check_engine(engine)?;
         slow_down(label);
+        let options = BenchOptions { engine, cpus: Some(cpus), ..options };
+        let (trial, keeps) = (options.trial().map_err(text)?, options.keep_alive);
         let benching = options.start(Stop::default()).map_err(text)?;
-        let connections = if kept { benching.connections() } else { 0 };
-        Ok(Self { benching, trial, connections })
+        let connections = if keeps { benching.connections() } else { 0 };
+        Ok(Self {
+            notes: benching.notes().to_vec(),
+            trial,
+            connections,
+            cores: benching.cpus().len(),
+            benching: Some(benching),
+        })
     }
+
+    /// Runs `trial`; where the bench cannot go on, why not.
+    fn run_trial(&mut self, trial: &Trial) -> Result<BenchSummary, String> {
+        let benching = self.benching.as_mut().ok_or("the bench has ended")?;
+        let summary = benching.run(trial, &mut Unwatched);
+        if summary.as_ref().is_ok_and(|summary| !summary.interrupted) {
+            return summary.map_err(text);
+        }
+        // A core that could not go on says why when it is joined, and stops the others.
+        let joined = self.benching.take().map_or(Ok(()), Benching::join);
+        joined.and(summary.map(drop)).map_err(text)?;
+        Err("the bench was stopped".to_owned())
+    }
+}
+
+/// Refuses an engine that the kernel does: epoll in its place would be compared with itself.
+pub(super) fn check_engine(engine: Engine) -> Result<(), String> {
+    match engine.refusal() {
+        Some(reason) => Err(format!("the kernel refuses the engine: {reason}")),
+        None => Ok(()),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands on")]
+fn text(error: BenchError) -> String {
+    error.to_string()
 }
 
 impl Slices for BenchSlices {
@@ -50,26 +83,38 @@ impl Slices for BenchSlices {
         self.connections
     }
 
+    fn cores(&self) -> usize {
+        self.cores
+    }
+
     fn notes(&self) -> &[String] {
-        self.benching.notes()
+        &self.notes
     }
 
     fn run(&mut self, order: &Order) -> Result<Slice, String> {
+        let pace = match self.trial.pace.clone() {
+            Loop::Closed => Loop::Closed,
+            Loop::Open(profile, law) => Loop::Open(profile, law.of_round(order.round)),
+        };
         let trial = Trial {
+            pace,
             warmup: order.lead_in,
             window: Some(order.window),
             requests: None,
             drain: COMPARE_DRAIN,
-            ..self.trial.clone()
         };
-        let summary = self.benching.run(&trial, &mut Unwatched).map_err(|e| e.to_string())?;
-        Ok(slice_of(&summary))
+        Ok(slice_of(self.run_trial(&trial)?))
     }
 }
 
 /// What `summary` says of its slice.
-fn slice_of(summary: &BenchSummary) -> Slice {
+fn slice_of(summary: BenchSummary) -> Slice {
     let response = &summary.latency_us.response;
+    // What is only known from below is not known well enough to be compared.
+    let known = |word: &str| {
+        let is_known = Rung::parse(word).is_some_and(|rung| !response.is_at_least(rung));
+        response.named(word).filter(|_| is_known)
+    };
     let (warmup, ledger) = (&summary.warmup, &summary.ledger);
     Slice {
         window_s: summary.duration_s,
@@ -78,11 +123,11 @@ fn slice_of(summary: &BenchSummary) -> Slice {
         errors: summary.errors.count,
         user_s: summary.cost.user_s,
         sys_s: summary.cost.sys_s,
-        p50_us: response.named("p50"),
-        p99_us: response.named("p99"),
-        p99_9_us: response.named("p99.9"),
+        p50_us: known("p50"),
+        p99_us: known("p99"),
+        p99_9_us: known("p99.9"),
         handled: warmup.sent + ledger.sent,
-        interrupted: summary.interrupted,
+        notes: summary.notes,
         ..Slice::default()
     }
 }

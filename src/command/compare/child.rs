@@ -22,6 +22,8 @@ pub(super) struct Contestant {
     orders: ChildStdin,
     answers: flume::Receiver<io::Result<Option<Answer>>>,
     ready: Ready,
+    /// Orders that it was given.
+    ordered: u64,
 }
 
 /// Why there is no contestant, or no slice of it.
@@ -43,6 +45,7 @@ impl Contestant {
         stop: &Stop,
     ) -> Result<Self, Loss> {
         let mut child = Command::new(program)
+            .arg0(env!("CARGO_PKG_NAME"))
             .arg("contestant")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,7 +56,7 @@ impl Contestant {
         let orders = child.stdin.take().expect("it was asked for");
         let mut stdout = BufReader::new(child.stdout.take().expect("it was asked for"));
         let (teller, answers) = flume::bounded(1);
-        let mut contestant = Self { child, orders, answers, ready: Ready::default() };
+        let mut contestant = Self { child, orders, answers, ready: Ready::default(), ordered: 0 };
         let listen = move || {
             loop {
                 let answer = hear::<Answer>(&mut stdout);
@@ -66,7 +69,8 @@ impl Contestant {
         let thread = std::thread::Builder::new().name("listener".to_owned());
         thread.spawn(listen).map_err(Loss::Gone)?;
         say(&mut contestant.orders, assignment).map_err(Loss::Gone)?;
-        match contestant.answer(COMPARE_PATIENCE, stop)? {
+        let patience = COMPARE_PATIENCE + assignment.workload.opening_max();
+        match contestant.answer(patience, stop)? {
             Answer::Ready(ready) => contestant.ready = ready,
             other => return Err(misunderstood(&other)),
         }
@@ -82,12 +86,14 @@ impl Contestant {
     /// Has it work for one slice.
     pub(super) fn work(&mut self, order: &Order, stop: &Stop) -> Result<Slice, Loss> {
         process::wake(&self.child).map_err(Loss::Gone)?;
-        say(&mut self.orders, order).map_err(Loss::Gone)?;
+        self.ordered += 1;
+        let order = Order { number: self.ordered, ..*order };
+        say(&mut self.orders, &order).map_err(Loss::Gone)?;
         let patience = order.lead_in + order.window + COMPARE_DRAIN + COMPARE_PATIENCE;
         let answer = self.answer(patience, stop)?;
         process::rest(&self.child).map_err(Loss::Gone)?;
         match answer {
-            Answer::Slice(slice) => Ok(*slice),
+            Answer::Slice(number, slice) if number == order.number => Ok(*slice),
             other => Err(misunderstood(&other)),
         }
     }

@@ -7,7 +7,6 @@
 //! dropped as a whole.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,13 +17,14 @@ use crate::command::compare::protocol::{Assignment, Order};
 use crate::command::compare::workload::Workload;
 use crate::command::origin_process::OriginProcess;
 use crate::engine::Stop;
-use crate::io::host;
+use crate::io::{host, system};
 use crate::machines::compare::comparison::{Entry, Evidence, Subject};
 use crate::machines::compare::order::turns;
 use crate::machines::compare::slice::Slice;
 use crate::words::limits::{
     COMPARE_CONTESTANTS_MAX, COMPARE_COUNTED_MAX, COMPARE_LEAD_IN, COMPARE_ROUNDS_MAX,
-    COMPARE_SLICE_MAX, COMPARE_SLICE_MIN,
+    COMPARE_SLICE_MAX, COMPARE_SLICE_MIN, COMPARE_TURN, COMPARE_TURNS_MAX, DESCRIPTORS_KEPT,
+    ORIGIN_IDLE_MAX,
 };
 use crate::words::units;
 
@@ -100,18 +100,19 @@ impl Compare {
                  --engines uring,epoll"
             ));
         }
+        if self.turns_per_slice().saturating_mul(rounds) > COMPARE_TURNS_MAX {
+            return bad(format!(
+                "rounds and slices make more than {COMPARE_TURNS_MAX} turns, hint: fewer --rounds"
+            ));
+        }
         self.workload.check().map_err(CompareError::Option)
     }
 
     /// What the comparison is of, on `ground`.
-    ///
-    /// # Panics
-    ///
-    /// Never: a workload is JSON.
     #[must_use]
     pub fn subject(&self, ground: &Ground) -> Subject {
         // Without the URLs of the built-in origin, whose port is another one each time.
-        let mut options = serde_json::to_value(&self.workload).expect("a workload is JSON");
+        let mut options = self.workload.fingerprint();
         let origin_cpus = ground.origin().map(|origin| origin.cpus().to_vec());
         if origin_cpus.is_some() {
             options["body_bytes"] = self.body_bytes.into();
@@ -121,7 +122,10 @@ impl Compare {
             false => self.workload.to_string(),
         };
         let cpus = ground.cpus().to_vec();
-        Subject { machine: host::machine(), workload, options, cpus, origin_cpus }
+        let own = origin_cpus.iter().flatten().copied();
+        let share_core = host::share_core(&cpus, &own.collect::<Vec<_>>());
+        let machine = host::machine();
+        Subject { machine, workload, options, cpus, origin_cpus, share_core }
     }
 
     /// Runs every round, or as many as `stop` allows, on `ground`; `watch` is told of each turn as
@@ -136,47 +140,118 @@ impl Compare {
         stop: &Stop,
         mut watch: impl FnMut(Turn<'_>),
     ) -> Result<Evidence, CompareError> {
-        self.check()?;
-        let mut notes = Vec::new();
+        self.check_on(ground)?;
+        let mut notes = self.ground_notes(ground);
         let mut seats = self.seats(ground, stop, &mut notes)?;
         let origin = ground.origin();
         let mut meeting = Meeting { origin, stop, rounds: self.rounds, watch: &mut watch };
-        let timed = Order { lead_in: COMPARE_LEAD_IN, window: self.slice, counts_syscalls: false };
+        let turns = self.turns_per_slice();
+        let turn = Order {
+            number: 0,
+            round: 0,
+            lead_in: COMPARE_LEAD_IN,
+            window: self.slice / u32::try_from(turns).unwrap_or(u32::MAX),
+            counts_syscalls: false,
+        };
         // Caches fill, connections grow their windows, the allocator its heaps: thrown away.
-        let warmed = meeting.round(&mut seats, 0, None, &timed).map(drop);
-        let mut is_stopped = warmed.is_err_and(|loss| matches!(loss, Loss::Stopped));
+        meeting.turn(&mut seats, None, &Order { window: self.slice, ..turn })?;
+        let mut is_stopped = false;
         for round in 0..self.rounds {
-            if is_stopped {
-                break;
-            }
-            match meeting.round(&mut seats, round, Some(round + 1), &timed) {
-                Ok(slices) => {
-                    let kept = seats.iter_mut().zip(slices);
-                    kept.for_each(|(seat, slice)| seat.entry.slices.push(slice));
+            match meeting.round(&mut seats, round, turns, &turn) {
+                Ok(()) => {}
+                Err(CompareError::Stopped) if round > 0 => {
+                    is_stopped = true;
+                    break;
                 }
-                Err(Loss::Stopped) => is_stopped = true,
-                Err(loss) => return Err(loss.into()),
+                Err(error) => return Err(error),
             }
-        }
-        if seats[0].entry.slices.is_empty() {
-            return Err(CompareError::Stopped);
         }
         if !is_stopped {
-            let counted = Order {
-                window: self.slice.min(COMPARE_COUNTED_MAX),
-                counts_syscalls: true,
-                ..timed
-            };
-            match meeting.round(&mut seats, 0, None, &counted) {
+            let window = self.slice.min(COMPARE_COUNTED_MAX);
+            let counted = Order { window, counts_syscalls: true, ..turn };
+            match meeting.turn(&mut seats, None, &counted) {
                 Ok(slices) => {
                     let kept = seats.iter_mut().zip(slices);
                     kept.for_each(|(seat, slice)| seat.entry.counted = Some(slice));
                 }
-                Err(Loss::Stopped) => is_stopped = true,
-                Err(loss) => return Err(loss.into()),
+                Err(CompareError::Stopped) => is_stopped = true,
+                // What was timed is worth as much without the counts.
+                Err(error) => notes.push(format!("system calls were not counted: {error}")),
             }
         }
-        Ok(self.evidence(seats, ground, is_stopped, notes))
+        let evidence = self.evidence(seats, ground, is_stopped, notes);
+        Ok(evidence)
+    }
+
+    /// In how many turns each slice is worked: a closed loop in many short ones, so that what the
+    /// machine does meanwhile is seen by all alike; other work in one, since a fetch takes its time
+    /// to begin, and few requests know no percentiles.
+    fn turns_per_slice(&self) -> usize {
+        if self.workload.is_open_loop() || !matches!(self.workload, Workload::Bench(_)) {
+            return 1;
+        }
+        let turns = self.slice.as_nanos() / COMPARE_TURN.as_nanos();
+        usize::try_from(turns).unwrap_or(1).max(1)
+    }
+
+    /// Checks the options as [`Compare::check`], and what of them depends on the ground.
+    ///
+    /// # Errors
+    ///
+    /// [`CompareError::Option`], for a person to read.
+    pub fn check_on(&self, ground: &Ground) -> Result<(), CompareError> {
+        self.check()?;
+        self.check_connections(ground)
+    }
+
+    /// Refuses more connections, of all contestants together, than the origin or the ports of this
+    /// host allow: contestants with fewer than they were to have cannot be compared.
+    fn check_connections(&self, ground: &Ground) -> Result<(), CompareError> {
+        let contestants = self.contenders.len() + 1;
+        let wanted = self.workload.connections().saturating_mul(contestants);
+        let refused = |most: usize, of: &str| {
+            Err(CompareError::Option(format!(
+                "{contestants} contestants with {} connections each are more than the {most} {of}, \
+                 hint: a smaller -c, or fewer --engines",
+                self.workload.connections()
+            )))
+        };
+        if ground.origin().is_none() || !matches!(self.workload, Workload::Bench(_)) {
+            return Ok(());
+        }
+        let limit = system::raise_descriptor_limit().unwrap_or(usize::MAX);
+        let open_max = limit.saturating_sub(DESCRIPTORS_KEPT);
+        if wanted > open_max {
+            return refused(open_max, "that the built-in origin may have open");
+        }
+        match host::ephemeral_ports() {
+            Some(ports) if wanted > ports => refused(ports, "ports that this host has for them"),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is to be said of the ground and of this build.
+    fn ground_notes(&self, ground: &Ground) -> Vec<String> {
+        let mut notes = Vec::new();
+        if cfg!(debug_assertions) {
+            notes.push(
+                "this is a debug build: its figures are of no use, hint: cargo build --release"
+                    .to_owned(),
+            );
+        }
+        if cfg!(feature = "slowed") {
+            notes.push("this build can slow contestants down on purpose, for tests".to_owned());
+        }
+        let resting = self.slice * u32::try_from(self.contenders.len()).unwrap_or(u32::MAX);
+        if ground.origin().is_some() && resting >= ORIGIN_IDLE_MAX {
+            notes.push(format!(
+                "connections rest for {} s between two slices, and the built-in origin closes them \
+                 after {} s: they are opened anew, hint: a shorter --slice",
+                resting.as_secs(),
+                ORIGIN_IDLE_MAX.as_secs()
+            ));
+        }
+        notes
     }
 
     /// The contestants, ready and at rest: the contenders in their order, and last the twin.
@@ -200,11 +275,19 @@ impl Compare {
                 Ok(contestant) => {
                     let ready = contestant.ready();
                     notes.extend(ready.notes.iter().map(|note| format!("{label}: {note}")));
+                    if ready.connections > 0 && ready.connections < workload.connections() {
+                        notes.push(format!(
+                            "{label} has {} of {} connections: it does not do what the others do",
+                            ready.connections,
+                            workload.connections()
+                        ));
+                    }
                     let entry = Entry {
                         label,
                         slices: Vec::new(),
                         counted: None,
                         connections: ready.connections,
+                        cores: ready.cores,
                         rss_before_bytes: ready.rss_before_bytes,
                     };
                     Ok(Some(Seat { contestant, entry }))
@@ -214,7 +297,7 @@ impl Compare {
                     reasons.push(reason);
                     Ok(None)
                 }
-                Err(loss) => Err(CompareError::from(loss)),
+                Err(loss) => Err(loss.of(&label)),
             }
         };
         let mut present = Vec::new();
@@ -246,7 +329,9 @@ impl Compare {
         Evidence {
             subject: self.subject(ground),
             is_open_loop: self.workload.is_open_loop(),
+            wanted_per_s: self.workload.wanted_per_s(),
             slice_s: self.slice.as_secs_f64(),
+            turns_per_slice: self.turns_per_slice(),
             entries: seats.into_iter().map(|seat| seat.entry).collect(),
             twin,
             interrupted,
@@ -264,28 +349,52 @@ struct Meeting<'a, W> {
 }
 
 impl<W: FnMut(Turn<'_>)> Meeting<'_, W> {
-    /// Has every contestant work for one slice, in the order of round `idx`; the slices in the
-    /// order of the seats.
+    /// Has every contestant work for its slice of round `idx`, in so many turns, and keeps what
+    /// came of them; where that fails, nothing of the round.
     fn round(
         &mut self,
         seats: &mut [Seat],
         idx: usize,
-        shown: Option<usize>,
+        turns: usize,
         order: &Order,
-    ) -> Result<Vec<Slice>, Loss> {
-        let mut slices: Vec<Option<Slice>> = seats.iter().map(|_| None).collect();
-        for turn in turns(seats.len(), idx) {
-            if self.stop.is_requested() {
-                return Err(Loss::Stopped);
+    ) -> Result<(), CompareError> {
+        let before = idx * turns;
+        for turn in before..before + turns {
+            let worked = self.turn(seats, Some((idx, turn)), order);
+            if worked.is_err() {
+                seats.iter_mut().for_each(|seat| seat.entry.slices.truncate(before));
             }
-            let seat = &mut seats[turn];
+            let kept = seats.iter_mut().zip(worked?);
+            kept.for_each(|(seat, slice)| seat.entry.slices.push(slice));
+        }
+        Ok(())
+    }
+
+    /// Has every contestant work for one turn; what came of it, in the order of the seats. `place`
+    /// is the round and the turn, from 0, and none for what is not timed.
+    fn turn(
+        &mut self,
+        seats: &mut [Seat],
+        place: Option<(usize, usize)>,
+        order: &Order,
+    ) -> Result<Vec<Slice>, CompareError> {
+        let (round, turn) = place.unwrap_or_default();
+        // Each turn of an open loop has other arrivals, the same for everybody.
+        let order = Order { round: turn as u64, ..*order };
+        let mut slices: Vec<Option<Slice>> = seats.iter().map(|_| None).collect();
+        for idx in turns(seats.len(), turn) {
+            if self.stop.is_requested() {
+                return Err(CompareError::Stopped);
+            }
+            let seat = &mut seats[idx];
             let label = seat.entry.label.as_str();
-            (self.watch)(Turn { label, round: shown, rounds: self.rounds });
+            (self.watch)(Turn { label, round: place.map(|_| round + 1), rounds: self.rounds });
             let before = self.origin.and_then(OriginProcess::cpu_time);
-            let mut slice = seat.contestant.work(order, self.stop)?;
+            let worked = seat.contestant.work(&order, self.stop);
+            let mut slice = worked.map_err(|loss| loss.of(label))?;
             let after = self.origin.and_then(OriginProcess::cpu_time);
             slice.origin_busy_share = self.origin_busy(&slice, before, after);
-            slices[turn] = Some(slice);
+            slices[idx] = Some(slice);
         }
         Ok(slices.into_iter().map(|slice| slice.expect("everyone had a turn")).collect())
     }
@@ -307,19 +416,14 @@ impl<W: FnMut(Turn<'_>)> Meeting<'_, W> {
     }
 }
 
-impl From<Loss> for CompareError {
-    fn from(loss: Loss) -> Self {
-        match loss {
-            Loss::Unable(reason) => Self::Contestant(reason),
-            Loss::Gone(error) => Self::Contestant(error.to_string()),
-            Loss::Stopped => Self::Stopped,
+impl Loss {
+    /// What it means that this happened to contestant `label`.
+    fn of(self, label: &str) -> CompareError {
+        match self {
+            Self::Unable(reason) => CompareError::Contestant(format!("{label}: {reason}")),
+            Self::Gone(error) => CompareError::Contestant(format!("{label}: {error}")),
+            Self::Stopped => CompareError::Stopped,
         }
-    }
-}
-
-impl From<io::Error> for CompareError {
-    fn from(error: io::Error) -> Self {
-        Self::Contestant(error.to_string())
     }
 }
 

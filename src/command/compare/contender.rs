@@ -1,6 +1,6 @@
 //! What can be compared: the engines of ringfetch, and other clients where they were built in.
 //!
-//! Knows their words alone; how each is run is `slices`' business.
+//! Knows their words alone; how each is run is the contestant's business.
 //!
 //! Invariant: a word names one contender, and a label one contestant of a comparison.
 

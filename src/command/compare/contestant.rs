@@ -14,13 +14,16 @@ use crate::command::compare::peer_slices::{PeerFetchSlices, PeerSlices};
 use crate::command::compare::protocol::{Answer, Assignment, Order, Ready, hear, say};
 use crate::command::compare::workload::Workload;
 use crate::io::meter::{Meter, Metered, SyscallCount};
-use crate::io::{process, system};
+use crate::io::{cores, process, system};
 use crate::machines::compare::slice::Slice;
 
 /// One way to work for a slice at a time.
 pub(super) trait Slices {
     /// Connections that are kept from one slice to the next.
     fn connections(&self) -> usize;
+
+    /// How many CPUs are used.
+    fn cores(&self) -> usize;
 
     /// What a reader of its numbers should know.
     fn notes(&self) -> &[String];
@@ -41,6 +44,11 @@ pub(super) trait Slices {
 pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     process::end_with_parent()?;
     let Some(assignment) = hear::<Assignment>(&mut input)? else { return Ok(()) };
+    // This thread and all that it starts: nothing of a contestant may work on the origin's CPUs.
+    if !cores::confine(&assignment.cpus) {
+        let reason = format!("it cannot be kept on its CPUs: {:?}", assignment.cpus);
+        return say(&mut output, &Answer::Failed(reason));
+    }
     let rss_before_bytes = system::rss_bytes();
     let mut slices = match start(assignment) {
         Ok(slices) => slices,
@@ -48,13 +56,14 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     };
     let ready = Ready {
         connections: slices.connections(),
+        cores: slices.cores(),
         notes: slices.notes().to_vec(),
         rss_before_bytes,
     };
     say(&mut output, &Answer::Ready(ready))?;
     while let Some(order) = hear::<Order>(&mut input)? {
         match metered(slices.as_mut(), &order) {
-            Ok(slice) => say(&mut output, &Answer::Slice(Box::new(slice)))?,
+            Ok(slice) => say(&mut output, &Answer::Slice(order.number, Box::new(slice)))?,
             Err(reason) => return say(&mut output, &Answer::Failed(reason)),
         }
     }

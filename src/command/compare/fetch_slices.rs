@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use crate::command::compare::bench_slices::check_engine;
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::Order;
 use crate::command::compare::slowed::slow_down;
@@ -34,9 +35,7 @@ impl FetchSlices {
         cpus: Vec<usize>,
         label: &str,
     ) -> Result<Self, String> {
-        if let Some(reason) = engine.refusal() {
-            return Err(format!("the kernel refuses the engine: {reason}"));
-        }
+        check_engine(engine)?;
         slow_down(label);
         let fetch = Fetch { engine, cpus: Some(cpus), ..options };
         fetch.check().map_err(|error| error.to_string())?;
@@ -47,6 +46,11 @@ impl FetchSlices {
 impl Slices for FetchSlices {
     fn connections(&self) -> usize {
         0
+    }
+
+    fn cores(&self) -> usize {
+        let cpus = self.fetch.cpus.as_ref().map_or(1, Vec::len);
+        cpus.min(self.fetch.connections)
     }
 
     fn notes(&self) -> &[String] {
@@ -70,24 +74,27 @@ impl Slices for FetchSlices {
         // What was read ahead is not begun any more, and what is in flight comes to its end.
         stop.request();
         let summary = fetching.join().map_err(|error| error.to_string())?;
-        Ok(slice_of(&summary))
+        Ok(slice_of(summary))
     }
 }
 
 /// What `summary` says of its slice.
-fn slice_of(summary: &Summary) -> Slice {
+fn slice_of(summary: Summary) -> Slice {
     let total = summary.latency_us.of(Phase::Total);
+    // What the end of the slice cut short failed by our doing.
+    let cut_short = summary.failures.0.iter().filter(|(name, _)| name.ends_with(".interrupted"));
+    let cut_short: u64 = cut_short.map(|(_, count)| count).sum();
     Slice {
         window_s: summary.elapsed_s,
         completed: summary.ok,
-        // None of them is due to the stop: that leaves more time than a fetch takes.
-        errors: summary.failed,
+        errors: summary.failed - cut_short,
         user_s: summary.cost.user_s,
         sys_s: summary.cost.system_s,
         p50_us: total.p50,
         p99_us: total.p99,
         p99_9_us: total.p99_9,
         handled: summary.rows,
+        notes: summary.notes,
         ..Slice::default()
     }
 }

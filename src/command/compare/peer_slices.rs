@@ -25,6 +25,7 @@ pub(super) struct PeerSlices {
     load: Load,
     notes: Vec<String>,
     connections: usize,
+    cores: usize,
 }
 
 impl PeerSlices {
@@ -61,6 +62,7 @@ impl PeerSlices {
         };
         let BenchOptions { method, headers, body, .. } = options;
         slow_down(label);
+        let cores = cpus.len();
         let load = Load::start(PeerSettings {
             peer,
             cpus,
@@ -73,7 +75,7 @@ impl PeerSlices {
         })?;
         notes.extend_from_slice(load.notes());
         let kept = if options.keep_alive { connections } else { 0 };
-        Ok(Self { load, notes, connections: kept })
+        Ok(Self { load, notes, connections: kept, cores })
     }
 }
 
@@ -82,12 +84,16 @@ impl Slices for PeerSlices {
         self.connections
     }
 
+    fn cores(&self) -> usize {
+        self.cores
+    }
+
     fn notes(&self) -> &[String] {
         &self.notes
     }
 
     fn run(&mut self, order: &Order) -> Result<Slice, String> {
-        self.load.bench(order.lead_in, order.window)
+        self.load.bench(order.round, order.lead_in, order.window)
     }
 }
 
@@ -145,6 +151,10 @@ impl PeerFetchSlices {
 impl Slices for PeerFetchSlices {
     fn connections(&self) -> usize {
         0
+    }
+
+    fn cores(&self) -> usize {
+        self.settings.cpus.len().min(self.settings.connections)
     }
 
     fn notes(&self) -> &[String] {

@@ -31,6 +31,11 @@ pub(super) struct Assignment {
 /// One slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Order {
+    /// Which order it is; its answer has the same number.
+    pub(super) number: u64,
+    /// Which round it belongs to: what an open loop draws its arrivals by lot from, so that all
+    /// contestants of a round have the same ones, and rounds have others.
+    pub(super) round: u64,
     /// How long to work before anything is measured.
     pub(super) lead_in: Duration,
     /// How long is measured.
@@ -44,8 +49,8 @@ pub(super) struct Order {
 pub(super) enum Answer {
     /// It can begin.
     Ready(Ready),
-    /// What came of a slice.
-    Slice(Box<Slice>),
+    /// What came of the slice of the order with this number.
+    Slice(u64, Box<Slice>),
     /// It cannot go on, and why.
     Failed(String),
 }
@@ -55,6 +60,8 @@ pub(super) enum Answer {
 pub(super) struct Ready {
     /// Connections that it keeps; 0 where the work opens and closes them.
     pub(super) connections: usize,
+    /// How many CPUs it uses of those that it may.
+    pub(super) cores: usize,
     /// What was changed on the way from the workload to the first slice.
     pub(super) notes: Vec<String>,
     /// Memory that was resident before any connection was open, in bytes.
@@ -93,13 +100,15 @@ mod tests {
     #[test]
     fn what_is_said_is_heard() {
         let order = Order {
+            number: 7,
+            round: 3,
             lead_in: Duration::from_millis(50),
             window: Duration::from_secs(1),
             counts_syscalls: true,
         };
         let answers = [
             Answer::Ready(Ready { connections: 64, ..Ready::default() }),
-            Answer::Slice(Box::default()),
+            Answer::Slice(7, Box::default()),
             Answer::Failed("two\nlines".to_owned()),
         ];
         let mut wire = Vec::new();

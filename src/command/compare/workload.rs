@@ -7,14 +7,19 @@
 //! Invariant: two workloads are the same only where every option is.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::FetchError;
+use crate::io::launch::Engine;
+use crate::words::limits::BENCH_OPENING_ROUNDS_MAX;
 use crate::words::units;
 
 /// What every contestant does.
@@ -51,6 +56,48 @@ impl Workload {
     #[must_use]
     pub fn is_open_loop(&self) -> bool {
         matches!(self, Self::Bench(options) if options.rate_per_s.is_some())
+    }
+
+    /// Requests a second that were asked for; none where nothing limits them.
+    #[must_use]
+    pub fn wanted_per_s(&self) -> Option<f64> {
+        match self {
+            Self::Bench(options) => options.rate_per_s,
+            Self::Fetch(options) => options.starts_per_s,
+        }
+    }
+
+    /// Longest time in which the connections of a load are opened, or not.
+    #[must_use]
+    pub fn opening_max(&self) -> Duration {
+        match self {
+            Self::Bench(options) => BENCH_OPENING_ROUNDS_MAX * options.connect_timeout,
+            Self::Fetch(_) => Duration::ZERO,
+        }
+    }
+
+    /// Every option as JSON, to tell workloads apart. What belongs to one contestant is left out,
+    /// and what may be secret (the values of header fields, the body) is there as a hash.
+    ///
+    /// # Panics
+    ///
+    /// Never: a workload is JSON.
+    #[must_use]
+    pub fn fingerprint(&self) -> Value {
+        let mut plain = self.clone();
+        let headers = match &mut plain {
+            Self::Bench(options) => {
+                (options.engine, options.cpus) = (Engine::Uring, None);
+                options.body = options.body.take().map(|body| hash(&body).into_bytes());
+                &mut options.headers
+            }
+            Self::Fetch(options) => {
+                (options.engine, options.cpus) = (Engine::Uring, None);
+                &mut options.headers
+            }
+        };
+        headers.iter_mut().for_each(|(_, value)| *value = hash(value.as_bytes()));
+        serde_json::to_value(plain).expect("a workload is JSON")
     }
 
     /// Connections in all.
@@ -112,8 +159,19 @@ impl Workload {
             Extract::Nothing => "nothing extracted",
         };
         let connections = units::count(options.connections as u64);
-        write!(f, "fetch of a list, {connections} connections, {extract}")
+        write!(f, "fetch of a list, {connections} connections, {extract}")?;
+        match options.starts_per_s {
+            Some(rate) => write!(f, ", {} starts at most", units::rate(rate)),
+            None => Ok(()),
+        }
     }
+}
+
+/// A hash of `bytes`, the same in every process of this build.
+fn hash(bytes: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    format!("#{:016x}", hasher.finish())
 }
 
 /// In one line, for reports.

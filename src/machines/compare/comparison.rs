@@ -18,18 +18,21 @@ use crate::machines::compare::machine::Machine;
 use crate::machines::compare::notes::notes;
 use crate::machines::compare::ratio::{Measure, Ratio, Verdict};
 use crate::machines::compare::slice::Slice;
+use crate::words::limits::{COMPARE_CONNECTIONS_WEIGHED_MIN, COMPARE_RATE_KEPT_MIN};
 
 /// What one contestant brings: the same number of slices as every other one, in the same order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// What it is called.
     pub label: String,
-    /// Its slices, one for each round.
+    /// What came of its turns, as many in each round.
     pub slices: Vec<Slice>,
     /// A slice that was not timed and in which system calls were to be counted.
     pub counted: Option<Slice>,
     /// Connections that it keeps; 0 where its work opens and closes them.
     pub connections: usize,
+    /// How many CPUs it uses.
+    pub cores: usize,
     /// Memory that was resident before its connections were open, in bytes.
     pub rss_before_bytes: u64,
 }
@@ -47,6 +50,8 @@ pub struct Subject {
     pub cpus: Vec<usize>,
     /// The CPUs of the origin; none where it is not the built-in one.
     pub origin_cpus: Option<Vec<usize>>,
+    /// Whether the two share a core; none where that is not known.
+    pub share_core: Option<bool>,
 }
 
 /// What a comparison is made of. It can be kept, and compared with another one.
@@ -56,8 +61,12 @@ pub struct Evidence {
     pub subject: Subject,
     /// Whether requests were due by a schedule.
     pub is_open_loop: bool,
-    /// How long each slice was measured, in seconds.
+    /// Requests a second that were asked for; none where nothing limits them.
+    pub wanted_per_s: Option<f64>,
+    /// How long each contestant was measured in a round, in seconds.
     pub slice_s: f64,
+    /// In how many turns it was.
+    pub turns_per_slice: usize,
     /// The contestants, the baseline first.
     pub entries: Vec<Entry>,
     /// A second contestant that is the same as the baseline.
@@ -95,6 +104,8 @@ pub struct Comparison {
     pub cpus: Vec<usize>,
     /// The CPUs of the origin; null where it is not the built-in one.
     pub origin_cpus: Option<Vec<usize>>,
+    /// In how many turns each slice was worked.
+    pub turns_per_slice: usize,
     /// Whether the comparison was stopped before its end.
     pub interrupted: bool,
 }
@@ -144,8 +155,8 @@ pub struct Figures {
     pub involuntary_switches_per_request: Option<f64>,
     /// Connections that it keeps; 0 where its work opens and closes them.
     pub connections: usize,
-    /// Memory at most, less what was there before the connections, for each of them; null where it
-    /// keeps none.
+    /// Memory at most, less what was there before the engine and its connections, for each of them;
+    /// null where they are so few that the engine would be most of it.
     pub rss_bytes_per_connection: Option<u64>,
     /// Share of their time that its CPUs were busy with it.
     pub busy_share: Option<f64>,
@@ -200,9 +211,9 @@ impl Comparison {
     #[must_use]
     pub fn new(evidence: &Evidence) -> Self {
         let baseline = evidence.entries.first().expect("a comparison has a baseline");
-        let rounds = baseline.slices.len();
+        let turns = baseline.slices.len();
         for entry in evidence.entries.iter().chain([&evidence.twin]) {
-            assert_eq!(entry.slices.len(), rounds, "{} ran in every round", entry.label);
+            assert_eq!(entry.slices.len(), turns, "{} had every turn", entry.label);
         }
         let same = same_ratios(evidence);
         let subject = &evidence.subject;
@@ -212,7 +223,8 @@ impl Comparison {
             // So few requests that no slice knows its 99th percentile.
             (true, None) => Measure::P50,
         };
-        let contest = Contest { baseline, same: &same, verdict_by, cpus: subject.cpus.len() };
+        let contest =
+            Contest { baseline, same: &same, verdict_by, wanted: evidence.wanted_latency() };
         let mut engines: Vec<(String, Figures)> =
             evidence.entries.iter().map(|e| (e.label.clone(), contest.figures(e))).collect();
         for (label, figures) in &mut engines {
@@ -221,7 +233,7 @@ impl Comparison {
         let engines = Engines(engines);
         let notes = notes(evidence, &engines, &same, verdict_by);
         Self {
-            rounds,
+            rounds: turns / evidence.turns_per_slice.max(1),
             slice_s: evidence.slice_s,
             baseline: baseline.label.clone(),
             engines,
@@ -232,6 +244,7 @@ impl Comparison {
             machine: subject.machine.clone(),
             cpus: subject.cpus.clone(),
             origin_cpus: subject.origin_cpus.clone(),
+            turns_per_slice: evidence.turns_per_slice,
             interrupted: evidence.interrupted,
         }
     }
@@ -273,11 +286,28 @@ struct Contest<'a> {
     baseline: &'a Entry,
     same: &'a Ratios,
     verdict_by: Measure,
-    /// How many CPUs a contestant has.
-    cpus: usize,
+    /// Open loop: the rate at which latency is compared.
+    wanted: Option<f64>,
+}
+
+impl Evidence {
+    /// Open loop: the rate at which latency is compared.
+    pub(super) fn wanted_latency(&self) -> Option<f64> {
+        self.wanted_per_s.filter(|_| self.is_open_loop)
+    }
+}
+
+/// Whether `rate` is what was asked for, as far as that was: behind it, latency is that of a queue.
+pub(super) fn keeps_up(wanted: Option<f64>, rate: Option<&Estimate>) -> bool {
+    let kept = |wanted: f64| rate.is_some_and(|r| r.high >= COMPARE_RATE_KEPT_MIN * wanted);
+    wanted.is_none_or(kept)
 }
 
 impl Contest<'_> {
+    fn keeps_up(&self, rate: Option<&Estimate>) -> bool {
+        keeps_up(self.wanted, rate)
+    }
+
     /// The figures of `entry`.
     fn figures(&self, entry: &Entry) -> Figures {
         let is_baseline = entry.label == self.baseline.label;
@@ -303,18 +333,21 @@ impl Contest<'_> {
         let max_rss_bytes = slices.iter().map(|slice| slice.max_rss_bytes).max().unwrap_or(0);
         let grown = max_rss_bytes.saturating_sub(entry.rss_before_bytes);
         let busy = |slice: &Slice| {
-            let wall_s = slice.window_s * self.cpus as f64;
+            let wall_s = slice.window_s * entry.cores as f64;
             (wall_s > 0.0).then(|| (slice.user_s + slice.sys_s) / wall_s)
         };
+        let rate = over(&|slice| Measure::Rate.of(slice));
+        let verdict = verdicts.get(self.verdict_by.word()).copied();
+        let is_weighed = entry.connections >= COMPARE_CONNECTIONS_WEIGHED_MIN;
         Figures {
-            rate_per_s: over(&|slice| Measure::Rate.of(slice)),
+            rate_per_s: rate,
             cpu_us_per_request: over(&|slice| Measure::Cpu.of(slice)),
             p99_us: over(&|slice| slice.p99_us),
             syscalls_per_request: syscalls
                 .and_then(|(slice, syscalls)| slice.per_handled(syscalls.total)),
             max_rss_bytes,
             ratio_to_baseline: ratios,
-            verdict: verdicts.get(self.verdict_by.word()).copied(),
+            verdict: verdict.filter(|_| self.keeps_up(rate.as_ref())),
             user_us_per_request: over(&Slice::user_us),
             sys_us_per_request: over(&Slice::sys_us),
             p50_us: over(&|slice| slice.p50_us),
@@ -325,7 +358,7 @@ impl Contest<'_> {
             voluntary_switches_per_request: middle(&|s| s.per_handled(s.switches.voluntary)),
             involuntary_switches_per_request: middle(&|s| s.per_handled(s.switches.involuntary)),
             connections: entry.connections,
-            rss_bytes_per_connection: grown.checked_div(entry.connections as u64),
+            rss_bytes_per_connection: is_weighed.then(|| grown / entry.connections as u64),
             busy_share: middle(&busy),
             origin_busy_share: middle(&|slice| slice.origin_busy_share),
             errors: slices.iter().map(|slice| slice.errors).sum(),

@@ -6,8 +6,9 @@
 
 use serde::Serialize;
 
-use crate::machines::compare::comparison::Comparison;
-use crate::machines::compare::ratio::Verdict;
+use crate::machines::compare::bootstrap::Estimate;
+use crate::machines::compare::comparison::{Comparison, Entry, Evidence};
+use crate::machines::compare::ratio::{Ratio, Verdict};
 
 /// The comparisons of a sweep; its JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,17 +24,20 @@ pub struct Cell {
     pub connections: usize,
     /// Size of the bodies that were asked for.
     pub body_bytes: u64,
-    /// Who wins; several where they were not told apart.
+    /// Who wins, and those that were not told apart from the winner; empty where too few turns
+    /// tell.
     pub winners: Vec<String>,
     /// The comparison.
     pub comparison: Comparison,
 }
 
 impl Cell {
-    /// A comparison made with these settings.
+    /// The comparison that `evidence` makes with these settings.
     #[must_use]
-    pub fn new(connections: usize, body_bytes: u64, comparison: Comparison) -> Self {
-        Self { connections, body_bytes, winners: winners(&comparison), comparison }
+    pub fn new(connections: usize, body_bytes: u64, evidence: &Evidence) -> Self {
+        let comparison = Comparison::new(evidence);
+        let winners = winners(evidence, &comparison).unwrap_or_default();
+        Self { connections, body_bytes, winners, comparison }
     }
 }
 
@@ -66,16 +70,22 @@ impl Matrix {
     }
 }
 
-/// The contestants that beat the baseline, or else the baseline and those that it was not told
-/// apart from, in the order of the report.
-fn winners(comparison: &Comparison) -> Vec<String> {
-    let with = |verdict: Verdict| {
-        let found = comparison.engines.0.iter().filter(move |(_, f)| f.verdict == Some(verdict));
-        found.map(|(label, _)| label.clone())
+/// The contestant with the best median, and those that are not told to be worse than it, compared
+/// with it and not with the baseline.
+fn winners(evidence: &Evidence, comparison: &Comparison) -> Option<Vec<String>> {
+    let measure = comparison.verdict_by;
+    let noise = comparison.same_to_baseline.measure(measure)?.reach();
+    let median = |entry: &Entry| {
+        Estimate::of(&entry.slices.iter().filter_map(|slice| measure.of(slice)).collect::<Vec<_>>())
     };
-    let faster: Vec<String> = with(Verdict::Faster).collect();
-    if !faster.is_empty() {
-        return faster;
-    }
-    [comparison.baseline.clone()].into_iter().chain(with(Verdict::NotShown)).collect()
+    let medians = evidence.entries.iter().filter_map(|entry| Some((entry, median(entry)?.median)));
+    // Less is better of whatever verdicts go by.
+    let (best, _) = medians.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let is_as_good = |entry: &&Entry| {
+        let ratio = Ratio::of(measure, &entry.slices, &best.slices);
+        entry.label == best.label
+            || ratio.is_some_and(|r| measure.verdict(&r.estimate, noise) != Verdict::Slower)
+    };
+    let others = evidence.entries.iter().filter(is_as_good).map(|entry| entry.label.clone());
+    Some(others.collect())
 }

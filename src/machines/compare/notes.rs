@@ -4,9 +4,12 @@
 //!
 //! Invariant: the same notes come with every form of the report.
 
-use crate::machines::compare::comparison::{Engines, Evidence, Figures, Ratios, Subject};
+use crate::machines::compare::comparison::{
+    Engines, Entry, Evidence, Figures, Ratios, Subject, keeps_up,
+};
 use crate::machines::compare::ratio::Measure;
-use crate::words::limits::{CONTESTANT_BUSY_SHARE, ORIGIN_BUSY_SHARE};
+use crate::words::limits::{CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE};
+use crate::words::units;
 
 /// What limited the rate of a closed loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +31,13 @@ pub(super) fn notes(
 ) -> Vec<String> {
     let mut notes = vec![verdict_note(verdict_by, same, &evidence.entries[0].label)];
     notes.extend(evidence.notes.iter().cloned());
-    notes.extend(error_notes(engines));
-    if !evidence.is_open_loop {
-        notes.extend(limit_notes(engines));
+    notes.extend(slice_notes(evidence));
+    notes.extend(evidence.entries.iter().chain([&evidence.twin]).filter_map(error_note));
+    match (evidence.is_open_loop, evidence.wanted_per_s) {
+        (true, _) => notes.extend(late_notes(evidence, engines)),
+        (false, None) => notes.extend(limit_notes(engines)),
+        // Somebody wanted it to be no faster.
+        (false, Some(_)) => {}
     }
     notes.extend(engine_notes(engines));
     notes.extend(protocol_notes(engines));
@@ -45,8 +52,8 @@ pub(super) fn notes(
 fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
     let why = match verdict_by {
         Measure::Cpu => {
-            "verdicts go by CPU time a request: in a closed loop a core's capacity is its inverse, \
-             also where the origin sets the rate"
+            "verdicts go by CPU time a request: in a closed loop its inverse estimates what a core \
+             can do, also where the origin sets the rate"
         }
         Measure::P50 => {
             "verdicts go by the median of the response time at an equal rate, since so few \
@@ -68,21 +75,46 @@ fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
     }
 }
 
-fn error_notes(engines: &Engines) -> Vec<String> {
-    let mut notes = Vec::new();
-    for (label, figures) in &engines.0 {
-        if figures.errors > 0 {
-            notes.push(format!(
-                "{label}: {} requests failed or had a status of 400 or above; its figures are \
-                 those of the others",
-                figures.errors
-            ));
-        }
-        if figures.rate_per_s.is_none_or(|rate| rate.median <= 0.0) {
-            notes.push(format!("{label}: nothing was answered in most rounds"));
+/// What contestants said of their slices, once each.
+fn slice_notes(evidence: &Evidence) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for entry in &evidence.entries {
+        for note in entry.slices.iter().flat_map(|slice| &slice.notes) {
+            let note = format!("{}: {note}", entry.label);
+            if !notes.contains(&note) && notes.len() < NOTES_OF_SLICES_MAX {
+                notes.push(note);
+            }
         }
     }
     notes
+}
+
+fn error_note(entry: &Entry) -> Option<String> {
+    let errors: u64 = entry.slices.iter().map(|slice| slice.errors).sum();
+    let silent = entry.slices.iter().filter(|slice| slice.completed == 0).count();
+    let label = &entry.label;
+    if silent > entry.slices.len() / 2 {
+        return Some(format!("{label}: nothing was answered in most turns"));
+    }
+    (errors > 0).then(|| {
+        format!("{label}: {errors} requests failed or had a status that counts as an error")
+    })
+}
+
+/// Who does not keep up with an open loop.
+fn late_notes(evidence: &Evidence, engines: &Engines) -> Vec<String> {
+    let Some(wanted) = evidence.wanted_latency() else { return Vec::new() };
+    let late = engines.0.iter().filter(|(_, f)| !keeps_up(Some(wanted), f.rate_per_s.as_ref()));
+    late.map(|(label, figures)| {
+        let rate = figures.rate_per_s.map_or(0.0, |rate| rate.median);
+        format!(
+            "{label} did {} of the {} that were asked for, so its latency is that of a queue and \
+             is not judged, hint: a lower --rate",
+            units::rate(rate),
+            units::rate(wanted)
+        )
+    })
+    .collect()
 }
 
 /// What limited the rates of a closed loop, where it was not the contestants.
@@ -136,8 +168,8 @@ fn engine_notes(engines: &Engines) -> Vec<String> {
     if let Some(epoll) = named("epoll") {
         notes.push(format!(
             "epoll: monoio's epoll driver does not clear readiness after a short read, so it pays \
-             about one more recv a request that is no cost of epoll{}; the tokio engine{} is epoll \
-             without it",
+             about one more recv for each small answer, which is no cost of epoll{}; the tokio \
+             engine{} is epoll without it",
             counted(Some(epoll)),
             counted(named("tokio")),
         ));
@@ -203,9 +235,12 @@ fn place_notes(subject: &Subject) -> Vec<String> {
             list(origin)
         )];
     }
-    let shared = match subject.machine.shares_cores {
-        Some(false) => "",
-        Some(true) => "; CPUs of this machine share cores, perhaps these",
+    let shared = match subject.share_core {
+        Some(false) if subject.machine.is_virtual => {
+            ", which share no core as far as the hypervisor tells"
+        }
+        Some(false) => ", which share no core",
+        Some(true) => ", which share a core: each slows the other down",
         None => "; whether they share a core is not known",
     };
     vec![format!("contestants on {own}, the origin on {}{shared}", list(origin))]

@@ -1,7 +1,6 @@
-//! A contestant beside the baseline: ratios taken round by round, and what they allow to say.
+//! A contestant beside the baseline: ratios taken turn by turn, and what they allow to say.
 //!
-//! Knows slices by their numbers only. A round in which either side has no number is left out, and
-//! counted.
+//! Knows slices by their numbers only. A turn in which either side has no number is left out.
 //!
 //! Invariant: nothing is called a difference that the same run also shows between two contestants
 //! that are the same.
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machines::compare::bootstrap::Estimate;
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::COMPARE_ROUNDS_TOLD_MIN;
+use crate::words::limits::COMPARE_TURNS_TOLD_MIN;
 
 /// What contestants are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,11 +47,11 @@ pub enum Verdict {
 /// One measure of a contestant beside that of the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
-    /// The contestant's divided by the baseline's, over the rounds.
+    /// The contestant's divided by the baseline's, over the turns.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Rounds in which both had a number.
-    pub rounds: usize,
+    /// Turns in which both had a number.
+    pub n: usize,
 }
 
 impl Measure {
@@ -96,8 +95,8 @@ impl Measure {
 }
 
 impl Ratio {
-    /// The ratio of `measure` between `contestant` and `baseline`, the slices of the same rounds in
-    /// the same order; none where too few rounds have both numbers.
+    /// The ratio of `measure` between `contestant` and `baseline`, the slices of the same turns in
+    /// the same order; none where too few turns have both numbers.
     #[must_use]
     pub fn of(measure: Measure, contestant: &[Slice], baseline: &[Slice]) -> Option<Self> {
         let pairs = contestant.iter().zip(baseline);
@@ -106,11 +105,11 @@ impl Ratio {
             (own > 0.0 && other > 0.0).then(|| own / other)
         };
         let ratios: Vec<f64> = pairs.filter_map(ratio).collect();
-        let rounds = ratios.len();
-        if rounds < COMPARE_ROUNDS_TOLD_MIN {
+        let n = ratios.len();
+        if n < COMPARE_TURNS_TOLD_MIN {
             return None;
         }
-        Estimate::of(&ratios).map(|estimate| Self { estimate, rounds })
+        Estimate::of(&ratios).map(|estimate| Self { estimate, n })
     }
 
     /// How far from 1 the interval reaches, as a factor of at least 1: what is noise, where both
@@ -146,24 +145,24 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_taken_in_each_round() {
+    fn ratios_are_taken_in_each_turn() {
         // The machine becomes twice as slow, and the ratio stays.
         let baseline = slices(&[5.0, 6.0, 7.0, 8.0, 9.0, 10.0]);
         let contestant = slices(&[5.5, 6.6, 7.7, 8.8, 9.9, 11.0]);
         let ratio = Ratio::of(Measure::Cpu, &contestant, &baseline).unwrap();
         assert!((ratio.estimate.median - 1.1).abs() < 1e-9, "{ratio:?}");
         assert!(ratio.estimate.high - ratio.estimate.low < 1e-9, "{ratio:?}");
-        assert_eq!(ratio.rounds, 6);
+        assert_eq!(ratio.n, 6);
     }
 
     #[test]
-    fn rounds_without_a_number_do_not_count() {
-        let mut baseline = slices(&[5.0; 6]);
+    fn turns_without_a_number_do_not_count() {
+        let mut baseline = slices(&[5.0; 7]);
         baseline[2].completed = 0;
-        let ratio = Ratio::of(Measure::Cpu, &slices(&[5.0; 6]), &baseline).unwrap();
-        assert_eq!(ratio.rounds, 5);
-        let two = slices(&[5.0, 5.0]);
-        assert_eq!(Ratio::of(Measure::Cpu, &two, &two), None, "two rounds show nothing");
+        let ratio = Ratio::of(Measure::Cpu, &slices(&[5.0; 7]), &baseline).unwrap();
+        assert_eq!(ratio.n, 6);
+        let five = slices(&[5.0; 5]);
+        assert_eq!(Ratio::of(Measure::Cpu, &five, &five), None, "five turns show nothing");
         assert_eq!(Ratio::of(Measure::P99, &baseline, &baseline), None);
     }
 
@@ -188,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_reach_is_the_further_end() {
-        let ratio = |low, high| Ratio { estimate: Estimate { median: 1.0, low, high }, rounds: 10 };
+        let ratio = |low, high| Ratio { estimate: Estimate { median: 1.0, low, high }, n: 10 };
         assert!((ratio(0.8, 1.1).reach() - 1.25).abs() < 1e-9);
         assert!((ratio(0.99, 1.1).reach() - 1.1).abs() < 1e-9);
         assert!((ratio(1.01, 1.1).reach() - 1.1).abs() < 1e-9);

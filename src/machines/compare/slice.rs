@@ -42,8 +42,8 @@ pub struct Slice {
     /// Share of its time that the origin's CPUs were busy at this rate; none where whoever measures
     /// does not know the origin.
     pub origin_busy_share: Option<f64>,
-    /// Whether the slice was stopped before its end.
-    pub interrupted: bool,
+    /// What else a reader of its numbers should know.
+    pub notes: Vec<String>,
 }
 
 /// Context switches (getrusage(2)).

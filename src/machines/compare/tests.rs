@@ -62,7 +62,8 @@ fn entry(label: &str, nature: Nature, rounds: usize, random: &mut fastrand::Rng)
             syscalls: Some(Syscalls { total: 210_000, kinds }),
             ..Slice::default()
         }),
-        connections: 64,
+        connections: 640,
+        cores: 1,
         rss_before_bytes: 7_200_000,
     }
 }
@@ -74,6 +75,7 @@ fn subject() -> Subject {
         options: json!({"connections": 64}),
         cpus: vec![1],
         origin_cpus: Some(vec![0]),
+        share_core: Some(false),
     }
 }
 
@@ -88,7 +90,9 @@ fn evidence(slower: &[(&str, f64)], rounds: usize, scatter: f64, seed: u64) -> E
     Evidence {
         subject: subject(),
         is_open_loop: false,
+        wanted_per_s: None,
         slice_s: 1.0,
+        turns_per_slice: 1,
         entries,
         twin: entry("uring (twin)", nature(1.0), rounds, &mut random),
         interrupted: false,
@@ -154,7 +158,7 @@ fn figures_are_medians_over_the_rounds_and_counts_are_for_each_request() {
     assert_eq!((uring.sqes_per_request, uring.cqes_per_request), (Some(2.0), Some(2.0)));
     assert_eq!(uring.voluntary_switches_per_request, Some(0.01));
     assert_eq!(uring.involuntary_switches_per_request, Some(0.0005));
-    assert_eq!((uring.max_rss_bytes, uring.rss_bytes_per_connection), (20_000_000, Some(200_000)));
+    assert_eq!((uring.max_rss_bytes, uring.rss_bytes_per_connection), (20_000_000, Some(20_000)));
     assert_eq!((uring.origin_busy_share, uring.errors), (Some(0.5), 0));
     assert!((uring.busy_share.unwrap() - 1.0).abs() < 0.01);
     assert_eq!((uring.ratio_to_baseline, uring.verdict), (None, None));
@@ -211,7 +215,7 @@ fn notes_say_what_limited_a_rate() {
     let has = |evidence: &Evidence, text: &str| {
         Comparison::new(evidence).notes.iter().any(|note| note.contains(text))
     };
-    let mut evidence = evidence(&[("epoll", 1.1)], 5, 0.01, 1);
+    let mut evidence = evidence(&[("epoll", 1.1)], 6, 0.01, 1);
     assert!(has(&evidence, "epoll: something") && has(&evidence, "recvfrom a request"));
     assert!(!has(&evidence, "were the limit") && !has(&evidence, "not used up"));
     for slice in evidence.entries.iter_mut().flat_map(|entry| &mut entry.slices) {
@@ -233,15 +237,46 @@ fn notes_say_what_limited_a_rate() {
 
 #[test]
 fn a_contestant_that_answers_nothing_or_fails_is_told() {
-    let mut evidence = evidence(&[("tokio", 1.0)], 5, 0.01, 1);
+    let mut evidence = evidence(&[("tokio", 1.0)], 6, 0.01, 1);
     evidence.entries[1].slices[0].errors = 3;
     let comparison = Comparison::new(&evidence);
     assert!(comparison.has_failed());
     assert!(comparison.notes.iter().any(|note| note.contains("tokio: 3 requests failed")));
     evidence.entries[1].slices.iter_mut().for_each(|slice| *slice = Slice::default());
+    evidence.twin.slices.iter_mut().for_each(|slice| slice.errors = 2);
     let comparison = Comparison::new(&evidence);
     assert!(comparison.has_failed());
     assert_eq!(verdict(&comparison, "tokio"), None);
+    let has = |text: &str| comparison.notes.iter().any(|note| note.contains(text));
+    assert!(has("tokio: nothing was answered") && has("uring (twin): 12 requests failed"));
+}
+
+#[test]
+fn who_does_not_keep_up_with_an_open_loop_is_not_judged() {
+    let mut evidence = evidence(&[("tokio", 1.3)], 10, 0.01, 1);
+    evidence.is_open_loop = true;
+    let rate = |evidence: &Evidence, idx: usize| {
+        let slices = evidence.entries[idx].slices.iter();
+        slices.map(|slice| slice.completed as f64).fold(f64::INFINITY, f64::min)
+    };
+    evidence.wanted_per_s = Some(rate(&evidence, 0));
+    let comparison = Comparison::new(&evidence);
+    assert_eq!(verdict(&comparison, "tokio"), None);
+    assert_eq!(comparison.engines.0[1].1.verdicts["p99"], Verdict::Slower);
+    assert!(
+        comparison.notes.iter().any(|note| note.contains("tokio did") && note.contains("hint"))
+    );
+    evidence.wanted_per_s = Some(rate(&evidence, 1));
+    assert_eq!(verdict(&Comparison::new(&evidence), "tokio"), Some(Verdict::Slower));
+}
+
+#[test]
+fn what_contestants_say_of_their_slices_is_told_once() {
+    let mut evidence = evidence(&[], 6, 0.01, 1);
+    let said = vec!["CPU 1: not pinned".to_owned()];
+    evidence.entries[0].slices.iter_mut().for_each(|slice| slice.notes.clone_from(&said));
+    let notes = Comparison::new(&evidence).notes;
+    assert_eq!(notes.iter().filter(|note| note.contains("uring: CPU 1: not pinned")).count(), 1);
 }
 
 #[test]
@@ -256,15 +291,16 @@ fn what_hyper_adds_is_told_beside_the_engine_that_it_runs_on() {
 }
 
 #[test]
-fn a_sweep_names_those_that_were_not_told_apart_together() {
-    let cell = |factors: &[(&str, f64)]| {
-        let comparison = Comparison::new(&evidence(factors, 10, 0.001, 1));
-        Cell::new(64, 1024, comparison)
-    };
+fn a_sweep_names_the_best_and_those_that_were_not_told_apart_from_it() {
+    let cell = |factors: &[(&str, f64)]| Cell::new(64, 1024, &evidence(factors, 10, 0.001, 1));
     let winners = |factors: &[(&str, f64)]| cell(factors).winners.join(" ");
     assert_eq!(winners(&[("epoll", 1.2), ("tokio", 1.1)]), "uring");
     assert_eq!(winners(&[("epoll", 1.2), ("tokio", 1.0)]), "uring tokio");
     assert_eq!(winners(&[("epoll", 0.8), ("tokio", 1.0)]), "epoll");
+    // Both beat the baseline, and one of them the other.
+    assert_eq!(winners(&[("epoll", 0.8), ("tokio", 0.7)]), "tokio");
+    let few = Cell::new(64, 64, &evidence(&[("epoll", 1.2)], 5, 0.001, 1));
+    assert!(few.winners.is_empty(), "{:?}", few.winners);
     let matrix = Matrix { matrix: vec![cell(&[]), Cell { body_bytes: 64, ..cell(&[]) }] };
     assert_eq!((matrix.connections(), matrix.body_sizes()), (vec![64], vec![1024, 64]));
     assert!(matrix.cell(64, 64).is_some() && matrix.cell(1, 64).is_none());

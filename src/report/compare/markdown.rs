@@ -32,9 +32,9 @@ pub fn markdown(comparison: &Comparison, since: Option<&Since>) -> String {
     }
     if let Some(since) = since {
         let _ = writeln!(out, "Since a run of ringfetch {}:\n", one_line(&since.version));
-        let _ = writeln!(out, "{}", tables::since(since).markdown());
+        let _ = writeln!(out, "{}", tables::since(comparison, since).markdown());
     }
-    notes(&mut out, comparison);
+    notes(&mut out, &comparison.notes);
     out
 }
 
@@ -53,13 +53,14 @@ pub fn matrix(matrix: &Matrix) -> String {
         let _ = writeln!(out, "{label} / {}:\n", comparison.baseline);
         let _ = writeln!(out, "{}", tables::sweep(matrix, label).markdown());
     }
-    notes(&mut out, comparison);
+    let _ = writeln!(out, "The noise:\n\n{}", tables::noise(matrix).markdown());
+    notes(&mut out, &tables::notes(matrix));
     out
 }
 
-fn notes(out: &mut String, comparison: &Comparison) {
+fn notes(out: &mut String, notes: &[String]) {
     out.push_str("Notes:\n\n");
-    for note in &comparison.notes {
+    for note in notes {
         let _ = writeln!(out, "- {}", one_line(note));
     }
 }

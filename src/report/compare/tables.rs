@@ -7,7 +7,7 @@
 use crate::machines::compare::bootstrap::Estimate;
 use crate::machines::compare::comparison::{Comparison, Figures, Ratios};
 use crate::machines::compare::matrix::Matrix;
-use crate::machines::compare::ratio::Measure;
+use crate::machines::compare::ratio::{Measure, Ratio};
 use crate::machines::compare::saved::Since;
 use crate::report::table::Table;
 use crate::words::limits::KINDS_SHOWN_MAX;
@@ -48,20 +48,15 @@ pub(super) fn figures(comparison: &Comparison) -> Table {
 
 /// Every contestant beside the baseline, and the baseline's twin.
 pub(super) fn ratios(comparison: &Comparison) -> Table {
-    let mut table =
-        Table::new([&format!("/ {}", comparison.baseline), "rate", "CPU", "p99", "verdict"]);
+    let latency = latency_of(comparison);
+    let baseline = format!("/ {}", comparison.baseline);
+    let mut table = Table::new([&baseline, "rate", "CPU", latency.word(), "verdict"]);
     let cells = |label: &str, ratios: &Ratios, verdict: String| {
         let ratio = |measure| {
             let ratio = ratios.measure(measure);
             ratio.map_or_else(dash, |ratio| interval(measure, &ratio.estimate))
         };
-        vec![
-            label.to_owned(),
-            ratio(Measure::Rate),
-            ratio(Measure::Cpu),
-            ratio(Measure::P99),
-            verdict,
-        ]
+        vec![label.to_owned(), ratio(Measure::Rate), ratio(Measure::Cpu), ratio(latency), verdict]
     };
     for (label, figures) in &comparison.engines.0 {
         if let Some(ratios) = &figures.ratio_to_baseline {
@@ -117,19 +112,21 @@ pub(super) fn kinds(comparison: &Comparison) -> Vec<(String, Vec<String>)> {
 }
 
 /// What has changed since a run that was kept.
-pub(super) fn since(since: &Since) -> Table {
-    let mut table = Table::new(["now / then", "rate", "CPU", "p99", "CPU is"]);
+pub(super) fn since(comparison: &Comparison, since: &Since) -> Table {
+    let (latency, by) = (latency_of(comparison), comparison.verdict_by);
+    let is = format!("{} is", by.word());
+    let mut table = Table::new(["now / then", "rate", "CPU", latency.word(), &is]);
     for (label, change) in &since.engines.0 {
         let ratio = |measure: Measure| {
             let ratio = change.ratio_to_saved.get(measure.word());
             ratio.map_or_else(dash, |ratio| interval(measure, ratio))
         };
-        let verdict = change.verdicts.get(Measure::Cpu.word());
+        let verdict = change.verdicts.get(by.word());
         table.row(vec![
             label.clone(),
             ratio(Measure::Rate),
             ratio(Measure::Cpu),
-            ratio(Measure::P99),
+            ratio(latency),
             verdict.map_or_else(dash, ToString::to_string),
         ]);
     }
@@ -143,8 +140,8 @@ pub(super) fn winners(matrix: &Matrix) -> Table {
     let mut table = Table::new(head.chain(sizes.iter().map(|size| units::bytes(*size))));
     for connections in matrix.connections() {
         let cell = |size: &u64| {
-            let Some(cell) = matrix.cell(connections, *size) else { return dash() };
-            cell.winners.join(" = ")
+            let winners = matrix.cell(connections, *size).map(|cell| cell.winners.join(" = "));
+            winners.filter(|winners| !winners.is_empty()).unwrap_or_else(dash)
         };
         let cells = [units::count(connections as u64)].into_iter();
         table.row(cells.chain(sizes.iter().map(cell)).collect());
@@ -152,17 +149,28 @@ pub(super) fn winners(matrix: &Matrix) -> Table {
     table
 }
 
+/// The CPU ratio of the baseline's twin at every place of the matrix: the noise.
+pub(super) fn noise(matrix: &Matrix) -> Table {
+    places(matrix, "CPU of the baseline again", |comparison| comparison.same_to_baseline.cpu)
+}
+
 /// The CPU ratio of contestant `label` at every place of the matrix.
 pub(super) fn sweep(matrix: &Matrix, label: &str) -> Table {
+    places(matrix, &format!("CPU of {label}"), |comparison| {
+        let mut engines = comparison.engines.0.iter();
+        let (_, figures) = engines.find(|(name, _)| name == label)?;
+        figures.ratio_to_baseline.as_ref()?.cpu
+    })
+}
+
+/// One ratio at every place of the matrix.
+fn places(matrix: &Matrix, title: &str, ratio: impl Fn(&Comparison) -> Option<Ratio>) -> Table {
     let sizes = matrix.body_sizes();
-    let head = [format!("CPU of {label}")].into_iter();
+    let head = [title.to_owned()].into_iter();
     let mut table = Table::new(head.chain(sizes.iter().map(|size| units::bytes(*size))));
     for connections in matrix.connections() {
         let cell = |size: &u64| {
-            let cell = matrix.cell(connections, *size);
-            let mut engines = cell.iter().flat_map(|cell| &cell.comparison.engines.0);
-            let figures = engines.find(|(name, _)| name == label).map(|(_, figures)| figures);
-            let ratio = figures.and_then(|f| f.ratio_to_baseline.as_ref()?.cpu);
+            let ratio = matrix.cell(connections, *size).and_then(|cell| ratio(&cell.comparison));
             ratio.map_or_else(dash, |ratio| interval(Measure::Cpu, &ratio.estimate))
         };
         let cells = [units::count(connections as u64)].into_iter();
@@ -171,11 +179,44 @@ pub(super) fn sweep(matrix: &Matrix, label: &str) -> Table {
     table
 }
 
+/// What a sweep's notes say that is of more than one place, each once; what is of one place is
+/// named with it.
+pub(super) fn notes(matrix: &Matrix) -> Vec<String> {
+    let mut notes: Vec<(String, Vec<String>)> = Vec::new();
+    for cell in &matrix.matrix {
+        // The first of them is that of the verdict's noise, which has a table of its own.
+        for note in cell.comparison.notes.iter().skip(1) {
+            let place = format!("{} x {}", cell.connections, units::bytes(cell.body_bytes));
+            match notes.iter_mut().find(|(known, _)| known == note) {
+                Some((_, places)) => places.push(place),
+                None => notes.push((note.clone(), vec![place])),
+            }
+        }
+    }
+    let told = |(note, places): (String, Vec<String>)| match places.len() {
+        count if count == matrix.matrix.len() => note,
+        _ => format!("at {}: {note}", places.join(", ")),
+    };
+    notes.into_iter().map(told).collect()
+}
+
+/// Which time is shown: the one that the verdicts go by, if they do.
+fn latency_of(comparison: &Comparison) -> Measure {
+    if comparison.verdict_by == Measure::P50 { Measure::P50 } else { Measure::P99 }
+}
+
 /// How the rounds went, in one line.
 pub(super) fn rounds(comparison: &Comparison) -> String {
     let interrupted = if comparison.interrupted { ", interrupted" } else { "" };
+    let turns = match comparison.turns_per_slice {
+        1 => "turn by turn".to_owned(),
+        count => {
+            let turn_s = comparison.slice_s / count as f64;
+            format!("in turns of {}", units::seconds(turn_s))
+        }
+    };
     format!(
-        "{} of {} for each engine, in turns that mirror each other{interrupted}",
+        "{} of {} for each engine, {turns}{interrupted}",
         comparison.rounds,
         units::seconds(comparison.slice_s)
     )

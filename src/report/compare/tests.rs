@@ -34,9 +34,10 @@ fn entry(label: &str, cpu_us: f64, ring: Option<RingCounts>) -> Entry {
     let syscalls = Some(Syscalls { total: 112_000, kinds });
     Entry {
         label: label.to_owned(),
-        slices: vec![slice.clone(); 3],
+        slices: vec![slice.clone(); 12],
         counted: Some(Slice { syscalls, ..slice }),
-        connections: 64,
+        connections: 640,
+        cores: 1,
         rss_before_bytes: 6 << 20,
     }
 }
@@ -50,11 +51,14 @@ fn evidence() -> Evidence {
         options: json!(null),
         cpus: vec![1],
         origin_cpus: Some(vec![0]),
+        share_core: None,
     };
     Evidence {
         subject,
         is_open_loop: false,
+        wanted_per_s: None,
         slice_s: 1.0,
+        turns_per_slice: 2,
         entries: vec![entry("uring", 5.0, ring), entry("tokio", 6.0, None)],
         twin: entry("uring (twin)", 5.0, ring),
         interrupted: false,
@@ -67,7 +71,7 @@ fn a_comparison_is_three_tables_and_its_notes() {
     let text = text::text(&Comparison::new(&evidence()), None, Paint::Plain);
     let expected = "\
 workload     closed loop, 64 connections
-rounds       3 of 1.00 s for each engine, in turns that mirror each other
+rounds       6 of 1.00 s for each engine, in turns of 500 ms
 
 engine  requests/s      CPU     user   system     p50     p99  p99.9    busy  origin
 uring      100,000  5.00 us  1.00 us  4.00 us  300 us  450 us      -  50.0 %  50.0 %
@@ -78,8 +82,8 @@ tokio        1.00 (1.00-1.00)  1.200 (1.200-1.200)  1.20 (1.20-1.20)     slower
 uring again  1.00 (1.00-1.00)  1.000 (1.000-1.000)  1.00 (1.00-1.00)  the noise
 
 a request  syscalls  sqes  cqes  waited  preempted    memory  a connection
-uring          1.12  2.00  2.00    0.01      <0.01  12.0 MiB      96.0 KiB
-tokio          1.12     -     -    0.01      <0.01  12.0 MiB      96.0 KiB
+uring          1.12  2.00  2.00    0.01      <0.01  12.0 MiB      9.60 KiB
+tokio          1.12     -     -    0.01      <0.01  12.0 MiB      9.60 KiB
 
 system calls a request
   uring  sendto 1.00
@@ -95,7 +99,7 @@ fn markdown_has_the_cells_of_the_text() {
     let markdown = markdown::markdown(&Comparison::new(&evidence()), None);
     for row in [
         "| tokio | 1.00 (1.00-1.00) | 1.200 (1.200-1.200) | 1.20 (1.20-1.20) | slower |",
-        "| uring | 1.12 | 2.00 | 2.00 | 0.01 | <0.01 | 12.0 MiB | 96.0 KiB |",
+        "| uring | 1.12 | 2.00 | 2.00 | 0.01 | <0.01 | 12.0 MiB | 9.60 KiB |",
         "- tokio: sendto 1.00",
     ] {
         assert!(markdown.lines().any(|line| line == row), "{row}: {markdown}");
@@ -112,7 +116,7 @@ fn what_has_changed_since_is_a_table_of_its_own() {
     let text = text::text(&comparison, Some(&since), Paint::Plain);
     let table = "\
 since a run of ringfetch 1.0
-now / then              rate                  CPU               p99               CPU is
+now / then              rate                  CPU               p99               cpu is
 uring       1.00 (1.00-1.00)  1.000 (1.000-1.000)  1.00 (1.00-1.00)  no difference shown
 tokio       1.00 (1.00-1.00)  0.900 (0.900-0.900)  0.90 (0.90-0.90)               faster
 ";
@@ -122,13 +126,17 @@ tokio       1.00 (1.00-1.00)  0.900 (0.900-0.900)  0.90 (0.90-0.90)             
 
 #[test]
 fn a_sweep_is_a_table_of_winners_and_one_for_each_other_engine() {
-    let cell = |connections| Cell::new(connections, 1024, Comparison::new(&evidence()));
+    let cell = |connections| Cell::new(connections, 1024, &evidence());
     let matrix = Matrix { matrix: vec![cell(1), cell(1000)] };
     let text = text::matrix(&matrix, Paint::Plain);
     let winners = "connections  1.00 KiB\n1               uring\n1,000           uring\n";
     assert!(text.contains(winners), "{text}");
     let ratios = "CPU of tokio             1.00 KiB\n1             1.200 (1.200-1.200)\n";
     assert!(text.contains(ratios), "{text}");
+    let noise = "CPU of the baseline again             1.00 KiB\n";
+    assert!(text.contains(noise), "{text}");
+    // What all places have in common is told once.
+    assert_eq!(text.matches("Linux 6.18").count(), 1, "{text}");
     assert!(markdown::matrix(&matrix).contains("| 1,000 | uring |"));
     assert_eq!(text::matrix(&Matrix { matrix: Vec::new() }, Paint::Plain), "");
 }

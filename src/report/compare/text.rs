@@ -35,9 +35,9 @@ pub fn text(comparison: &Comparison, since: Option<&Since>, paint: Paint) -> Str
     }
     if let Some(since) = since {
         lines.raw(&format!("since a run of ringfetch {}", one_line(&since.version)));
-        lines.raw(&tables::since(since).text());
+        lines.raw(&tables::since(comparison, since).text());
     }
-    notes(&mut lines, comparison);
+    notes(&mut lines, &comparison.notes);
     lines.into_text()
 }
 
@@ -56,12 +56,14 @@ pub fn matrix(matrix: &Matrix, paint: Paint) -> String {
         lines.raw(&format!("{label} / {}", comparison.baseline));
         lines.raw(&tables::sweep(matrix, label).text());
     }
-    notes(&mut lines, comparison);
+    lines.raw("the noise");
+    lines.raw(&tables::noise(matrix).text());
+    notes(&mut lines, &tables::notes(matrix));
     lines.into_text()
 }
 
-fn notes(lines: &mut Lines, comparison: &Comparison) {
-    for note in &comparison.notes {
+fn notes(lines: &mut Lines, notes: &[String]) {
+    for note in notes {
         lines.paragraph("note", &one_line(note));
     }
 }

@@ -75,7 +75,7 @@ fn the_fields_are_a_contract() {
         r#""verdict":{"is":"valid","#,
         r#""why":"the busiest core was at 50.0 %; but 2.5 % of the answers were errors "#,
         r#"(400 or above)","hint":""},"interrupted":false,"#,
-        r#""pipeline":1,"wanted_per_s":null,"bytes_per_s":4000.0,"#,
+        r#""pipeline":1,"wanted_per_s":null,"bytes_per_s":4000.0,"answered_in_window":80,"#,
         r#""confidence_us":{"p50":[1000.0,1000.0],"p99":null,"p99.9":null},"#,
         r#""censored":{"in_flight":2,"skipped":0},"#,
         r#""errors":{"count":4,"share":0.04878048780487805},"#,
