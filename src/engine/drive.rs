@@ -372,6 +372,8 @@ impl<'a, I: Io, W: Work> Attempt<'a, I, W> {
     ) -> (Option<Failure>, bool) {
         let core = self.core;
         self.was_late = core.watch.borrow_mut().disarm(self.lane);
+        #[cfg(feature = "slowed")]
+        crate::io::slowed::pay();
         let may_go_on = self.exchange.reuse() && !core.work.closes();
         let is_clean = failure.is_none() && !self.has_excess && !self.was_late && may_go_on;
         if self.answers > 0 && !std::mem::replace(&mut connection.has_served, true) {

@@ -13,6 +13,8 @@ pub mod launch;
 pub mod meter;
 pub mod process;
 pub mod resolve;
+#[cfg(feature = "slowed")]
+pub mod slowed;
 pub mod system;
 
 mod monoio;

@@ -238,9 +238,9 @@ pub const BOOTSTRAP_RESAMPLES: usize = 2000;
 pub const COMPARE_TURNS_TOLD_MIN: usize = 6;
 /// How long one turn of a closed loop is, roughly; a slice is worked in as many turns as it holds.
 /// What others do on the machine comes in bursts, and a median is blind to those that few turns
-/// see: 120 turns of 100 ms told a ratio twice as well as 12 of a second, on a shared virtual
-/// machine.
-pub const COMPARE_TURN: Duration = Duration::from_millis(100);
+/// see: a hundred turns of 100 ms told a ratio to 2 %, ten of a second to 5 to 10 %, on a shared
+/// virtual machine.
+pub const COMPARE_TURN: Duration = Duration::from_millis(50);
 /// Connections of a contestant below which their memory is not told: what an engine takes for
 /// itself would be most of it.
 pub const COMPARE_CONNECTIONS_WEIGHED_MIN: usize = 256;
@@ -261,7 +261,7 @@ pub const COMPARE_SLICE_MAX: Duration = Duration::from_secs(3600);
 /// Most contestants of a comparison.
 pub const COMPARE_CONTESTANTS_MAX: usize = 32;
 /// How long a contestant works before its turn is measured: caches are warm again by then.
-pub const COMPARE_LEAD_IN: Duration = Duration::from_millis(20);
+pub const COMPARE_LEAD_IN: Duration = Duration::from_millis(10);
 /// How long requests in flight at the end of a slice may go on, so that their connections stay.
 pub const COMPARE_DRAIN: Duration = Duration::from_secs(2);
 /// Longest slice in which system calls are counted: counts need no more.

@@ -129,7 +129,7 @@ fn a_person_reads_text_and_pastes_markdown() {
             let is_there = ran.stdout.lines().any(|line| line.starts_with(start));
             assert!(is_there, "{start}: {}", ran.stdout);
         }
-        assert!(ran.stdout.contains("in turns of 100 ms"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("in turns of 50 ms"), "{}", ran.stdout);
     }
 }
 
