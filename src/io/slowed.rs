@@ -1,9 +1,10 @@
 //! An engine that is slowed down on purpose, to see whether a comparison finds it.
 //!
-//! Knows nothing of what is done between two calls. Only the feature `slowed` builds it: what such a
-//! build measures is wrong by intention.
+//! Knows nothing of what is done between two calls. Only the feature `slowed` builds it: what such
+//! a build measures is wrong by intention.
 //!
-//! Invariant: a thread pays the share that was asked for of the CPU time that everything else takes.
+//! Invariant: a thread pays the share that was asked for of the CPU time that everything else
+//! takes.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

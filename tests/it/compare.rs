@@ -49,7 +49,7 @@ fn check(report: &Value, labels: &[&str]) {
                 let at = |name: &str| ratio[name].as_f64().unwrap();
                 assert!(0.0 < at("low") && at("low") <= at("median"), "{ratio}");
                 assert!(at("median") <= at("high"), "{ratio}");
-                assert_eq!(ratio["n"], 6, "{ratio}");
+                assert!(ratio["n"].as_u64().unwrap() >= 6, "{ratio}");
             }
             let verdict = figures["verdict"].as_str().unwrap();
             assert!(["faster", "slower", "no difference shown"].contains(&verdict), "{verdict}");
@@ -129,7 +129,7 @@ fn a_person_reads_text_and_pastes_markdown() {
             let is_there = ran.stdout.lines().any(|line| line.starts_with(start));
             assert!(is_there, "{start}: {}", ran.stdout);
         }
-        assert!(ran.stdout.contains("in turns of 50 ms"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("in turns of 50.0 ms"), "{}", ran.stdout);
     }
 }
 
