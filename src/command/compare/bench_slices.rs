@@ -8,7 +8,6 @@ use crate::command::bench::BenchOptions;
 use crate::command::benching::{BenchError, Benching, Unwatched};
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::Order;
-use crate::command::compare::slowed::slow_down;
 use crate::engine::Stop;
 use crate::engine::bench::{Loop, Trial};
 use crate::io::launch::Engine;
@@ -34,10 +33,8 @@ impl BenchSlices {
         options: BenchOptions,
         engine: Engine,
         cpus: Vec<usize>,
-        label: &str,
     ) -> Result<Self, String> {
         check_engine(engine)?;
-        slow_down(label);
         let options = BenchOptions { engine, cpus: Some(cpus), ..options };
         let (trial, keeps) = (options.trial().map_err(text)?, options.keep_alive);
         let benching = options.start(Stop::default()).map_err(text)?;

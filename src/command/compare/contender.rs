@@ -52,17 +52,6 @@ impl Contender {
             Self::Peer(peer) => peer.word(),
         }
     }
-
-    /// The engine that it shares with ringfetch, where it differs from that by its protocol layer
-    /// alone: what it costs more, or less, is what that layer costs.
-    #[must_use]
-    pub const fn shares_engine_with(self) -> Option<Engine> {
-        match self {
-            Self::Own(_) => None,
-            #[cfg(feature = "peers")]
-            Self::Peer(peer) => peer.shared_engine(),
-        }
-    }
 }
 
 /// The labels of `contenders`: their words, and from the second time on with a number, `uring#2`.
@@ -163,13 +152,5 @@ mod tests {
         let (own, peers) = defaults.split_at(3);
         assert_eq!(own, ["uring", "epoll", "tokio"]);
         assert_eq!(peers, ["hyper", "reqwest", "monoio-http", "uring+hyper"]);
-    }
-
-    #[test]
-    fn a_contender_names_the_engine_under_another_protocol_layer() {
-        let shared = |word: &str| word.parse().ok().and_then(Contender::shares_engine_with);
-        assert_eq!(shared("uring"), None);
-        #[cfg(feature = "peers")]
-        assert_eq!((shared("epoll+hyper"), shared("hyper")), (Some(Engine::Epoll), None));
     }
 }

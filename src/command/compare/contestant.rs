@@ -12,6 +12,7 @@ use crate::command::compare::fetch_slices::FetchSlices;
 #[cfg(feature = "peers")]
 use crate::command::compare::peer_slices::{PeerFetchSlices, PeerSlices};
 use crate::command::compare::protocol::{Answer, Assignment, Order, Ready, hear, say};
+use crate::command::compare::slowed::slow_down;
 use crate::command::compare::workload::Workload;
 use crate::io::meter::{Meter, Metered, SyscallCount};
 use crate::io::{cores, process, system};
@@ -73,20 +74,21 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
 /// Gets ready for the first slice.
 fn start(assignment: Assignment) -> Result<Box<dyn Slices>, String> {
     let Assignment { label, contender, cpus, workload } = assignment;
+    slow_down(&label);
     match (contender, workload) {
         (Contender::Own(engine), Workload::Bench(options)) => {
-            Ok(Box::new(BenchSlices::start(*options, engine, cpus, &label)?))
+            Ok(Box::new(BenchSlices::start(*options, engine, cpus)?))
         }
         (Contender::Own(engine), Workload::Fetch(options)) => {
-            Ok(Box::new(FetchSlices::start(*options, engine, cpus, &label)?))
+            Ok(Box::new(FetchSlices::start(*options, engine, cpus)?))
         }
         #[cfg(feature = "peers")]
         (Contender::Peer(peer), Workload::Bench(options)) => {
-            Ok(Box::new(PeerSlices::start(*options, peer, cpus, &label)?))
+            Ok(Box::new(PeerSlices::start(*options, peer, cpus)?))
         }
         #[cfg(feature = "peers")]
         (Contender::Peer(peer), Workload::Fetch(options)) => {
-            Ok(Box::new(PeerFetchSlices::start(*options, peer, cpus, &label)?))
+            Ok(Box::new(PeerFetchSlices::start(*options, peer, cpus)?))
         }
     }
 }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use crate::command::compare::bench_slices::check_engine;
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::Order;
-use crate::command::compare::slowed::slow_down;
 use crate::command::fetch::Fetch;
 use crate::engine::Stop;
 use crate::io::clock;
@@ -29,14 +28,8 @@ pub(super) struct FetchSlices {
 
 impl FetchSlices {
     /// Gets ready to fetch as `options` say, on `engine` and `cpus`.
-    pub(super) fn start(
-        options: Fetch,
-        engine: Engine,
-        cpus: Vec<usize>,
-        label: &str,
-    ) -> Result<Self, String> {
+    pub(super) fn start(options: Fetch, engine: Engine, cpus: Vec<usize>) -> Result<Self, String> {
         check_engine(engine)?;
-        slow_down(label);
         let fetch = Fetch { engine, cpus: Some(cpus), ..options };
         fetch.check().map_err(|error| error.to_string())?;
         Ok(Self { fetch })

@@ -11,7 +11,6 @@ use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::Order;
-use crate::command::compare::slowed::slow_down;
 use crate::command::fetch::{Extract, Fetch};
 use crate::engine::bench::{Loop, Trial};
 use crate::io::{clock, cores};
@@ -34,7 +33,6 @@ impl PeerSlices {
         options: BenchOptions,
         peer: Peer,
         cpus: Vec<usize>,
-        label: &str,
     ) -> Result<Self, String> {
         let mut options = BenchOptions { cpus: Some(cpus), ..options };
         let text = |error: BenchError| error.to_string();
@@ -61,7 +59,6 @@ impl PeerSlices {
             false => Connection::Close,
         };
         let BenchOptions { method, headers, body, .. } = options;
-        slow_down(label);
         let cores = cpus.len();
         let load = Load::start(PeerSettings {
             peer,
@@ -106,12 +103,7 @@ pub(super) struct PeerFetchSlices {
 
 impl PeerFetchSlices {
     /// Gets `peer` ready to fetch as `options` say, on `cpus`.
-    pub(super) fn start(
-        options: Fetch,
-        peer: Peer,
-        cpus: Vec<usize>,
-        label: &str,
-    ) -> Result<Self, String> {
+    pub(super) fn start(options: Fetch, peer: Peer, cpus: Vec<usize>) -> Result<Self, String> {
         options.check().map_err(|error| error.to_string())?;
         if options.starts_per_s.is_some() {
             return Err("it has no limit of starts a second, hint: leave --rate out".to_owned());
@@ -142,7 +134,6 @@ impl PeerFetchSlices {
             }),
         };
         settings.check()?;
-        slow_down(label);
         notes.extend(settings.notes());
         Ok(Self { options, settings, notes })
     }
@@ -198,7 +189,7 @@ mod tests {
             ..BenchOptions::default()
         };
         change(&mut options);
-        let started = PeerSlices::start(options, peer, cores::available(), peer.word());
+        let started = PeerSlices::start(options, peer, cores::available());
         started.err().unwrap_or_default()
     }
 
@@ -216,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_list_is_not_fetched_without_the_pauses_that_were_asked_for() {
-        let start = |options| PeerFetchSlices::start(options, Peer::Hyper, vec![0], "hyper");
+        let start = |options| PeerFetchSlices::start(options, Peer::Hyper, vec![0]);
         let rated = Fetch { starts_per_s: Some(10.0), ..Fetch::default() };
         assert!(start(rated).is_err_and(|reason| reason.contains("--rate")));
         let delayed = Fetch { delay: std::time::Duration::from_secs(1), ..Fetch::default() };

@@ -3,7 +3,8 @@
 //! Knows the variable that says so; how it is done is `io`'s business. Without the feature `slowed`
 //! there is nothing here.
 //!
-//! Invariant: only the contestant that the variable names is slowed, by the share that it names.
+//! Invariant: only the contestant that the variable names is slowed, by the share that it names;
+//! and only ringfetch's own engines can be.
 
 /// Slows this process down where the environment says so for `label`: `RINGFETCH_SLOWED=uring#2=5`
 /// has each request of the contestant `uring#2` take 5 % more CPU time than it would.
