@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::io::{clock, system};
+use crate::io::clock;
 
 /// After how many calls the price of one is worked out anew.
 const CALLS_PER_LOOK: u64 = 1024;
@@ -52,26 +52,56 @@ pub fn pay() {
     let mut account = ACCOUNT.get();
     account.calls += 1;
     if account.calls == CALLS_PER_LOOK {
-        let used = system::thread_cpu_time();
-        let used = used.user + used.system;
-        let since_ns = used.saturating_sub(account.looked_at).as_nanos();
-        let others_ns = u64::try_from(since_ns).unwrap_or(0).saturating_sub(account.paid_ns);
-        let price_ns = others_ns * share_ppm / 1_000_000 / CALLS_PER_LOOK;
-        account = Account { calls: 0, looked_at: used, paid_ns: 0, price_ns };
+        account = account.priced(clock::thread_cpu_time(), share_ppm);
     }
     let began = clock::now();
-    let mut paid_ns = 0;
-    while paid_ns < account.price_ns {
+    let mut spun_ns = 0;
+    while spun_ns < account.price_ns {
         std::hint::spin_loop();
-        paid_ns = clock::now().ns_since(began);
+        spun_ns = clock::now().ns_since(began);
     }
-    account.paid_ns += paid_ns;
-    ACCOUNT.set(account);
+    ACCOUNT.set(account.charged(spun_ns));
+}
+
+impl Account {
+    /// The account from `used` on, the thread's CPU time up to now: each call will pay its part of
+    /// the share of what everything but paying took since the last look.
+    fn priced(self, used: Duration, share_ppm: u64) -> Self {
+        let since_ns = used.saturating_sub(self.looked_at).as_nanos();
+        let others_ns = u64::try_from(since_ns).unwrap_or(0).saturating_sub(self.paid_ns);
+        let price_ns = others_ns * share_ppm / 1_000_000 / CALLS_PER_LOOK;
+        Self { calls: 0, looked_at: used, paid_ns: 0, price_ns }
+    }
+
+    /// Books a call that spun for `spun_ns` on the wall's clock. A thread that lost its CPU
+    /// meanwhile used none: what is beyond twice the price is no payment.
+    const fn charged(self, spun_ns: u64) -> Self {
+        let most_ns = 2 * self.price_ns;
+        let paid_ns = if spun_ns < most_ns { spun_ns } else { most_ns };
+        Self { paid_ns: self.paid_ns + paid_ns, ..self }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HALF_PPM: u64 = 500_000;
+
+    #[test]
+    fn a_call_pays_its_part_of_the_share_of_what_others_took() {
+        let account = Account { calls: CALLS_PER_LOOK, paid_ns: 512_000, ..Account::NEW };
+        let priced = account.priced(Duration::from_nanos(512_000 + 2_048_000), HALF_PPM);
+        assert_eq!(priced.price_ns, 1000);
+        assert_eq!((priced.calls, priced.paid_ns), (0, 0));
+    }
+
+    #[test]
+    fn the_time_without_a_cpu_is_no_payment() {
+        let account = Account { price_ns: 1000, ..Account::NEW };
+        let charged = account.charged(1040).charged(4_000_000);
+        assert_eq!(charged.paid_ns, 1040 + 2000);
+    }
 
     #[test]
     fn a_thread_pays_for_what_it_did() {
