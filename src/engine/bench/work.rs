@@ -247,7 +247,8 @@ impl Work for Benching {
     fn read_block(&self, _: SharedBytes, blocks: &mut FreeBlocks) -> Block {
         // One byte more than is expected shows whether that was all. Many connections wait at once,
         // so small blocks are more than thrift: they stay in the cache.
-        let bytes = self.expected_bytes.get() + 1;
+        let answers = self.shared.settings.pipeline;
+        let bytes = self.expected_bytes.get().saturating_mul(answers) + 1;
         blocks.take(bytes.clamp(RESPONSE_BLOCK_BYTES_MIN, self.block_bytes_max))
     }
 
