@@ -236,6 +236,10 @@ pub const BOOTSTRAP_RESAMPLES: usize = 2000;
 /// Turns of a comparison below which no ratio is told: the interval of five values at most reaches
 /// from the least to the greatest, and still misses their median 6 times in 100.
 pub const COMPARE_TURNS_TOLD_MIN: usize = 6;
+/// What share a difference must exceed in any case. Pairs of processes of the same program had
+/// medians 0.5 % apart (one standard deviation of 24 pairs, the most 1.5 %), and the twin is but
+/// one draw of that, which many turns would make too much of. Criterion has the same threshold.
+pub const COMPARE_NOISE_MIN: f64 = 0.01;
 /// How long one turn of a closed loop is, roughly; a slice is worked in as many turns as it holds.
 /// What others do on the machine comes in bursts, and a median is blind to those that few turns
 /// see: a hundred turns of 100 ms told a ratio to 2 %, ten of a second to 5 to 10 %, on a shared

@@ -320,7 +320,7 @@ impl Contest<'_> {
         let verdicts = ratios.iter().flat_map(|ratios| {
             Measure::ALL.into_iter().filter_map(|measure| {
                 let (ratio, same) = (ratios.measure(measure)?, self.same.measure(measure)?);
-                Some((measure.word(), measure.verdict(&ratio.estimate, same.reach())))
+                Some((measure.word(), measure.verdict(&ratio.estimate, same.noise())))
             })
         });
         let verdicts: BTreeMap<_, _> = verdicts.collect();

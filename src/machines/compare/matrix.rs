@@ -74,7 +74,7 @@ impl Matrix {
 /// with it and not with the baseline.
 fn winners(evidence: &Evidence, comparison: &Comparison) -> Option<Vec<String>> {
     let measure = comparison.verdict_by;
-    let noise = comparison.same_to_baseline.measure(measure)?.reach();
+    let noise = comparison.same_to_baseline.measure(measure)?.noise();
     let median = |entry: &Entry| {
         Estimate::of(&entry.slices.iter().filter_map(|slice| measure.of(slice)).collect::<Vec<_>>())
     };

@@ -8,7 +8,9 @@ use crate::machines::compare::comparison::{
     Engines, Entry, Evidence, Figures, Ratios, Subject, keeps_up,
 };
 use crate::machines::compare::ratio::Measure;
-use crate::words::limits::{CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE};
+use crate::words::limits::{
+    COMPARE_NOISE_MIN, CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE,
+};
 use crate::words::units;
 
 /// What limited the rate of a closed loop.
@@ -66,9 +68,13 @@ fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
     match same.measure(verdict_by) {
         Some(ratio) => {
             let reach = (ratio.reach() - 1.0) * 100.0;
+            let least = match ratio.noise() > ratio.reach() {
+                true => format!(", and beyond {:.0} %,", COMPARE_NOISE_MIN * 100.0),
+                false => String::new(),
+            };
             format!(
                 "{why}; a second {baseline} like the first was up to {reach:.1} % off, and only an \
-                 interval that lies beyond that is called a difference"
+                 interval that lies beyond that{least} is called a difference"
             )
         }
         None => format!("{why}; too few rounds to tell a difference from noise, hint: --rounds 10"),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machines::compare::bootstrap::Estimate;
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::COMPARE_TURNS_TOLD_MIN;
+use crate::words::limits::{COMPARE_NOISE_MIN, COMPARE_TURNS_TOLD_MIN};
 
 /// What contestants are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,11 +112,17 @@ impl Ratio {
         Estimate::of(&ratios).map(|estimate| Self { estimate, n })
     }
 
-    /// How far from 1 the interval reaches, as a factor of at least 1: what is noise, where both
-    /// sides are the same.
+    /// How far from 1 the interval reaches, as a factor of at least 1.
     #[must_use]
     pub fn reach(&self) -> f64 {
         self.estimate.high.max(1.0 / self.estimate.low).max(1.0)
+    }
+
+    /// What an interval must lie beyond to be called a difference, as a factor above 1, where both
+    /// sides of this ratio are the same: how far it reaches, and [`COMPARE_NOISE_MIN`] at least.
+    #[must_use]
+    pub fn noise(&self) -> f64 {
+        self.reach().max(1.0 + COMPARE_NOISE_MIN)
     }
 }
 
@@ -191,5 +197,7 @@ mod tests {
         assert!((ratio(0.8, 1.1).reach() - 1.25).abs() < 1e-9);
         assert!((ratio(0.99, 1.1).reach() - 1.1).abs() < 1e-9);
         assert!((ratio(1.01, 1.1).reach() - 1.1).abs() < 1e-9);
+        assert!((ratio(1.01, 1.1).noise() - 1.1).abs() < 1e-9);
+        assert!((ratio(0.999, 1.001).noise() - 1.01).abs() < 1e-9);
     }
 }

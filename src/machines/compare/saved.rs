@@ -52,9 +52,8 @@ impl Saved {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Since {
         let noise = |measure: Measure| {
-            let reach =
-                |saved: &Self| same_ratios(&saved.evidence).measure(measure).map(Ratio::reach);
-            Some(reach(self)?.max(reach(earlier)?))
+            let of = |saved: &Self| same_ratios(&saved.evidence).measure(measure).map(Ratio::noise);
+            Some(of(self)?.max(of(earlier)?))
         };
         let mut changes = Vec::new();
         for now in &self.evidence.entries {
