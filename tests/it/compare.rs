@@ -155,6 +155,27 @@ fn a_sweep_names_who_wins_where() {
 }
 
 #[test]
+fn a_list_that_holds_other_lines_is_another_workload() {
+    let dir = Dir::new("other-lines");
+    let origin = Origin::start(&OriginSettings::local()).unwrap();
+    let (list, kept) = (dir.path().join("list.txt"), dir.path().join("kept.json"));
+    let write = |path: &str| std::fs::write(&list, format!("http://{}{path}\n", origin.addr()));
+    let listed = |option: &str| {
+        let args = "--rounds 6 --slice 60ms -c 2 --engines epoll";
+        compare(&format!("{args} -i {} {option} {}", list.display(), kept.display()))
+    };
+    write("/bytes/64").unwrap();
+    let saved = listed("--save");
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    let same = listed("--against");
+    assert_eq!(same.code, Some(0), "{same:?}");
+    write("/bytes/65").unwrap();
+    let ran = listed("--against");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("options of the workload: files_hold,"), "{ran:?}");
+}
+
+#[test]
 fn a_run_that_was_kept_is_what_a_later_one_is_compared_with() {
     let dir = Dir::new("against");
     let (kept, numbers) = (dir.path().join("kept.json"), dir.path().join("numbers.json"));
@@ -173,7 +194,7 @@ fn a_run_that_was_kept_is_what_a_later_one_is_compared_with() {
     assert_eq!(summary_in(&numbers)["since"], report["since"]);
     for (args, why) in [
         ("-c 9", "workload: "),
-        ("-c 8 --timeout 9s", "options of the workload"),
+        ("-c 8 --timeout 9s", "options of the workload: timeout"),
         ("-c 8 -p 2", "pipeline 2"),
     ] {
         let ran = compare(&format!("--rounds 6 --slice 60ms {args} {against}"));

@@ -7,7 +7,7 @@
 use crate::command::bench::BenchOptions;
 use crate::command::benching::{BenchError, Benching, Unwatched};
 use crate::command::compare::contestant::Slices;
-use crate::command::compare::protocol::Order;
+use crate::command::compare::protocol::{Ready, SliceOrder};
 use crate::engine::Stop;
 use crate::engine::bench::{Loop, Trial};
 use crate::io::launch::Engine;
@@ -20,11 +20,8 @@ use crate::words::limits::COMPARE_DRAIN;
 pub(super) struct BenchSlices {
     /// None once it could not go on.
     benching: Option<Benching>,
-    notes: Vec<String>,
     /// What each slice is made of.
     trial: Trial,
-    connections: usize,
-    cores: usize,
 }
 
 impl BenchSlices {
@@ -33,19 +30,19 @@ impl BenchSlices {
         options: BenchOptions,
         engine: Engine,
         cpus: Vec<usize>,
-    ) -> Result<Self, String> {
+    ) -> Result<(Self, Ready), String> {
         check_engine(engine)?;
         let options = BenchOptions { engine, cpus: Some(cpus), ..options };
         let (trial, keeps) = (options.trial().map_err(text)?, options.keep_alive);
         let benching = options.start(Stop::default()).map_err(text)?;
         let connections = if keeps { benching.connections() } else { 0 };
-        Ok(Self {
-            notes: benching.notes().to_vec(),
-            trial,
+        let ready = Ready {
             connections,
             cores: benching.cpus().len(),
-            benching: Some(benching),
-        })
+            notes: benching.notes().to_vec(),
+            ..Ready::default()
+        };
+        Ok((Self { benching: Some(benching), trial }, ready))
     }
 
     /// Runs `trial`; where the bench cannot go on, why not.
@@ -76,19 +73,7 @@ fn text(error: BenchError) -> String {
 }
 
 impl Slices for BenchSlices {
-    fn connections(&self) -> usize {
-        self.connections
-    }
-
-    fn cores(&self) -> usize {
-        self.cores
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    fn run(&mut self, order: &Order) -> Result<Slice, String> {
+    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String> {
         let pace = match self.trial.pace.clone() {
             Loop::Closed => Loop::Closed,
             Loop::Open(profile, law) => Loop::Open(profile, law.of_round(order.round)),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use crate::command::compare::protocol::{Answer, Assignment, Order, Ready, hear, say};
+use crate::command::compare::protocol::{Answer, Assignment, Ready, SliceOrder, hear, say};
 use crate::engine::Stop;
 use crate::io::process;
 use crate::machines::compare::slice::Slice;
@@ -84,10 +84,10 @@ impl Contestant {
     }
 
     /// Has it work for one slice.
-    pub(super) fn work(&mut self, order: &Order, stop: &Stop) -> Result<Slice, Loss> {
+    pub(super) fn work(&mut self, order: &SliceOrder, stop: &Stop) -> Result<Slice, Loss> {
         process::wake(&self.child).map_err(Loss::Gone)?;
         self.ordered += 1;
-        let order = Order { number: self.ordered, ..*order };
+        let order = SliceOrder { number: self.ordered, ..*order };
         say(&mut self.orders, &order).map_err(Loss::Gone)?;
         let patience = order.lead_in + order.window + COMPARE_DRAIN + COMPARE_PATIENCE;
         let answer = self.answer(patience, stop)?;

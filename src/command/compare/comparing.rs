@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::command::compare::child::{Contestant, Loss};
 use crate::command::compare::contender::{Contender, labels};
 use crate::command::compare::ground::Ground;
-use crate::command::compare::protocol::{Assignment, Order};
+use crate::command::compare::protocol::{Assignment, SliceOrder};
 use crate::command::compare::workload::Workload;
 use crate::command::origin_process::OriginProcess;
 use crate::engine::Stop;
@@ -146,7 +146,7 @@ impl Compare {
         let origin = ground.origin();
         let mut meeting = Meeting { origin, stop, rounds: self.rounds, watch: &mut watch };
         let turns = self.turns_per_slice();
-        let turn = Order {
+        let turn = SliceOrder {
             number: 0,
             round: 0,
             lead_in: COMPARE_LEAD_IN,
@@ -154,7 +154,7 @@ impl Compare {
             counts_syscalls: false,
         };
         // Caches fill, connections grow their windows, the allocator its heaps: thrown away.
-        meeting.turn(&mut seats, None, &Order { window: self.slice, ..turn })?;
+        meeting.turn(&mut seats, None, &SliceOrder { window: self.slice, ..turn })?;
         let mut is_stopped = false;
         for round in 0..self.rounds {
             match meeting.round(&mut seats, round, turns, &turn) {
@@ -168,7 +168,7 @@ impl Compare {
         }
         if !is_stopped {
             let window = self.slice.min(COMPARE_COUNTED_MAX);
-            let counted = Order { window, counts_syscalls: true, ..turn };
+            let counted = SliceOrder { window, counts_syscalls: true, ..turn };
             match meeting.turn(&mut seats, None, &counted) {
                 Ok(slices) => {
                     let kept = seats.iter_mut().zip(slices);
@@ -356,7 +356,7 @@ impl<W: FnMut(Turn<'_>)> Meeting<'_, W> {
         seats: &mut [Seat],
         idx: usize,
         turns: usize,
-        order: &Order,
+        order: &SliceOrder,
     ) -> Result<(), CompareError> {
         let before = idx * turns;
         for turn in before..before + turns {
@@ -376,11 +376,11 @@ impl<W: FnMut(Turn<'_>)> Meeting<'_, W> {
         &mut self,
         seats: &mut [Seat],
         place: Option<(usize, usize)>,
-        order: &Order,
+        order: &SliceOrder,
     ) -> Result<Vec<Slice>, CompareError> {
         let (round, turn) = place.unwrap_or_default();
         // Each turn of an open loop has other arrivals, the same for everybody.
-        let order = Order { round: turn as u64, ..*order };
+        let order = SliceOrder { round: turn as u64, ..*order };
         let mut slices: Vec<Option<Slice>> = seats.iter().map(|_| None).collect();
         for idx in turns(seats.len(), turn) {
             if self.stop.is_requested() {

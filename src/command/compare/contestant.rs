@@ -11,7 +11,7 @@ use crate::command::compare::contender::Contender;
 use crate::command::compare::fetch_slices::FetchSlices;
 #[cfg(feature = "peers")]
 use crate::command::compare::peer_slices::{PeerFetchSlices, PeerSlices};
-use crate::command::compare::protocol::{Answer, Assignment, Order, Ready, hear, say};
+use crate::command::compare::protocol::{Answer, Assignment, Ready, SliceOrder, hear, say};
 use crate::command::compare::slowed::slow_down;
 use crate::command::compare::workload::Workload;
 use crate::io::meter::{Meter, Metered, SyscallCount};
@@ -20,21 +20,12 @@ use crate::machines::compare::slice::Slice;
 
 /// One way to work for a slice at a time.
 pub(super) trait Slices {
-    /// Connections that are kept from one slice to the next.
-    fn connections(&self) -> usize;
-
-    /// How many CPUs are used.
-    fn cores(&self) -> usize;
-
-    /// What a reader of its numbers should know.
-    fn notes(&self) -> &[String];
-
     /// Works for one slice. What a meter counts is left as it is.
     ///
     /// # Errors
     ///
     /// For a person to read; there will be no further slice.
-    fn run(&mut self, order: &Order) -> Result<Slice, String>;
+    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String>;
 }
 
 /// Works as `input` says, until it ends, and says on `output` what came of it.
@@ -51,18 +42,12 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         return say(&mut output, &Answer::Failed(reason));
     }
     let rss_before_bytes = system::rss_bytes();
-    let mut slices = match start(assignment) {
-        Ok(slices) => slices,
+    let (mut slices, ready) = match start(assignment) {
+        Ok(started) => started,
         Err(reason) => return say(&mut output, &Answer::Failed(reason)),
     };
-    let ready = Ready {
-        connections: slices.connections(),
-        cores: slices.cores(),
-        notes: slices.notes().to_vec(),
-        rss_before_bytes,
-    };
-    say(&mut output, &Answer::Ready(ready))?;
-    while let Some(order) = hear::<Order>(&mut input)? {
+    say(&mut output, &Answer::Ready(Ready { rss_before_bytes, ..ready }))?;
+    while let Some(order) = hear::<SliceOrder>(&mut input)? {
         match metered(slices.as_mut(), &order) {
             Ok(slice) => say(&mut output, &Answer::Slice(order.number, Box::new(slice)))?,
             Err(reason) => return say(&mut output, &Answer::Failed(reason)),
@@ -71,30 +56,36 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Who works, and what it says before its first slice.
+type Started = (Box<dyn Slices>, Ready);
+
 /// Gets ready for the first slice.
-fn start(assignment: Assignment) -> Result<Box<dyn Slices>, String> {
+fn start(assignment: Assignment) -> Result<Started, String> {
+    fn boxed<S: Slices + 'static>((slices, ready): (S, Ready)) -> Started {
+        (Box::new(slices), ready)
+    }
     let Assignment { label, contender, cpus, workload } = assignment;
     slow_down(&label);
     match (contender, workload) {
         (Contender::Own(engine), Workload::Bench(options)) => {
-            Ok(Box::new(BenchSlices::start(*options, engine, cpus)?))
+            BenchSlices::start(*options, engine, cpus).map(boxed)
         }
         (Contender::Own(engine), Workload::Fetch(options)) => {
-            Ok(Box::new(FetchSlices::start(*options, engine, cpus)?))
+            FetchSlices::start(*options, engine, cpus).map(boxed)
         }
         #[cfg(feature = "peers")]
         (Contender::Peer(peer), Workload::Bench(options)) => {
-            Ok(Box::new(PeerSlices::start(*options, peer, cpus)?))
+            PeerSlices::start(*options, peer, cpus).map(boxed)
         }
         #[cfg(feature = "peers")]
         (Contender::Peer(peer), Workload::Fetch(options)) => {
-            Ok(Box::new(PeerFetchSlices::start(*options, peer, cpus)?))
+            PeerFetchSlices::start(*options, peer, cpus).map(boxed)
         }
     }
 }
 
 /// Works for one slice, and counts what the process does meanwhile.
-fn metered(slices: &mut dyn Slices, order: &Order) -> Result<Slice, String> {
+fn metered(slices: &mut dyn Slices, order: &SliceOrder) -> Result<Slice, String> {
     let meter = Meter::start(match order.counts_syscalls {
         true => SyscallCount::Wanted,
         false => SyscallCount::Unwanted,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::command::compare::bench_slices::check_engine;
 use crate::command::compare::contestant::Slices;
-use crate::command::compare::protocol::Order;
+use crate::command::compare::protocol::{Ready, SliceOrder};
 use crate::command::fetch::Fetch;
 use crate::engine::Stop;
 use crate::io::clock;
@@ -28,29 +28,21 @@ pub(super) struct FetchSlices {
 
 impl FetchSlices {
     /// Gets ready to fetch as `options` say, on `engine` and `cpus`.
-    pub(super) fn start(options: Fetch, engine: Engine, cpus: Vec<usize>) -> Result<Self, String> {
+    pub(super) fn start(
+        options: Fetch,
+        engine: Engine,
+        cpus: Vec<usize>,
+    ) -> Result<(Self, Ready), String> {
         check_engine(engine)?;
+        let cores = cpus.len().min(options.connections);
         let fetch = Fetch { engine, cpus: Some(cpus), ..options };
         fetch.check().map_err(|error| error.to_string())?;
-        Ok(Self { fetch })
+        Ok((Self { fetch }, Ready { cores, ..Ready::default() }))
     }
 }
 
 impl Slices for FetchSlices {
-    fn connections(&self) -> usize {
-        0
-    }
-
-    fn cores(&self) -> usize {
-        let cpus = self.fetch.cpus.as_ref().map_or(1, Vec::len);
-        cpus.min(self.fetch.connections)
-    }
-
-    fn notes(&self) -> &[String] {
-        &[]
-    }
-
-    fn run(&mut self, order: &Order) -> Result<Slice, String> {
+    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String> {
         let (urls, files) = (self.fetch.urls.clone(), self.fetch.files.clone());
         let stop = Stop::default();
         let is_over = {

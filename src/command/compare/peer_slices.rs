@@ -10,7 +10,7 @@ use crate::command::affordable_connections;
 use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::compare::contestant::Slices;
-use crate::command::compare::protocol::Order;
+use crate::command::compare::protocol::{Ready, SliceOrder};
 use crate::command::fetch::{Extract, Fetch};
 use crate::engine::bench::{Loop, Trial};
 use crate::io::{clock, cores};
@@ -22,9 +22,6 @@ use crate::source::Repeated;
 /// A load by a peer.
 pub(super) struct PeerSlices {
     load: Load,
-    notes: Vec<String>,
-    connections: usize,
-    cores: usize,
 }
 
 impl PeerSlices {
@@ -33,7 +30,7 @@ impl PeerSlices {
         options: BenchOptions,
         peer: Peer,
         cpus: Vec<usize>,
-    ) -> Result<Self, String> {
+    ) -> Result<(Self, Ready), String> {
         let mut options = BenchOptions { cpus: Some(cpus), ..options };
         let text = |error: BenchError| error.to_string();
         options.check().map_err(text)?;
@@ -72,24 +69,12 @@ impl PeerSlices {
         })?;
         notes.extend_from_slice(load.notes());
         let kept = if options.keep_alive { connections } else { 0 };
-        Ok(Self { load, notes, connections: kept, cores })
+        Ok((Self { load }, Ready { connections: kept, cores, notes, ..Ready::default() }))
     }
 }
 
 impl Slices for PeerSlices {
-    fn connections(&self) -> usize {
-        self.connections
-    }
-
-    fn cores(&self) -> usize {
-        self.cores
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    fn run(&mut self, order: &Order) -> Result<Slice, String> {
+    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String> {
         self.load.bench(order.round, order.lead_in, order.window)
     }
 }
@@ -98,12 +83,15 @@ impl Slices for PeerSlices {
 pub(super) struct PeerFetchSlices {
     options: Fetch,
     settings: PeerSettings,
-    notes: Vec<String>,
 }
 
 impl PeerFetchSlices {
     /// Gets `peer` ready to fetch as `options` say, on `cpus`.
-    pub(super) fn start(options: Fetch, peer: Peer, cpus: Vec<usize>) -> Result<Self, String> {
+    pub(super) fn start(
+        options: Fetch,
+        peer: Peer,
+        cpus: Vec<usize>,
+    ) -> Result<(Self, Ready), String> {
         options.check().map_err(|error| error.to_string())?;
         if options.starts_per_s.is_some() {
             return Err("it has no limit of starts a second, hint: leave --rate out".to_owned());
@@ -135,24 +123,13 @@ impl PeerFetchSlices {
         };
         settings.check()?;
         notes.extend(settings.notes());
-        Ok(Self { options, settings, notes })
+        let cores = settings.cpus.len().min(connections);
+        Ok((Self { options, settings }, Ready { cores, notes, ..Ready::default() }))
     }
 }
 
 impl Slices for PeerFetchSlices {
-    fn connections(&self) -> usize {
-        0
-    }
-
-    fn cores(&self) -> usize {
-        self.settings.cpus.len().min(self.settings.connections)
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    fn run(&mut self, order: &Order) -> Result<Slice, String> {
+    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String> {
         let until = clock::now() + order.window;
         let (urls, files) = (self.options.urls.clone(), self.options.files.clone());
         let list = Repeated::open(urls, files, move || clock::now() >= until)
@@ -212,6 +189,6 @@ mod tests {
         assert!(start(rated).is_err_and(|reason| reason.contains("--rate")));
         let delayed = Fetch { delay: std::time::Duration::from_secs(1), ..Fetch::default() };
         assert!(start(delayed).is_err_and(|reason| reason.contains("--delay")));
-        assert!(start(Fetch::default()).is_ok_and(|slices| !slices.notes.is_empty()));
+        assert!(start(Fetch::default()).is_ok_and(|(_, ready)| !ready.notes.is_empty()));
     }
 }

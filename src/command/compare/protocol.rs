@@ -30,7 +30,7 @@ pub(super) struct Assignment {
 
 /// One slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Order {
+pub(super) struct SliceOrder {
     /// Which order it is; its answer has the same number.
     pub(super) number: u64,
     /// Which round it belongs to: what an open loop draws its arrivals by lot from, so that all
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_said_is_heard() {
-        let order = Order {
+        let order = SliceOrder {
             number: 7,
             round: 3,
             lead_in: Duration::from_millis(50),
@@ -115,7 +115,7 @@ mod tests {
         say(&mut wire, &order).unwrap();
         answers.iter().for_each(|answer| say(&mut wire, answer).unwrap());
         let mut input = &wire[..];
-        assert_eq!(hear::<Order>(&mut input).unwrap(), Some(order));
+        assert_eq!(hear::<SliceOrder>(&mut input).unwrap(), Some(order));
         for answer in answers {
             assert_eq!(hear::<Answer>(&mut input).unwrap(), Some(answer));
         }

@@ -7,8 +7,10 @@
 //! Invariant: two workloads are the same only where every option is.
 
 use std::fmt;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +21,7 @@ use crate::command::benching::BenchError;
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::FetchError;
 use crate::io::launch::Engine;
-use crate::words::limits::BENCH_OPENING_ROUNDS_MAX;
+use crate::words::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES};
 use crate::words::units;
 
 /// What every contestant does.
@@ -77,7 +79,8 @@ impl Workload {
     }
 
     /// Every option as JSON, to tell workloads apart. What belongs to one contestant is left out,
-    /// and what may be secret (the values of header fields, the body) is there as a hash.
+    /// what may be secret (the values of header fields, the body) is there as a hash, and so is
+    /// what the files of URLs hold: null for one that cannot be read twice.
     ///
     /// # Panics
     ///
@@ -97,7 +100,17 @@ impl Workload {
             }
         };
         headers.iter_mut().for_each(|(_, value)| *value = hash(value.as_bytes()));
-        serde_json::to_value(plain).expect("a workload is JSON")
+        let mut options = serde_json::to_value(plain).expect("a workload is JSON");
+        options["files_hold"] = self.files().iter().map(|file| hash_of_file(file)).collect();
+        options
+    }
+
+    /// Files of URLs.
+    fn files(&self) -> &[PathBuf] {
+        match self {
+            Self::Bench(options) => &options.files,
+            Self::Fetch(options) => &options.files,
+        }
     }
 
     /// Connections in all.
@@ -132,10 +145,11 @@ impl Workload {
     /// Whether it names what is asked for.
     #[must_use]
     pub fn has_urls(&self) -> bool {
-        match self {
-            Self::Bench(options) => !(options.urls.is_empty() && options.files.is_empty()),
-            Self::Fetch(options) => !(options.urls.is_empty() && options.files.is_empty()),
-        }
+        let urls = match self {
+            Self::Bench(options) => &options.urls,
+            Self::Fetch(options) => &options.urls,
+        };
+        !(urls.is_empty() && self.files().is_empty())
     }
 
     fn bench_line(options: &BenchOptions, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,6 +186,24 @@ fn hash(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     format!("#{:016x}", hasher.finish())
+}
+
+/// The same of what `file` holds; none where that cannot be read, or not a second time.
+fn hash_of_file(file: &Path) -> Option<String> {
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut file = BufReader::with_capacity(BLOCK_BYTES, File::open(file).ok()?);
+    let mut hasher = DefaultHasher::new();
+    loop {
+        let block = file.fill_buf().ok()?;
+        let len = block.len();
+        if len == 0 {
+            return Some(format!("#{:016x}", hasher.finish()));
+        }
+        hasher.write(block);
+        file.consume(len);
+    }
 }
 
 /// In one line, for reports.

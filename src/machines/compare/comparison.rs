@@ -7,7 +7,7 @@
 //! Invariant: the twin of the baseline is no engine of the report; it is there to show what two
 //! contestants that are the same differ by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -196,10 +196,31 @@ impl Subject {
         if self.workload != other.workload {
             differences.push(format!("workload: {}, not {}", self.workload, other.workload));
         } else if self.options != other.options {
-            differences.push("options of the workload".to_owned());
+            let names = differing_names(&self.options, &other.options).join(", ");
+            differences.push(format!("options of the workload: {names}"));
         }
         differences
     }
+}
+
+/// Options by their names: the members of `options`, and in place of one that is an object (the
+/// kind of workload) its own members.
+fn by_name(options: &Value) -> BTreeMap<&str, &Value> {
+    let mut found = BTreeMap::new();
+    for (name, value) in options.as_object().into_iter().flatten() {
+        match value {
+            Value::Object(members) => found.extend(members.iter().map(|(n, v)| (n.as_str(), v))),
+            _ => drop(found.insert(name.as_str(), value)),
+        }
+    }
+    found
+}
+
+/// The names of the options that are not the same in `one` and `other`.
+fn differing_names<'a>(one: &'a Value, other: &'a Value) -> Vec<&'a str> {
+    let (own, others) = (by_name(one), by_name(other));
+    let names: BTreeSet<&str> = own.keys().chain(others.keys()).copied().collect();
+    names.into_iter().filter(|name| own.get(name) != others.get(name)).collect()
 }
 
 impl Comparison {

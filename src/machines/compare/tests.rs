@@ -337,7 +337,13 @@ fn runs_of_something_else_are_not_comparable_and_why_is_said() {
     let others = [
         (Subject { cpus: vec![0], ..subject() }, "CPUs"),
         (Subject { workload: "open loop".to_owned(), ..subject() }, "workload: closed loop, not"),
-        (Subject { options: json!({"connections": 65}), ..subject() }, "options of the workload"),
+        (
+            Subject {
+                options: json!({"connections": 65, "bench": {"timeout": {"secs": 9}}}),
+                ..subject()
+            },
+            "options of the workload: connections, timeout",
+        ),
         (Subject { machine: Machine::default(), ..subject() }, "kernel"),
     ];
     for (other, why) in others {
