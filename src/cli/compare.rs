@@ -54,7 +54,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
         slice: args.slice,
     };
     if let Some(earlier) = &earlier {
-        check_comparable(&compare.subject(&ground), &earlier.evidence.subject)?;
+        check_comparable(&compare.subject(&ground)?, &earlier.evidence.subject)?;
     }
     if args.matrix {
         return sweep(args, &compare, &ground, &stop, summary_json);

@@ -295,7 +295,8 @@ async fn ask<I: Io, W: Work>(
                 Err(Failure::from_io(Stage::Send, &error))
             }
         };
-        (is_done, core.work.read_block(request, &mut core.blocks.borrow_mut()))
+        let blocks = &mut core.blocks.borrow_mut();
+        (is_done, core.work.read_block(attempt.call, request, blocks))
     };
     while let Ok(false) = is_done {
         let read = if let Some(rest) = attempt.rest_in_place(&block) {

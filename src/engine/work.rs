@@ -81,8 +81,9 @@ pub(super) trait Work: Sized + 'static {
     /// The bytes to send for `job`.
     fn request(&self, job: &mut Self::Job, blocks: &mut FreeBlocks) -> Self::Request;
 
-    /// Takes the bytes back that were sent; the block to read the response into.
-    fn read_block(&self, request: Self::Request, blocks: &mut FreeBlocks) -> Block;
+    /// Takes the bytes back that were sent; the block to read the response of `job` into.
+    fn read_block(&self, job: &Self::Job, request: Self::Request, blocks: &mut FreeBlocks)
+    -> Block;
 
     /// The key of a connection to the target of `job`, where the lane keeps it; none where it goes
     /// to the pool at once.

@@ -1,4 +1,4 @@
-//! The monotonic clock, and the wall clock for names of things.
+//! The monotonic clock, a thread's own for tests, and the wall clock for names of things.
 //!
 //! Does not know what the times are for. Everything above floor 2 gets its time from here or as an
 //! argument.
@@ -22,15 +22,14 @@ pub fn now() -> Instant {
     Instant::from_ns(read_ns(libc::CLOCK_MONOTONIC))
 }
 
-/// CPU time of the calling thread up to this very moment (CLOCK_THREAD_CPUTIME_ID). What
-/// getrusage(2) says of a thread that runs is up to one tick of the kernel old.
+/// CPU time of the calling thread up to this very moment (CLOCK_THREAD_CPUTIME_ID).
 ///
 /// # Panics
 ///
 /// Never: every Linux has the clock.
 #[cfg(feature = "slowed")]
 #[must_use]
-pub fn thread_cpu_time() -> Duration {
+pub fn thread_cpu_now() -> Duration {
     Duration::from_nanos(read_ns(libc::CLOCK_THREAD_CPUTIME_ID))
 }
 

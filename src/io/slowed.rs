@@ -14,16 +14,20 @@ use crate::io::clock;
 
 /// After how many calls the price of one is worked out anew.
 const CALLS_PER_LOOK: u64 = 1024;
+/// Readings of the clock by which one is measured.
+const READINGS: u64 = 10_000;
 
 /// The share to be paid, in millionths; zero where nothing is slowed.
 static SHARE_PPM: AtomicU64 = AtomicU64::new(0);
+/// What one reading of the clock takes.
+static READING_NS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static ACCOUNT: Cell<Account> = const { Cell::new(Account::NEW) };
 }
 
 /// What one thread has paid and has to pay.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Account {
     calls: u64,
     /// CPU time of the thread when its price was worked out.
@@ -32,14 +36,17 @@ struct Account {
     paid_ns: u64,
     /// What each call pays.
     price_ns: u64,
-}
-
-impl Account {
-    const NEW: Self = Self { calls: 0, looked_at: Duration::ZERO, paid_ns: 0, price_ns: 0 };
+    /// What was paid too much, and the next calls need not pay.
+    credit_ns: u64,
 }
 
 /// Has every thread of this process pay `percent` of its CPU time from now on.
 pub fn slow_down(percent: u64) {
+    let began = clock::now();
+    for _ in 1..READINGS {
+        std::hint::black_box(clock::now());
+    }
+    READING_NS.store(clock::now().ns_since(began) / READINGS, Relaxed);
     SHARE_PPM.store(percent * 10_000, Relaxed);
 }
 
@@ -52,33 +59,42 @@ pub fn pay() {
     let mut account = ACCOUNT.get();
     account.calls += 1;
     if account.calls == CALLS_PER_LOOK {
-        account = account.priced(clock::thread_cpu_time(), share_ppm);
+        account = account.priced(clock::thread_cpu_now(), share_ppm);
     }
-    let began = clock::now();
+    let due_ns = account.price_ns.saturating_sub(account.credit_ns);
     let mut spun_ns = 0;
-    while spun_ns < account.price_ns {
-        std::hint::spin_loop();
-        spun_ns = clock::now().ns_since(began);
+    if due_ns > 0 {
+        // The spin itself sees about one reading less than it takes.
+        spun_ns = READING_NS.load(Relaxed);
+        let began = clock::now();
+        while spun_ns < due_ns {
+            std::hint::spin_loop();
+            spun_ns = clock::now().ns_since(began) + READING_NS.load(Relaxed);
+        }
     }
     ACCOUNT.set(account.charged(spun_ns));
 }
 
 impl Account {
+    const NEW: Self =
+        Self { calls: 0, looked_at: Duration::ZERO, paid_ns: 0, price_ns: 0, credit_ns: 0 };
+
     /// The account from `used` on, the thread's CPU time up to now: each call will pay its part of
     /// the share of what everything but paying took since the last look.
     fn priced(self, used: Duration, share_ppm: u64) -> Self {
         let since_ns = used.saturating_sub(self.looked_at).as_nanos();
         let others_ns = u64::try_from(since_ns).unwrap_or(0).saturating_sub(self.paid_ns);
         let price_ns = others_ns * share_ppm / 1_000_000 / CALLS_PER_LOOK;
-        Self { calls: 0, looked_at: used, paid_ns: 0, price_ns }
+        Self { calls: 0, looked_at: used, paid_ns: 0, price_ns, ..self }
     }
 
     /// Books a call that spun for `spun_ns` on the wall's clock. A thread that lost its CPU
-    /// meanwhile used none: what is beyond twice the price is no payment.
-    const fn charged(self, spun_ns: u64) -> Self {
-        let most_ns = 2 * self.price_ns;
-        let paid_ns = if spun_ns < most_ns { spun_ns } else { most_ns };
-        Self { paid_ns: self.paid_ns + paid_ns, ..self }
+    /// meanwhile used none: what is beyond twice the price and a few readings is no payment.
+    fn charged(self, spun_ns: u64) -> Self {
+        let most_ns = 2 * self.price_ns + 4 * READING_NS.load(Relaxed);
+        let paid_ns = spun_ns.min(most_ns);
+        let credit_ns = (self.credit_ns + paid_ns).saturating_sub(self.price_ns);
+        Self { paid_ns: self.paid_ns + paid_ns, credit_ns, ..self }
     }
 }
 
@@ -97,20 +113,39 @@ mod tests {
     }
 
     #[test]
-    fn the_time_without_a_cpu_is_no_payment() {
+    fn what_is_paid_too_much_is_not_paid_again() {
         let account = Account { price_ns: 1000, ..Account::NEW };
-        let charged = account.charged(1040).charged(4_000_000);
-        assert_eq!(charged.paid_ns, 1040 + 2000);
+        let charged = account.charged(1040);
+        assert_eq!((charged.paid_ns, charged.credit_ns), (1040, 40));
+        let charged = charged.charged(970);
+        assert_eq!((charged.paid_ns, charged.credit_ns), (2010, 10));
+        assert_eq!(Account { credit_ns: 1500, ..account }.charged(0).credit_ns, 500);
     }
 
     #[test]
-    fn a_thread_pays_for_what_it_did() {
-        slow_down(50);
-        for _ in 0..3 * CALLS_PER_LOOK {
-            std::hint::black_box((0..200).fold(0_u64, |sum, n| sum ^ std::hint::black_box(n)));
-            pay();
-        }
-        assert!(ACCOUNT.get().price_ns > 0);
+    fn the_time_without_a_cpu_is_no_payment() {
+        let account = Account { price_ns: 1000, ..Account::NEW };
+        assert!(account.charged(4_000_000).paid_ns < 10_000);
+    }
+
+    #[test]
+    fn a_thread_pays_the_share_of_what_else_it_does() {
+        let work = || {
+            let began = clock::thread_cpu_now();
+            for _ in 0..8 * CALLS_PER_LOOK {
+                let work = (0..200).fold(0_u64, |sum, n| sum ^ std::hint::black_box(n));
+                std::hint::black_box(work);
+                pay();
+            }
+            (clock::thread_cpu_now() - began).as_secs_f64()
+        };
+        let plain = work();
+        slow_down(100);
+        // One look finds the price.
+        work();
+        let slowed = work();
         slow_down(0);
+        let share = slowed / plain - 1.0;
+        assert!((0.5..2.0).contains(&share), "{share} where 1 was asked for");
     }
 }

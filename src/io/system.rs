@@ -28,7 +28,8 @@ pub fn process_cpu_time() -> CpuTime {
     cpu_time(libc::RUSAGE_SELF)
 }
 
-/// CPU time of the calling thread.
+/// CPU time of the calling thread as of the kernel's last tick, a few milliseconds ago (4 at
+/// 250 Hz): for spans that are much longer.
 #[must_use]
 pub fn thread_cpu_time() -> CpuTime {
     cpu_time(libc::RUSAGE_THREAD)

@@ -236,8 +236,14 @@ pub const BOOTSTRAP_RESAMPLES: usize = 2000;
 /// Turns of a comparison below which no ratio is told: the interval of five values at most reaches
 /// from the least to the greatest, and still misses their median 6 times in 100.
 pub const COMPARE_TURNS_TOLD_MIN: usize = 6;
-/// What share a difference must exceed in any case. Pairs of processes of the same program had
-/// medians 0.5 % apart (one standard deviation of 24 pairs, the most 1.5 %), and the twin is but
+/// Characters of an option's value that are shown where two runs differ in it.
+pub const COMPARE_VALUE_SHOWN: usize = 80;
+/// Bytes at the beginning of a list that are read to tell whether it is the same as in an earlier
+/// run: a hundred milliseconds' worth. Its length is looked at as well.
+pub const COMPARE_LIST_READ_BYTES: u64 = 64 * 1024 * 1024;
+/// What share a difference must exceed in any case, of whatever measure. CPU medians of two
+/// processes of the same program were 0.5 % apart (one standard deviation of 24 pairs in 12 runs of
+/// `benches/verdicts same` on a virtual machine of two CPUs, the most 1.5 %), and the twin is but
 /// one draw of that, which many turns would make too much of. Criterion has the same threshold.
 pub const COMPARE_NOISE_MIN: f64 = 0.01;
 /// How long one turn of a closed loop is, roughly; a slice is worked in as many turns as it holds.

@@ -172,7 +172,7 @@ fn a_list_that_holds_other_lines_is_another_workload() {
     write("/bytes/65").unwrap();
     let ran = listed("--against");
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    assert!(ran.stderr.contains("options of the workload: files_hold,"), "{ran:?}");
+    assert!(ran.stderr.contains(r#"option lists [{"bytes":"#), "{ran:?}");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_run_that_was_kept_is_what_a_later_one_is_compared_with() {
     assert_eq!(summary_in(&numbers)["since"], report["since"]);
     for (args, why) in [
         ("-c 9", "workload: "),
-        ("-c 8 --timeout 9s", "options of the workload: timeout"),
+        ("-c 8 --timeout 9s", "option bench.timeout "),
         ("-c 8 -p 2", "pipeline 2"),
     ] {
         let ran = compare(&format!("--rounds 6 --slice 60ms {args} {against}"));

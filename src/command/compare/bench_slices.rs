@@ -7,7 +7,7 @@
 use crate::command::bench::BenchOptions;
 use crate::command::benching::{BenchError, Benching, Unwatched};
 use crate::command::compare::contestant::Slices;
-use crate::command::compare::protocol::{Ready, SliceOrder};
+use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::engine::Stop;
 use crate::engine::bench::{Loop, Trial};
 use crate::io::launch::Engine;
@@ -30,19 +30,15 @@ impl BenchSlices {
         options: BenchOptions,
         engine: Engine,
         cpus: Vec<usize>,
-    ) -> Result<(Self, Ready), String> {
+    ) -> Result<(Self, Means), String> {
         check_engine(engine)?;
         let options = BenchOptions { engine, cpus: Some(cpus), ..options };
         let (trial, keeps) = (options.trial().map_err(text)?, options.keep_alive);
         let benching = options.start(Stop::default()).map_err(text)?;
         let connections = if keeps { benching.connections() } else { 0 };
-        let ready = Ready {
-            connections,
-            cores: benching.cpus().len(),
-            notes: benching.notes().to_vec(),
-            ..Ready::default()
-        };
-        Ok((Self { benching: Some(benching), trial }, ready))
+        let (cores, notes) = (benching.cpus().len(), benching.notes().to_vec());
+        let means = Means { connections, cores, notes };
+        Ok((Self { benching: Some(benching), trial }, means))
     }
 
     /// Runs `trial`; where the bench cannot go on, why not.

@@ -56,7 +56,8 @@ impl Contestant {
         let orders = child.stdin.take().expect("it was asked for");
         let mut stdout = BufReader::new(child.stdout.take().expect("it was asked for"));
         let (teller, answers) = flume::bounded(1);
-        let mut contestant = Self { child, orders, answers, ready: Ready::default(), ordered: 0 };
+        let ready = Ready::NONE;
+        let mut contestant = Self { child, orders, answers, ready, ordered: 0 };
         let listen = move || {
             loop {
                 let answer = hear::<Answer>(&mut stdout);

@@ -108,11 +108,14 @@ impl Compare {
         self.workload.check().map_err(CompareError::Option)
     }
 
-    /// What the comparison is of, on `ground`.
-    #[must_use]
-    pub fn subject(&self, ground: &Ground) -> Subject {
+    /// What the comparison is of, on `ground`, as the lists of URLs are now.
+    ///
+    /// # Errors
+    ///
+    /// [`CompareError::Option`], where a list cannot be read.
+    pub fn subject(&self, ground: &Ground) -> Result<Subject, CompareError> {
         // Without the URLs of the built-in origin, whose port is another one each time.
-        let mut options = self.workload.fingerprint();
+        let mut options = self.workload.fingerprint().map_err(CompareError::Option)?;
         let origin_cpus = ground.origin().map(|origin| origin.cpus().to_vec());
         if origin_cpus.is_some() {
             options["body_bytes"] = self.body_bytes.into();
@@ -125,7 +128,7 @@ impl Compare {
         let own = origin_cpus.iter().flatten().copied();
         let share_core = host::share_core(&cpus, &own.collect::<Vec<_>>());
         let machine = host::machine();
-        Subject { machine, workload, options, cpus, origin_cpus, share_core }
+        Ok(Subject { machine, workload, options, cpus, origin_cpus, share_core })
     }
 
     /// Runs every round, or as many as `stop` allows, on `ground`; `watch` is told of each turn as
@@ -141,6 +144,7 @@ impl Compare {
         mut watch: impl FnMut(Turn<'_>),
     ) -> Result<Evidence, CompareError> {
         self.check_on(ground)?;
+        let subject = self.subject(ground)?;
         let mut notes = self.ground_notes(ground);
         let mut seats = self.seats(ground, stop, &mut notes)?;
         let origin = ground.origin();
@@ -179,8 +183,7 @@ impl Compare {
                 Err(error) => notes.push(format!("system calls were not counted: {error}")),
             }
         }
-        let evidence = self.evidence(seats, ground, is_stopped, notes);
-        Ok(evidence)
+        Ok(self.evidence(subject, seats, is_stopped, notes))
     }
 
     /// In how many turns each slice is worked: a closed loop in many short ones, so that what the
@@ -274,11 +277,12 @@ impl Compare {
             match Contestant::start(&self.program, &assignment, stop) {
                 Ok(contestant) => {
                     let ready = contestant.ready();
-                    notes.extend(ready.notes.iter().map(|note| format!("{label}: {note}")));
-                    if ready.connections > 0 && ready.connections < workload.connections() {
+                    let means = &ready.means;
+                    notes.extend(means.notes.iter().map(|note| format!("{label}: {note}")));
+                    if means.connections > 0 && means.connections < workload.connections() {
                         notes.push(format!(
                             "{label} has {} of {} connections: it does not do what the others do",
-                            ready.connections,
+                            means.connections,
                             workload.connections()
                         ));
                     }
@@ -286,8 +290,8 @@ impl Compare {
                         label,
                         slices: Vec::new(),
                         counted: None,
-                        connections: ready.connections,
-                        cores: ready.cores,
+                        connections: means.connections,
+                        cores: means.cores,
                         rss_before_bytes: ready.rss_before_bytes,
                     };
                     Ok(Some(Seat { contestant, entry }))
@@ -320,14 +324,14 @@ impl Compare {
 
     fn evidence(
         &self,
+        subject: Subject,
         mut seats: Vec<Seat>,
-        ground: &Ground,
         interrupted: bool,
         notes: Vec<String>,
     ) -> Evidence {
         let twin = seats.pop().expect("the twin is the last").entry;
         Evidence {
-            subject: self.subject(ground),
+            subject,
             is_open_loop: self.workload.is_open_loop(),
             wanted_per_s: self.workload.wanted_per_s(),
             slice_s: self.slice.as_secs_f64(),

@@ -11,7 +11,7 @@ use crate::command::compare::contender::Contender;
 use crate::command::compare::fetch_slices::FetchSlices;
 #[cfg(feature = "peers")]
 use crate::command::compare::peer_slices::{PeerFetchSlices, PeerSlices};
-use crate::command::compare::protocol::{Answer, Assignment, Ready, SliceOrder, hear, say};
+use crate::command::compare::protocol::{Answer, Assignment, Means, Ready, SliceOrder, hear, say};
 use crate::command::compare::slowed::slow_down;
 use crate::command::compare::workload::Workload;
 use crate::io::meter::{Meter, Metered, SyscallCount};
@@ -42,11 +42,11 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         return say(&mut output, &Answer::Failed(reason));
     }
     let rss_before_bytes = system::rss_bytes();
-    let (mut slices, ready) = match start(assignment) {
+    let (mut slices, means) = match start(assignment) {
         Ok(started) => started,
         Err(reason) => return say(&mut output, &Answer::Failed(reason)),
     };
-    say(&mut output, &Answer::Ready(Ready { rss_before_bytes, ..ready }))?;
+    say(&mut output, &Answer::Ready(Ready { means, rss_before_bytes }))?;
     while let Some(order) = hear::<SliceOrder>(&mut input)? {
         match metered(slices.as_mut(), &order) {
             Ok(slice) => say(&mut output, &Answer::Slice(order.number, Box::new(slice)))?,
@@ -56,13 +56,13 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Who works, and what it says before its first slice.
-type Started = (Box<dyn Slices>, Ready);
+/// Who works, and with what.
+type Started = (Box<dyn Slices>, Means);
 
 /// Gets ready for the first slice.
 fn start(assignment: Assignment) -> Result<Started, String> {
-    fn boxed<S: Slices + 'static>((slices, ready): (S, Ready)) -> Started {
-        (Box::new(slices), ready)
+    fn boxed<S: Slices + 'static>((slices, means): (S, Means)) -> Started {
+        (Box::new(slices), means)
     }
     let Assignment { label, contender, cpus, workload } = assignment;
     slow_down(&label);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::command::compare::bench_slices::check_engine;
 use crate::command::compare::contestant::Slices;
-use crate::command::compare::protocol::{Ready, SliceOrder};
+use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::command::fetch::Fetch;
 use crate::engine::Stop;
 use crate::io::clock;
@@ -32,12 +32,12 @@ impl FetchSlices {
         options: Fetch,
         engine: Engine,
         cpus: Vec<usize>,
-    ) -> Result<(Self, Ready), String> {
+    ) -> Result<(Self, Means), String> {
         check_engine(engine)?;
         let cores = cpus.len().min(options.connections);
         let fetch = Fetch { engine, cpus: Some(cpus), ..options };
         fetch.check().map_err(|error| error.to_string())?;
-        Ok((Self { fetch }, Ready { cores, ..Ready::default() }))
+        Ok((Self { fetch }, Means { connections: 0, cores, notes: Vec::new() }))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::command::affordable_connections;
 use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::compare::contestant::Slices;
-use crate::command::compare::protocol::{Ready, SliceOrder};
+use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::command::fetch::{Extract, Fetch};
 use crate::engine::bench::{Loop, Trial};
 use crate::io::{clock, cores};
@@ -30,7 +30,7 @@ impl PeerSlices {
         options: BenchOptions,
         peer: Peer,
         cpus: Vec<usize>,
-    ) -> Result<(Self, Ready), String> {
+    ) -> Result<(Self, Means), String> {
         let mut options = BenchOptions { cpus: Some(cpus), ..options };
         let text = |error: BenchError| error.to_string();
         options.check().map_err(text)?;
@@ -69,7 +69,7 @@ impl PeerSlices {
         })?;
         notes.extend_from_slice(load.notes());
         let kept = if options.keep_alive { connections } else { 0 };
-        Ok((Self { load }, Ready { connections: kept, cores, notes, ..Ready::default() }))
+        Ok((Self { load }, Means { connections: kept, cores, notes }))
     }
 }
 
@@ -91,7 +91,7 @@ impl PeerFetchSlices {
         options: Fetch,
         peer: Peer,
         cpus: Vec<usize>,
-    ) -> Result<(Self, Ready), String> {
+    ) -> Result<(Self, Means), String> {
         options.check().map_err(|error| error.to_string())?;
         if options.starts_per_s.is_some() {
             return Err("it has no limit of starts a second, hint: leave --rate out".to_owned());
@@ -124,7 +124,7 @@ impl PeerFetchSlices {
         settings.check()?;
         notes.extend(settings.notes());
         let cores = settings.cpus.len().min(connections);
-        Ok((Self { options, settings }, Ready { cores, notes, ..Ready::default() }))
+        Ok((Self { options, settings }, Means { connections: 0, cores, notes }))
     }
 }
 
@@ -189,6 +189,6 @@ mod tests {
         assert!(start(rated).is_err_and(|reason| reason.contains("--rate")));
         let delayed = Fetch { delay: std::time::Duration::from_secs(1), ..Fetch::default() };
         assert!(start(delayed).is_err_and(|reason| reason.contains("--delay")));
-        assert!(start(Fetch::default()).is_ok_and(|(_, ready)| !ready.notes.is_empty()));
+        assert!(start(Fetch::default()).is_ok_and(|(_, means)| !means.notes.is_empty()));
     }
 }

@@ -56,16 +56,29 @@ pub(super) enum Answer {
 }
 
 /// A contestant that can begin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ready {
+    /// What it works with.
+    pub(super) means: Means,
+    /// Memory that was resident before any connection was open, in bytes.
+    pub(super) rss_before_bytes: u64,
+}
+
+/// What a contestant works with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Means {
     /// Connections that it keeps; 0 where the work opens and closes them.
     pub(super) connections: usize,
     /// How many CPUs it uses of those that it may.
     pub(super) cores: usize,
     /// What was changed on the way from the workload to the first slice.
     pub(super) notes: Vec<String>,
-    /// Memory that was resident before any connection was open, in bytes.
-    pub(super) rss_before_bytes: u64,
+}
+
+impl Ready {
+    /// What nobody has said yet.
+    pub(super) const NONE: Self =
+        Self { means: Means { connections: 0, cores: 0, notes: Vec::new() }, rss_before_bytes: 0 };
 }
 
 /// Writes `message` as one line, at once.
@@ -107,7 +120,10 @@ mod tests {
             counts_syscalls: true,
         };
         let answers = [
-            Answer::Ready(Ready { connections: 64, ..Ready::default() }),
+            Answer::Ready(Ready {
+                means: Means { connections: 64, cores: 1, notes: vec!["a note".to_owned()] },
+                rss_before_bytes: 7,
+            }),
             Answer::Slice(7, Box::default()),
             Answer::Failed("two\nlines".to_owned()),
         ];

@@ -7,21 +7,23 @@
 //! Invariant: two workloads are the same only where every option is.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flate2::Crc;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::FetchError;
 use crate::io::launch::Engine;
-use crate::words::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES};
+use crate::source::Input;
+use crate::words::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES, COMPARE_LIST_READ_BYTES};
 use crate::words::units;
 
 /// What every contestant does.
@@ -42,15 +44,22 @@ impl Workload {
     ///
     /// For a person to read.
     pub fn check(&self) -> Result<(), String> {
+        // Every contestant reads the lists, and a fetch in every slice.
+        let is_read_once = |file: &Path| {
+            let is_pipe = |data: Metadata| !data.is_file() && !data.is_dir();
+            file == Path::new("-") || file.metadata().is_ok_and(is_pipe)
+        };
+        if let Some(file) = self.files().iter().find(|file| is_read_once(file)) {
+            let name = match file == Path::new("-") {
+                true => "standard input".to_owned(),
+                false => file.display().to_string(),
+            };
+            let hint = "-i FILE names a list that can be read again";
+            return Err(format!("{name} can be read only once, hint: {hint}"));
+        }
         match self {
             Self::Bench(options) => options.check().map_err(|e: BenchError| e.to_string()),
-            Self::Fetch(options) => {
-                if options.files.iter().any(|file| file == Path::new("-")) {
-                    let hint = "-i FILE names a list that can be read again";
-                    return Err(format!("standard input can be read only once, hint: {hint}"));
-                }
-                options.check().map_err(|e: FetchError| e.to_string())
-            }
+            Self::Fetch(options) => options.check().map_err(|e: FetchError| e.to_string()),
         }
     }
 
@@ -79,14 +88,17 @@ impl Workload {
     }
 
     /// Every option as JSON, to tell workloads apart. What belongs to one contestant is left out,
-    /// what may be secret (the values of header fields, the body) is there as a hash, and so is
-    /// what the files of URLs hold: null for one that cannot be read twice.
+    /// and what may be secret (the values of header fields, the body) is there as a hash. `lists`
+    /// tells what the lists of URLs hold, where there are any.
+    ///
+    /// # Errors
+    ///
+    /// Where a list cannot be read, for a person.
     ///
     /// # Panics
     ///
     /// Never: a workload is JSON.
-    #[must_use]
-    pub fn fingerprint(&self) -> Value {
+    pub fn fingerprint(&self) -> Result<Value, String> {
         let mut plain = self.clone();
         let headers = match &mut plain {
             Self::Bench(options) => {
@@ -101,8 +113,18 @@ impl Workload {
         };
         headers.iter_mut().for_each(|(_, value)| *value = hash(value.as_bytes()));
         let mut options = serde_json::to_value(plain).expect("a workload is JSON");
-        options["files_hold"] = self.files().iter().map(|file| hash_of_file(file)).collect();
-        options
+        if !self.files().is_empty() {
+            // It says what is wrong with a list, and what to do.
+            Input::open(Vec::new(), self.files().to_vec()).map_err(|error| error.to_string())?;
+            let lists = self.files().iter().map(|file| contents(file).map_err(|e| (file, e)));
+            let lists: Result<Vec<Value>, _> = lists.collect();
+            options["lists"] = lists
+                .map_err(|(file, error)| {
+                    format!("cannot read the input: {}: {error}", file.display())
+                })?
+                .into();
+        }
+        Ok(options)
     }
 
     /// Files of URLs.
@@ -188,21 +210,20 @@ fn hash(bytes: &[u8]) -> String {
     format!("#{:016x}", hasher.finish())
 }
 
-/// The same of what `file` holds; none where that cannot be read, or not a second time.
-fn hash_of_file(file: &Path) -> Option<String> {
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut file = BufReader::with_capacity(BLOCK_BYTES, File::open(file).ok()?);
-    let mut hasher = DefaultHasher::new();
+/// What `file` holds: its length, and a checksum (CRC-32, as gzip has it) of its beginning.
+fn contents(file: &Path) -> io::Result<Value> {
+    let file = File::open(file)?;
+    let bytes = file.metadata()?.len();
+    let mut beginning = BufReader::with_capacity(BLOCK_BYTES, file.take(COMPARE_LIST_READ_BYTES));
+    let mut checksum = Crc::new();
     loop {
-        let block = file.fill_buf().ok()?;
+        let block = beginning.fill_buf()?;
         let len = block.len();
         if len == 0 {
-            return Some(format!("#{:016x}", hasher.finish()));
+            return Ok(json!({"bytes": bytes, "crc32": checksum.sum()}));
         }
-        hasher.write(block);
-        file.consume(len);
+        checksum.update(block);
+        beginning.consume(len);
     }
 }
 

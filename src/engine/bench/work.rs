@@ -244,12 +244,9 @@ impl Work for Benching {
         call.prepared.requests(call.count())
     }
 
-    fn read_block(&self, _: SharedBytes, blocks: &mut FreeBlocks) -> Block {
-        // One byte more than is expected shows whether that was all. Many connections wait at once,
-        // so small blocks are more than thrift: they stay in the cache.
-        let answers = self.shared.settings.pipeline;
-        let bytes = self.expected_bytes.get().saturating_mul(answers) + 1;
-        blocks.take(bytes.clamp(RESPONSE_BLOCK_BYTES_MIN, self.block_bytes_max))
+    fn read_block(&self, call: &BenchCall, _: SharedBytes, blocks: &mut FreeBlocks) -> Block {
+        let bytes = block_bytes(self.expected_bytes.get(), call.count(), self.block_bytes_max);
+        blocks.take(bytes)
     }
 
     fn key_of(&self, call: &BenchCall) -> Option<Rc<Prepared>> {
@@ -271,6 +268,17 @@ impl Work for Benching {
         call.answered += 1;
         call.answered < call.count()
     }
+}
+
+/// How large a block is read into for `answers` answers that are expected to have `each_bytes`.
+///
+/// One byte more shows whether that was all. Many connections wait at once, so small blocks are
+/// more than thrift: they stay in the cache. All answers of a pipeline go into one: a head that the end
+/// of a block cuts is parsed in full, and was every fourth where a block had room for one answer
+/// (16 answers of 64 B: 0.34 us of CPU a request, 0.50 so).
+fn block_bytes(each_bytes: usize, answers: usize, most: usize) -> usize {
+    let bytes = each_bytes.saturating_mul(answers).saturating_add(1);
+    bytes.clamp(RESPONSE_BLOCK_BYTES_MIN, most)
 }
 
 /// Whether the connection was there when it failed.
@@ -573,5 +581,18 @@ impl Benching {
         let in_flight = core.in_flight() as u64;
         let reading = stop::Reading { in_flight, ..self.recorder.borrow().reading() };
         self.shared.gauges[self.seat.idx].show(reading);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_holds_all_answers_of_a_pipeline_within_its_bounds() {
+        let most = RESPONSE_BLOCK_BYTES_MAX;
+        assert_eq!(block_bytes(150, 1, most), RESPONSE_BLOCK_BYTES_MIN);
+        assert_eq!(block_bytes(150, 16, most), 2401);
+        assert_eq!(block_bytes(usize::MAX, 16, most), most);
     }
 }

@@ -172,7 +172,7 @@ impl Work for Fetching {
         block
     }
 
-    fn read_block(&self, mut request: Block, _: &mut FreeBlocks) -> Block {
+    fn read_block(&self, _: &Self::Job, mut request: Block, _: &mut FreeBlocks) -> Block {
         request.clear();
         request
     }

@@ -18,7 +18,9 @@ use crate::machines::compare::machine::Machine;
 use crate::machines::compare::notes::notes;
 use crate::machines::compare::ratio::{Measure, Ratio, Verdict};
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::{COMPARE_CONNECTIONS_WEIGHED_MIN, COMPARE_RATE_KEPT_MIN};
+use crate::words::limits::{
+    COMPARE_CONNECTIONS_WEIGHED_MIN, COMPARE_RATE_KEPT_MIN, COMPARE_VALUE_SHOWN,
+};
 
 /// What one contestant brings: the same number of slices as every other one, in the same order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,6 +100,8 @@ pub struct Comparison {
     pub verdict_by: Measure,
     /// What a second contestant like the baseline differed by.
     pub same_to_baseline: Ratios,
+    /// What factor an interval must lie beyond to be a difference, by measure.
+    pub noise: BTreeMap<&'static str, f64>,
     /// The machine.
     pub machine: Machine,
     /// The CPUs of the contestants.
@@ -196,31 +200,42 @@ impl Subject {
         if self.workload != other.workload {
             differences.push(format!("workload: {}, not {}", self.workload, other.workload));
         } else if self.options != other.options {
-            let names = differing_names(&self.options, &other.options).join(", ");
-            differences.push(format!("options of the workload: {names}"));
+            let options = differing_options(&self.options, &other.options);
+            differences.extend(options.iter().map(|option| format!("option {option}")));
         }
         differences
     }
 }
 
-/// Options by their names: the members of `options`, and in place of one that is an object (the
-/// kind of workload) its own members.
-fn by_name(options: &Value) -> BTreeMap<&str, &Value> {
+/// Options by their names: the members of `options`, and in place of one that is an object its own
+/// members, behind its name and a dot.
+fn by_name(options: &Value) -> BTreeMap<String, &Value> {
     let mut found = BTreeMap::new();
     for (name, value) in options.as_object().into_iter().flatten() {
         match value {
-            Value::Object(members) => found.extend(members.iter().map(|(n, v)| (n.as_str(), v))),
-            _ => drop(found.insert(name.as_str(), value)),
+            Value::Object(members) => {
+                found.extend(members.iter().map(|(member, v)| (format!("{name}.{member}"), v)));
+            }
+            _ => {
+                found.insert(name.clone(), value);
+            }
         }
     }
     found
 }
 
-/// The names of the options that are not the same in `one` and `other`.
-fn differing_names<'a>(one: &'a Value, other: &'a Value) -> Vec<&'a str> {
+/// The options that are not the same in `one` and `other`, with their values.
+fn differing_options(one: &Value, other: &Value) -> Vec<String> {
     let (own, others) = (by_name(one), by_name(other));
-    let names: BTreeSet<&str> = own.keys().chain(others.keys()).copied().collect();
-    names.into_iter().filter(|name| own.get(name) != others.get(name)).collect()
+    let names: BTreeSet<&String> = own.keys().chain(others.keys()).collect();
+    let value = |of: Option<&&Value>| {
+        let text = of.map_or("none".to_owned(), ToString::to_string);
+        text.chars().take(COMPARE_VALUE_SHOWN).collect::<String>()
+    };
+    let differing = names.into_iter().filter(|name| own.get(*name) != others.get(*name));
+    differing
+        .map(|name| format!("{name} {}, not {}", value(own.get(name)), value(others.get(name))))
+        .collect()
 }
 
 impl Comparison {
@@ -261,6 +276,7 @@ impl Comparison {
             notes,
             workload: subject.workload.clone(),
             verdict_by,
+            noise: same.noise(),
             same_to_baseline: same,
             machine: subject.machine.clone(),
             cpus: subject.cpus.clone(),
@@ -288,6 +304,12 @@ impl Ratios {
             p50: of(Measure::P50),
             p99: of(Measure::P99),
         }
+    }
+
+    /// What an interval of each measure must lie beyond, where both sides of these are the same.
+    fn noise(&self) -> BTreeMap<&'static str, f64> {
+        let of = |measure: Measure| Some((measure.word(), self.measure(measure)?.noise()));
+        Measure::ALL.into_iter().filter_map(of).collect()
     }
 
     /// The ratio of one measure.

@@ -69,7 +69,7 @@ fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
         Some(ratio) => {
             let reach = (ratio.reach() - 1.0) * 100.0;
             let least = match ratio.noise() > ratio.reach() {
-                true => format!(", and beyond {:.0} %,", COMPARE_NOISE_MIN * 100.0),
+                true => format!(" and beyond {} %", COMPARE_NOISE_MIN * 100.0),
                 false => String::new(),
             };
             format!(

@@ -128,6 +128,10 @@ fn the_same_is_hardly_ever_called_a_difference() {
 
 #[test]
 fn many_rounds_do_not_make_a_difference_of_what_one_process_differs_by() {
+    let comparison = Comparison::new(&evidence(&[("other", 1.005)], 200, 0.0, 1));
+    assert_eq!(comparison.noise["cpu"], 1.01);
+    let says_so = |note: &String| note.contains("lies beyond that and beyond 1 % is called");
+    assert!(comparison.notes.iter().any(says_so), "{:?}", comparison.notes);
     let told = told(1.005, 0.005, 200, Verdict::NotShown);
     assert!(told >= 49, "{told} of 50");
 }
@@ -342,7 +346,7 @@ fn runs_of_something_else_are_not_comparable_and_why_is_said() {
                 options: json!({"connections": 65, "bench": {"timeout": {"secs": 9}}}),
                 ..subject()
             },
-            "options of the workload: connections, timeout",
+            r#"option bench.timeout none, not {"secs":9}"#,
         ),
         (Subject { machine: Machine::default(), ..subject() }, "kernel"),
     ];
