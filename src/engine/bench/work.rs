@@ -273,9 +273,9 @@ impl Work for Benching {
 /// How large a block is read into for `answers` answers that are expected to have `each_bytes`.
 ///
 /// One byte more shows whether that was all. Many connections wait at once, so small blocks are
-/// more than thrift: they stay in the cache. All answers of a pipeline go into one: a head that the end
-/// of a block cuts is parsed in full, and was every fourth where a block had room for one answer
-/// (16 answers of 64 B: 0.34 us of CPU a request, 0.50 so).
+/// more than thrift: they stay in the cache. All answers of a pipeline go into one: a head that
+/// the end of a block cuts is parsed in full, and was every fourth where a block had room for one
+/// answer (16 answers of 64 B: 0.34 us of CPU a request, 0.50 so).
 fn block_bytes(each_bytes: usize, answers: usize, most: usize) -> usize {
     let bytes = each_bytes.saturating_mul(answers).saturating_add(1);
     bytes.clamp(RESPONSE_BLOCK_BYTES_MIN, most)
