@@ -7,7 +7,7 @@
 //! and only ringfetch's own engines can be.
 
 /// Slows this process down where the environment says so for `label`: `RINGFETCH_SLOWED=uring#2=5`
-/// has each request of the contestant `uring#2` take 5 % more CPU time than it would.
+/// has each request of the contestant `uring#2` spin for 5 % of the CPU time that it takes besides.
 #[cfg(feature = "slowed")]
 pub(super) fn slow_down(label: &str) {
     let setting = std::env::var("RINGFETCH_SLOWED").unwrap_or_default();
