@@ -34,6 +34,7 @@
 //! [`Fetch`], [`Rows`], [`FetchError`], [`fetch`] and what they give are meant for programs; the
 //! floors are public for benchmarks and tests, and may change from one version to the next.
 
+pub mod base;
 pub mod cli;
 pub mod command;
 pub mod engine;

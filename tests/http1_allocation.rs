@@ -9,11 +9,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 
+use ringfetch::base::failure::Failure;
 use ringfetch::machines::http1::{
     Answer, Connection, Exchange, Framing, Head, Method, Observer, RequestReader, RequestSpec,
     RequestTemplate, write_chunk, write_head, write_last_chunk,
 };
-use ringfetch::words::failure::Failure;
 
 #[path = "support/corpus.rs"]
 #[expect(dead_code, reason = "what the answers must come to is checked elsewhere")]

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use ringfetch::base::instant::Instant;
 use ringfetch::io::clock;
-use ringfetch::words::instant::Instant;
 
 /// Polls between two looks at the clock: often enough for sweeps every 5 ms, and too rare to be
 /// seen beside a request.

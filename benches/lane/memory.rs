@@ -10,9 +10,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 
+use ringfetch::base::buf::Block;
+use ringfetch::base::instant::Instant;
 use ringfetch::io::{Interrupt, Io, Listener, Sendable, Socket, Timer, WriteError, clock};
-use ringfetch::words::buf::Block;
-use ringfetch::words::instant::Instant;
 
 use crate::executor::{Alarm, Executor, give_turn};
 

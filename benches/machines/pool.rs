@@ -8,9 +8,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
+use ringfetch::base::instant::Instant;
+use ringfetch::base::target::Target;
 use ringfetch::machines::pool::{IdleOrder, Pool};
-use ringfetch::words::instant::Instant;
-use ringfetch::words::target::Target;
 
 const CONNECTIONS: usize = 1000;
 const NOW: Instant = Instant::from_ns(1);

@@ -14,6 +14,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
+use crate::base::limits::{
+    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT, SEED_DEFAULT,
+};
 use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat, Common, LoadArgs, WireArgs};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, paint, values};
@@ -37,9 +40,6 @@ use crate::report::bench::{csv, text};
 use crate::report::json;
 use crate::report::paint::Paint;
 use crate::report::progress::ProgressLine;
-use crate::words::limits::{
-    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT, SEED_DEFAULT,
-};
 
 /// `args`, in which `bench .. -q N` and `compare .. -q N` say `-R N`: those who come from other
 /// tools write it so, and `-q` before anything but a number is `--quiet` here as everywhere.

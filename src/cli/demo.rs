@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::base::units::{duration_us, rate};
 use crate::cli::args::DemoArgs;
 use crate::cli::compare::program;
 use crate::cli::{DONE, SOME_FAILED, paint, tell};
@@ -31,7 +32,6 @@ use crate::machines::compare::comparison::Comparison;
 use crate::machines::stats::summary::Summary;
 use crate::report::{self, text};
 use crate::sink::Writer;
-use crate::words::units::{duration_us, rate};
 
 /// How long the load is measured.
 const BENCH_SPAN: Duration = Duration::from_secs(2);

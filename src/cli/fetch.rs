@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::base::limits::{PROGRESS_INTERVAL, STOP_GRACE};
+use crate::base::units::count;
 use crate::cli::args::{Common, ExtractArg, FetchArgs, Format, PagesArgs, WireArgs};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn};
 use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
@@ -29,8 +31,6 @@ use crate::report::progress::{ProgressLine, Snapshot};
 use crate::report::{json, text};
 use crate::sink::{Resumed, Writer, resume};
 use crate::source::Input;
-use crate::words::limits::{PROGRESS_INTERVAL, STOP_GRACE};
-use crate::words::units::count;
 
 /// How long after the grace of a stop the run's last rows may take to be written.
 const STALL_PATIENCE: Duration = Duration::from_secs(5);

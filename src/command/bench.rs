@@ -10,6 +10,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::limits::{
+    BENCH_DURATION_DEFAULT, BENCH_ORIGINS_MAX, BENCH_PIPELINE_MAX, BENCH_REQUEST_BYTES_MAX,
+    BENCH_SPAN_MAX, BENCH_SPIN, BENCH_TARGETS_MAX, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT,
+    CONNECTIONS_MAX, SEED_DEFAULT, TIMEOUT_DEFAULT,
+};
+use crate::base::target::Target;
 use crate::command::benching::{BenchError, Benching};
 use crate::command::{affordable_connections, allowed};
 use crate::engine::Stop;
@@ -21,12 +27,6 @@ use crate::machines::http1::{Connection, Method, RequestError, RequestSpec, Requ
 use crate::machines::pace::{Law, Profile, Stage};
 use crate::source::Input;
 use crate::words::job::{Line, Source};
-use crate::words::limits::{
-    BENCH_DURATION_DEFAULT, BENCH_ORIGINS_MAX, BENCH_PIPELINE_MAX, BENCH_REQUEST_BYTES_MAX,
-    BENCH_SPAN_MAX, BENCH_SPIN, BENCH_TARGETS_MAX, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT,
-    CONNECTIONS_MAX, SEED_DEFAULT, TIMEOUT_DEFAULT,
-};
-use crate::words::target::Target;
 
 /// How the arrivals of an open loop are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::base::failure::FailureCounts;
+use crate::base::instant::Instant;
+use crate::base::limits::PROGRESS_INTERVAL;
 use crate::engine::bench::{Bench, BenchSettings, CoreEnd, Event, Loop, Opened, Trial};
 use crate::engine::{Reading, Stop};
 use crate::io::launch::{Engine, Pinning};
@@ -17,9 +20,6 @@ use crate::machines::stats::record::Record;
 use crate::machines::stats::series::{Second, Series};
 use crate::machines::stats::stability::{Stability, Steadiness};
 use crate::machines::stats::verdict::Mode;
-use crate::words::failure::FailureCounts;
-use crate::words::instant::Instant;
-use crate::words::limits::PROGRESS_INTERVAL;
 
 /// A bench whose connections are open.
 pub struct Benching {

@@ -11,6 +11,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::limits::{
+    BODY_BYTES_DEFAULT, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_MAX,
+    PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX, RETRIES_DEFAULT, RETRIES_MAX, ROW_BATCH,
+    ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
+};
 use crate::command::fetching::{FetchError, Fetching, Rows};
 use crate::command::{affordable_connections, allowed};
 use crate::engine::Stop;
@@ -26,11 +31,6 @@ use crate::machines::stats::summary::Summary;
 use crate::sink::{Callback, Finishers, Finishing, Queue};
 use crate::source::Input;
 use crate::words::job::{Sink, Source};
-use crate::words::limits::{
-    BODY_BYTES_DEFAULT, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_MAX,
-    PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX, RETRIES_DEFAULT, RETRIES_MAX, ROW_BATCH,
-    ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
-};
 use crate::words::row::Row;
 
 /// Whether pages are extracted.

@@ -9,6 +9,7 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::base::instant::Instant;
 use crate::engine::fetch::{Outcome, Run};
 use crate::engine::{Reading, Stop};
 use crate::io::clock;
@@ -17,7 +18,6 @@ use crate::io::system::{self, CpuTime};
 use crate::machines::stats::summary::{self, CoreInput, RunEnd, Summary, SummaryInput};
 use crate::machines::stats::tally::Tally;
 use crate::sink::{Finished, Finishers};
-use crate::words::instant::Instant;
 use crate::words::job::SourceSize;
 use crate::words::row::Row;
 

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::limits::SEARCH_DRAIN;
 use crate::command::benching::{BenchError, Benching, Watch};
 use crate::engine::bench::{Loop, Trial};
 use crate::machines::pace::{Law, Profile};
@@ -16,7 +17,6 @@ use crate::machines::search::RateSearch;
 use crate::machines::stats::bench::BenchSummary;
 use crate::machines::stats::search::{LimitedBy, Search, Step};
 use crate::machines::stats::slo::Objectives;
-use crate::words::limits::SEARCH_DRAIN;
 
 /// What is searched for, and how long each rate is tried.
 #[derive(Clone, Debug)]

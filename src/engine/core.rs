@@ -13,6 +13,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::base::buf::FreeBlocks;
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::limits::{EXHAUSTED_PAUSE, SWEEP_INTERVAL};
 use crate::engine::drive::{Berth, Connection};
 use crate::engine::lane;
 use crate::engine::watch::{Alarm, LaneId, Watch};
@@ -23,10 +27,6 @@ use crate::io::system;
 use crate::io::{Io, Socket};
 use crate::machines::http1::HeadMemo;
 use crate::machines::pool::Pool;
-use crate::words::buf::FreeBlocks;
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::instant::Instant;
-use crate::words::limits::{EXHAUSTED_PAUSE, SWEEP_INTERVAL};
 
 /// What ends the operations of an engine's socket.
 type AlarmOf<I> = Alarm<<<I as Io>::Socket as Socket>::Interrupter>;

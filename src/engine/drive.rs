@@ -11,16 +11,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 
+use crate::base::buf::Block;
+use crate::base::failure::{Cause, Failure, Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX, IDLE_UNCHECKED_MAX};
+use crate::base::target::Target;
 use crate::engine::core::Core;
 use crate::engine::watch::{Alarm, LaneId};
 use crate::engine::work::{Answer, Call, Purpose, Reading, Work};
 use crate::io::{Io, Sendable, Socket, WriteError};
 use crate::machines::http1::{Exchange, Want};
-use crate::words::buf::Block;
-use crate::words::failure::{Cause, Failure, Kind, Stage};
-use crate::words::instant::Instant;
-use crate::words::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX, IDLE_UNCHECKED_MAX};
-use crate::words::target::Target;
 
 /// A connection of a core, idle in its pool or in one of its lanes.
 pub(super) struct Connection<I: Io> {

@@ -11,12 +11,12 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
+use crate::base::failure::{Failure, Kind, Stage};
 use crate::engine::core::{Core, Task};
 use crate::engine::drive::{self, Berth, Exchanged};
 use crate::engine::watch::LaneId;
 use crate::engine::work::{Next, Work};
 use crate::io::Io;
-use crate::words::failure::{Failure, Kind, Stage};
 
 /// Works on one job after the other until the run is over.
 pub(super) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {

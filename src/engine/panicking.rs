@@ -9,9 +9,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use crate::base::buf::Block;
+use crate::base::instant::Instant;
 use crate::io::{Io, Listener, Sendable, Socket, WriteError};
-use crate::words::buf::Block;
-use crate::words::instant::Instant;
 
 /// Connecting to this port panics; nothing listens there.
 pub(super) const PANICKING_PORT: u16 = 1;

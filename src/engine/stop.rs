@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use crate::words::failure::Failure;
+use crate::base::failure::Failure;
 
 /// A request to stop: no job starts any more, what is in flight has a few seconds.
 #[derive(Clone, Debug, Default)]

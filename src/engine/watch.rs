@@ -8,8 +8,8 @@
 
 use std::task::Waker;
 
+use crate::base::instant::Instant;
 use crate::io::Interrupt;
-use crate::words::instant::Instant;
 
 /// Which lane of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

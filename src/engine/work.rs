@@ -9,14 +9,14 @@
 use std::pin::Pin;
 use std::rc::Rc;
 
+use crate::base::buf::{Block, FreeBlocks};
+use crate::base::instant::Instant;
+use crate::base::target::Target;
 use crate::engine::core::Core;
 use crate::engine::drive::{Exchanged, Obstacle};
 use crate::io::{Io, Sendable};
 use crate::machines::http1::{Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
-use crate::words::buf::{Block, FreeBlocks};
-use crate::words::instant::Instant;
-use crate::words::target::Target;
 
 /// One kind of run, as one core does it.
 ///

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::words::instant::Instant;
+use crate::base::instant::Instant;
 
 /// The time now on the monotonic clock (CLOCK_MONOTONIC of clock_gettime(2)).
 ///

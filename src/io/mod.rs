@@ -30,8 +30,8 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use crate::words::buf::{Block, SharedBytes};
-use crate::words::instant::Instant;
+use crate::base::buf::{Block, SharedBytes};
+use crate::base::instant::Instant;
 
 /// All that a worker may ask of the machine.
 pub trait Io: Clone + 'static {
@@ -166,7 +166,7 @@ impl Sendable for SharedBytes {
 }
 
 mod sealed {
-    use crate::words::buf::{Block, SharedBytes};
+    use crate::base::buf::{Block, SharedBytes};
 
     /// Bytes that do not move with their owner.
     pub trait Stable {}

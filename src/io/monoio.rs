@@ -15,9 +15,9 @@ use std::time::Duration;
 use monoio::buf::{IoBuf, IoBufMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 
+use crate::base::buf::Block;
+use crate::base::instant::Instant;
 use crate::io::{Interrupt, Io, Listener, Sendable, Socket, Timer, WriteError, clock, system};
-use crate::words::buf::Block;
-use crate::words::instant::Instant;
 
 /// The machine as monoio shows it to the thread that built its runtime.
 #[derive(Clone, Debug)]

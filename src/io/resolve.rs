@@ -18,13 +18,13 @@ use std::task::{Poll, Waker};
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::{Io, system};
-use crate::words::failure::{Cause, Failure, Kind, Stage};
-use crate::words::instant::Instant;
-use crate::words::limits::{
+use crate::base::failure::{Cause, Failure, Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::limits::{
     EXHAUSTED_PAUSE, LOOKUPS_QUEUED_MAX, RESOLVED_NAME_TTL, RESOLVED_NAMES_MAX, RESOLVER_THREADS,
     UNRESOLVED_NAME_TTL,
 };
+use crate::io::{Io, system};
 
 /// Descriptors that one lookup has open at a time: a file, and sockets to name servers.
 const LOOKUP_DESCRIPTORS: usize = 4;

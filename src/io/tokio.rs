@@ -16,10 +16,10 @@ use std::time::Duration;
 use ::tokio::io::unix::AsyncFd;
 use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
+use crate::base::buf::Block;
+use crate::base::instant::Instant;
 use crate::io::monoio::Descriptor;
 use crate::io::{Io, Listener, Sendable, Socket, Timer, WriteError, clock, system};
-use crate::words::buf::Block;
-use crate::words::instant::Instant;
 
 /// The machine as Tokio shows it to the thread that built its runtime.
 #[derive(Clone, Debug)]

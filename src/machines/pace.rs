@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::instant::Instant;
-use crate::words::limits::{PROFILE_SPAN_MAX, PROFILE_STAGES_MAX, RATE_PER_S_MAX};
+use crate::base::instant::Instant;
+use crate::base::limits::{PROFILE_SPAN_MAX, PROFILE_STAGES_MAX, RATE_PER_S_MAX};
 
 const NS_PER_S: f64 = 1e9;
 

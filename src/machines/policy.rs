@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::instant::Instant;
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::limits::{BACKOFF_FIRST, BACKOFF_MAX};
+use crate::base::target::Target;
 use crate::words::job::{Job, Progress};
-use crate::words::limits::{BACKOFF_FIRST, BACKOFF_MAX};
-use crate::words::target::Target;
 
 /// The bounds that a run puts on each of its fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 
-use crate::words::instant::Instant;
+use crate::base::instant::Instant;
 
 // LIMIT: what one `expire` hands back: closing a socket is a system call, and a core that closes
 // thousands in a row keeps its fetches waiting.

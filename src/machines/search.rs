@@ -5,7 +5,7 @@
 //!
 //! Invariant: a search ends after a bounded number of rates, whatever it is told.
 
-use crate::words::limits::{SEARCH_PRECISION, SEARCH_RATE_MAX, SEARCH_RATE_MIN, SEARCH_STEPS_MAX};
+use crate::base::limits::{SEARCH_PRECISION, SEARCH_RATE_MAX, SEARCH_RATE_MIN, SEARCH_STEPS_MAX};
 
 /// A search under way.
 #[derive(Clone, Debug)]

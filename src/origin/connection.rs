@@ -13,6 +13,12 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::base::buf::Block;
+use crate::base::failure::Failure;
+use crate::base::limits::{
+    BLOCK_BYTES, HEAD_BYTES_MAX, ORIGIN_FAULT_MAX, ORIGIN_INPUT_BYTES, ORIGIN_LINGER_MAX,
+    ORIGIN_PIECE_BYTES,
+};
 use crate::io::{Io, Socket};
 use crate::machines::http1::{self, Request, RequestBody, RequestReader};
 use crate::origin::core::{Core, Served};
@@ -22,12 +28,6 @@ use crate::origin::reply::{self, Order, Step};
 use crate::origin::route::{self, Asked};
 use crate::origin::stamps::Untold;
 use crate::origin::stream::{Carrier, Progress, Stream};
-use crate::words::buf::Block;
-use crate::words::failure::Failure;
-use crate::words::limits::{
-    BLOCK_BYTES, HEAD_BYTES_MAX, ORIGIN_FAULT_MAX, ORIGIN_INPUT_BYTES, ORIGIN_LINGER_MAX,
-    ORIGIN_PIECE_BYTES,
-};
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

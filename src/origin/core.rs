@@ -10,18 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::base::buf::{Block, FreeBlocks};
+use crate::base::instant::Instant;
+use crate::base::limits::{
+    BLOCK_BYTES, EXHAUSTED_PAUSE, ORIGIN_PATTERN_BLOCKS_MAX, ORIGIN_STOP_SWEEPS_MAX,
+    ORIGIN_SWEEP_INTERVAL, ORIGIN_SWEEPS_PER_CHECK,
+};
 use crate::io::{Interrupt, Io, Listener, Socket};
 use crate::origin::connection;
 use crate::origin::guard::Guards;
 use crate::origin::route;
 use crate::origin::stamps::Stamps;
 use crate::origin::stream::pattern;
-use crate::words::buf::{Block, FreeBlocks};
-use crate::words::instant::Instant;
-use crate::words::limits::{
-    BLOCK_BYTES, EXHAUSTED_PAUSE, ORIGIN_PATTERN_BLOCKS_MAX, ORIGIN_STOP_SWEEPS_MAX,
-    ORIGIN_SWEEP_INTERVAL, ORIGIN_SWEEPS_PER_CHECK,
-};
 
 /// What all cores of one origin share.
 #[derive(Debug)]

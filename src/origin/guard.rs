@@ -9,8 +9,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 
+use crate::base::instant::Instant;
 use crate::io::Interrupt;
-use crate::words::instant::Instant;
 
 /// The guarded connections of one core.
 #[derive(Debug)]

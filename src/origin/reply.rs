@@ -14,6 +14,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::ORIGIN_PIECE_BYTES;
 use crate::machines::http1::{Answer, Connection, Framing, Request, write_head};
 use crate::origin::core::Served;
 use crate::origin::fault::{After, Fault};
@@ -21,8 +23,6 @@ use crate::origin::page;
 use crate::origin::route::{Asked, Coding, End, ROUTES, Refusal, Route};
 use crate::origin::stamps::Untold;
 use crate::origin::stream::{Carrier, Stream};
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::ORIGIN_PIECE_BYTES;
 
 const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 const HTML: Option<&str> = Some("text/html; charset=utf-8");

@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::base::limits::{ORIGIN_PATTERN_BYTES, ORIGIN_PIECE_BYTES};
 use crate::machines::http1::{write_chunk, write_last_chunk};
 use crate::origin::route::Chunking;
-use crate::words::limits::{ORIGIN_PATTERN_BYTES, ORIGIN_PIECE_BYTES};
 
 /// What the bodies of `/bytes/N` repeat.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {

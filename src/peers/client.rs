@@ -12,7 +12,7 @@ use std::future::Future;
 use http::HeaderMap;
 use http::header::{self, HeaderName};
 
-use crate::words::target::Target;
+use crate::base::target::Target;
 
 /// A client that a lane asks with, one request at a time.
 pub(super) trait Client: 'static {

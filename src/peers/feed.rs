@@ -8,10 +8,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::base::instant::Instant;
 use crate::io::{Io, Timer};
 use crate::machines::pace::Arrivals;
 use crate::peers::tally::Tally;
-use crate::words::instant::Instant;
 use crate::words::job::{Line, Source};
 
 /// A list of URLs that lanes share.

@@ -6,11 +6,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::base::instant::Instant;
+use crate::base::limits::IDLE_CONNECTION_MAX;
+use crate::base::target::Target;
 use crate::machines::pool::Pool;
 use crate::peers::settings::Work;
-use crate::words::instant::Instant;
-use crate::words::limits::IDLE_CONNECTION_MAX;
-use crate::words::target::Target;
 
 /// Where a lane keeps its connections.
 pub(super) enum Kept<C> {

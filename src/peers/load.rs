@@ -8,6 +8,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::base::instant::Instant;
+use crate::base::limits::{BENCH_START_LEAD, COMPARE_DRAIN, COMPARE_PATIENCE};
 use crate::io::resolve::{Override, first_address, fixed, literal};
 use crate::io::system::{self, CpuTime};
 use crate::io::{clock, cores};
@@ -16,9 +18,7 @@ use crate::peers::group::Order;
 use crate::peers::settings::{PeerSettings, Work};
 use crate::peers::tally::{Span, Tally};
 use crate::peers::threads::{self, Threads};
-use crate::words::instant::Instant;
 use crate::words::job::Source;
-use crate::words::limits::{BENCH_START_LEAD, COMPARE_DRAIN, COMPARE_PATIENCE};
 
 /// A peer whose threads wait for orders.
 pub struct Load {

@@ -18,13 +18,13 @@ use monoio_http::common::body::Body;
 use monoio_http::h1::codec::ClientCodec;
 use monoio_http::h1::payload::{FixedPayload, Payload};
 
+use crate::base::limits::IDLE_UNCHECKED_MAX;
+use crate::base::target::Target;
 use crate::io::{Io, clock, system};
 use crate::peers::client::{Client, Fault, Reading};
 use crate::peers::kept::Kept;
 use crate::peers::settings::says_close;
 use crate::peers::supply::Supply;
-use crate::words::limits::IDLE_UNCHECKED_MAX;
-use crate::words::target::Target;
 
 /// A connection with its codec.
 pub(super) struct Coded {

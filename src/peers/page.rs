@@ -10,13 +10,13 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::base::target::Target;
 use crate::machines::extract::Extractor;
 use crate::machines::policy::StatusPolicy;
 use crate::peers::client::{Client, Fault, Keep, Reading};
 use crate::peers::feed::What;
 use crate::peers::settings::{Pages, Work};
 use crate::peers::tally::Outcome;
-use crate::words::target::Target;
 
 thread_local! {
     /// What parses the pages of this thread: compiled selectors cannot change threads. A thread
@@ -139,6 +139,6 @@ fn extract(selectors: &[(String, String)], body: &[u8], content_type: Option<&st
     });
 }
 
-fn parsed(target: Result<Target, crate::words::failure::Failure>) -> Result<Target, Fault> {
+fn parsed(target: Result<Target, crate::base::failure::Failure>) -> Result<Target, Fault> {
     target.map_err(|failure| Fault::new(failure.to_string()))
 }

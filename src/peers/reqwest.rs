@@ -14,11 +14,11 @@ use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use ::reqwest::redirect::Policy;
 use ::reqwest::{Client as Inner, Request, Url};
 
+use crate::base::limits::IDLE_CONNECTION_MAX;
+use crate::base::target::Target;
 use crate::io::resolve::{Override, Resolver, fixed};
 use crate::peers::client::{Client, Fault, Reading};
 use crate::peers::settings::{Fields, PeerSettings, Work};
-use crate::words::limits::IDLE_CONNECTION_MAX;
-use crate::words::target::Target;
 
 /// reqwest.
 #[derive(Clone)]

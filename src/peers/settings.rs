@@ -11,13 +11,13 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, Version};
 
+use crate::base::target::Target;
 use crate::io::resolve::Override;
 use crate::machines::http1::Connection;
 use crate::machines::pace::{Law, Profile};
 use crate::machines::policy::StatusPolicy;
 use crate::peers::client::Fault;
 use crate::peers::peer::Peer;
-use crate::words::target::Target;
 
 /// What a request calls itself where nobody chose.
 const USER_AGENT: &str = concat!("ringfetch/", env!("CARGO_PKG_VERSION"));

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
+use crate::base::target::Target;
 use crate::io::Io;
 use crate::io::resolve::Resolver;
 use crate::peers::client::Fault;
 use crate::peers::settings::Fields;
-use crate::words::target::Target;
 
 /// What the clients of a group have in common.
 pub(super) struct Supply<I> {

@@ -5,10 +5,10 @@
 //! Invariant: a request that was begun is counted once, and one that was due before the end and
 //! never begun leaves its age among the times.
 
+use crate::base::instant::Instant;
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::ladder::Ladder;
 use crate::machines::stats::latency::Latency;
-use crate::words::instant::Instant;
 
 /// When things happen in one slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

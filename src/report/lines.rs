@@ -5,10 +5,10 @@
 //! Invariant: what a list or a paragraph breaks at is 80 columns; only an item or a word that is
 //! wider by itself goes beyond.
 
+use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS, STATUSES_SHOWN_MAX};
+use crate::base::units;
 use crate::machines::stats::summary::Counts;
 use crate::report::paint::Paint;
-use crate::words::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS, STATUSES_SHOWN_MAX};
-use crate::words::units;
 
 /// Columns of the labels at the left.
 pub(super) const LABEL_COLUMNS: usize = 13;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::base::limits::PROGRESS_RATE_SPAN;
+use crate::base::units;
 use crate::words::job::SourceSize;
-use crate::words::limits::PROGRESS_RATE_SPAN;
-use crate::words::units;
 
 /// What a run shows at one moment.
 pub trait Shown {
@@ -209,7 +209,7 @@ impl Shown for Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::limits::REPORT_COLUMNS;
+    use crate::base::limits::REPORT_COLUMNS;
 
     fn snapshot() -> Snapshot {
         Snapshot {

@@ -8,12 +8,12 @@
 
 use std::fmt::Write as _;
 
+use crate::base::limits::CORES_SHOWN_MAX;
+use crate::base::units;
 use crate::machines::stats::summary::{Core, PhaseTimes, Summary};
 use crate::machines::stats::tally::Phase;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
-use crate::words::limits::CORES_SHOWN_MAX;
-use crate::words::units;
 
 /// `summary` as lines of text, each ended by a line feed.
 #[must_use]
@@ -180,13 +180,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::base::failure::{Failure, Kind, Stage};
+    use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
     use crate::machines::stats::summary::{
         CoreInput, Counts, CpuTime, Pinning, RunEnd, Summary, SummaryInput,
     };
     use crate::machines::stats::tally::Tally;
-    use crate::words::failure::{Failure, Kind, Stage};
     use crate::words::job::{Fetched, Response, Times};
-    use crate::words::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
 
     const ONE_SCREEN: &str = "\
 run          uring, 2 cores, 3.05 s

@@ -11,13 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crate::base::failure::{Failure, FailureCounts, Kind, Stage};
+use crate::base::limits::LARGE_PAGE_BYTES;
 use crate::engine::Stop;
 use crate::io::system;
 use crate::machines::extract::Extractor;
 use crate::machines::format::row::{note_of, row_of};
-use crate::words::failure::{Failure, FailureCounts, Kind, Stage};
 use crate::words::job::{Fetched, Sink};
-use crate::words::limits::LARGE_PAGE_BYTES;
 use crate::words::row::{Page, Row};
 
 /// What the threads are told.

@@ -10,9 +10,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use crate::base::failure::Kind;
+use crate::base::limits::RESUMED_TAIL_BYTES_MAX;
 use crate::machines::ordinals::Ordinals;
-use crate::words::failure::Kind;
-use crate::words::limits::RESUMED_TAIL_BYTES_MAX;
 
 /// How every row begins.
 const ROW_START: &[u8] = b"{\"n\":";

@@ -7,9 +7,9 @@
 
 use std::net::IpAddr;
 
-use crate::words::failure::Failure;
-use crate::words::instant::Instant;
-use crate::words::target::Target;
+use crate::base::failure::Failure;
+use crate::base::instant::Instant;
+use crate::base::target::Target;
 
 /// One input line that is a URL, on its way to be fetched.
 #[derive(Clone, Debug)]

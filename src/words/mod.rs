@@ -5,11 +5,5 @@
 //!
 //! Invariant: this floor uses nothing of the crate but itself.
 
-pub mod buf;
-pub mod failure;
-pub mod instant;
 pub mod job;
-pub mod limits;
 pub mod row;
-pub mod target;
-pub mod units;

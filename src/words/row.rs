@@ -47,9 +47,9 @@ pub struct Row {
 /// A stage, a kind and words for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RowError {
-    /// How far the fetch had come: a word of [`Stage`](crate::words::failure::Stage).
+    /// How far the fetch had come: a word of [`Stage`](crate::base::failure::Stage).
     pub stage: &'static str,
-    /// What went wrong: a word of [`Kind`](crate::words::failure::Kind).
+    /// What went wrong: a word of [`Kind`](crate::base::failure::Kind).
     pub kind: &'static str,
     /// What a person wants to know besides.
     pub detail: String,

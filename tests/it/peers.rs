@@ -7,6 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringfetch::base::instant::Instant;
+use ringfetch::base::target::Target;
 use ringfetch::io::cores;
 use ringfetch::io::resolve::Override;
 use ringfetch::machines::compare::slice::Slice;
@@ -15,9 +17,7 @@ use ringfetch::machines::pace::{Arrivals, Law, Profile};
 use ringfetch::machines::policy::StatusPolicy;
 use ringfetch::origin::{Origin, OriginSettings};
 use ringfetch::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
-use ringfetch::words::instant::Instant;
 use ringfetch::words::job::{Line, Source};
-use ringfetch::words::target::Target;
 
 use crate::engines::engines;
 use crate::server::{Act, Server, ok, redirect};

@@ -4,8 +4,8 @@
 //!
 //! Invariant: each file has one outcome, whatever the split.
 
+use ringfetch::base::failure::Failure;
 use ringfetch::machines::http1::{Exchange, Framing, Head, Method, Observer};
-use ringfetch::words::failure::Failure;
 
 use crate::corpus::{Conversation, Then, conversations};
 

@@ -178,7 +178,7 @@ fn the_house_is_tidy() {
     for folder in ["src", "tests", "benches", "examples"] {
         walk(top, &top.join(folder), &mut texts);
     }
-    for known in ["src/lib.rs", "src/words/limits.rs", "tests/tidy/main.rs"] {
+    for known in ["src/lib.rs", "src/base/limits.rs", "tests/tidy/main.rs"] {
         assert!(texts.iter().any(|text| text.path == known), "{known} was not looked at");
     }
     for (floor, _) in rules::FLOORS {

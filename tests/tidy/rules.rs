@@ -13,15 +13,16 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// Every top-level module and its floor. A module may name itself and what lies on lower floors.
 pub(crate) const FLOORS: &[(&str, u32)] = &[
-    ("words", 0),
-    ("machines", 1),
-    ("io", 2),
-    ("engine", 3),
-    ("origin", 3),
-    ("peers", 3),
-    ("source", 4),
-    ("sink", 4),
-    ("report", 5),
+    ("base", 0),
+    ("words", 1),
+    ("machines", 2),
+    ("io", 3),
+    ("engine", 4),
+    ("origin", 4),
+    ("peers", 4),
+    ("source", 5),
+    ("sink", 5),
+    ("report", 6),
     ("command", 7),
     ("cli", 8),
 ];

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::base::limits;
 use crate::cli::args::{Common, PagesArgs, WireArgs};
-use crate::words::limits;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct FetchArgs {

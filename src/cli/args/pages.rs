@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::base::limits;
 use crate::cli::values::{duration, selector, size};
-use crate::words::limits;
 
 /// How each URL of a list is fetched, and what is made of it.
 #[derive(Debug, clap::Args)]

@@ -4,6 +4,7 @@
 //!
 //! Invariant: the engine that runs is the one that was asked for, or there is no slice.
 
+use crate::base::limits::COMPARE_DRAIN;
 use crate::command::bench::BenchOptions;
 use crate::command::benching::{BenchError, Benching, Unwatched};
 use crate::command::compare::contestant::Slices;
@@ -14,7 +15,6 @@ use crate::io::launch::Engine;
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::bench::BenchSummary;
 use crate::machines::stats::ladder::Rung;
-use crate::words::limits::COMPARE_DRAIN;
 
 /// A bench that is run slice by slice.
 pub(super) struct BenchSlices {

@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
+use crate::base::limits::{COMPARE_DRAIN, COMPARE_PATIENCE, PROGRESS_INTERVAL};
 use crate::command::compare::protocol::{Answer, Assignment, Ready, SliceOrder, hear, say};
 use crate::engine::Stop;
 use crate::io::process;
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::{COMPARE_DRAIN, COMPARE_PATIENCE, PROGRESS_INTERVAL};
 
 /// A contestant's process.
 pub(super) struct Contestant {

@@ -10,6 +10,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::limits::{
+    COMPARE_CONTESTANTS_MAX, COMPARE_COUNTED_MAX, COMPARE_LEAD_IN, COMPARE_ROUNDS_MAX,
+    COMPARE_SLICE_MAX, COMPARE_SLICE_MIN, COMPARE_TURN, COMPARE_TURNS_MAX, DESCRIPTORS_KEPT,
+    ORIGIN_IDLE_MAX,
+};
+use crate::base::units;
 use crate::command::compare::child::{Contestant, Loss};
 use crate::command::compare::contender::{Contender, labels};
 use crate::command::compare::ground::Ground;
@@ -21,12 +27,6 @@ use crate::io::{host, system};
 use crate::machines::compare::comparison::{Entry, Evidence, Subject};
 use crate::machines::compare::order::turns;
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::{
-    COMPARE_CONTESTANTS_MAX, COMPARE_COUNTED_MAX, COMPARE_LEAD_IN, COMPARE_ROUNDS_MAX,
-    COMPARE_SLICE_MAX, COMPARE_SLICE_MIN, COMPARE_TURN, COMPARE_TURNS_MAX, DESCRIPTORS_KEPT,
-    ORIGIN_IDLE_MAX,
-};
-use crate::words::units;
 
 /// A comparison to be run. Each field is an option.
 #[derive(Clone, Debug)]

@@ -17,14 +17,14 @@ use flate2::Crc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::base::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES, COMPARE_LIST_READ_BYTES};
+use crate::base::units;
 use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::FetchError;
 use crate::io::launch::Engine;
 use crate::source::Input;
-use crate::words::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES, COMPARE_LIST_READ_BYTES};
-use crate::words::units;
 
 /// What every contestant does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

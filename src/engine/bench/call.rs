@@ -6,13 +6,13 @@
 
 use std::rc::Rc;
 
+use crate::base::buf::SharedBytes;
+use crate::base::instant::Instant;
+use crate::base::limits::EXHAUSTED_PAUSES_MAX;
+use crate::base::target::Target;
 use crate::engine::bench::recorder::Start;
 use crate::engine::work::{Call, Purpose};
 use crate::machines::http1::RequestTemplate;
-use crate::words::buf::SharedBytes;
-use crate::words::instant::Instant;
-use crate::words::limits::EXHAUSTED_PAUSES_MAX;
-use crate::words::target::Target;
 
 /// A target and the bytes that ask for it, as often as a pipeline is deep.
 #[derive(Debug)]

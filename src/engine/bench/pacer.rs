@@ -14,10 +14,10 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use crate::base::instant::Instant;
 use crate::engine::bench::work::Benching;
 use crate::engine::core::{Core, Task};
 use crate::io::{Io, Timer};
-use crate::words::instant::Instant;
 
 /// How long a core may spin before it has to look at its timers: some of its sweeps' interval.
 const SPIN_MAX: Duration = Duration::from_millis(1);

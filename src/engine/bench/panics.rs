@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::base::failure::{Kind, Stage};
+use crate::base::target::Target;
 use crate::engine::Stop;
 use crate::engine::bench::run::{Bench, Event, Trials};
 use crate::engine::bench::settings::{BenchSettings, Loop, Trial};
@@ -18,8 +20,6 @@ use crate::io::launch::{Engine, Launch, Pinning, Program, Seat};
 use crate::io::{Io, cores};
 use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::stats::record::Record;
-use crate::words::failure::{Kind, Stage};
-use crate::words::target::Target;
 
 /// Requests of a trial, every tenth of which panics.
 const REQUESTS: u64 = 95;

@@ -7,6 +7,8 @@
 //! flight at the stop, or skipped. It belongs to the phase in which it should have started, so no
 //! reset of counters races with requests under way.
 
+use crate::base::failure::Failure;
+use crate::base::instant::Instant;
 use crate::engine::stop::Reading;
 use crate::engine::work::Answer;
 use crate::machines::stats::latency::Latency;
@@ -14,8 +16,6 @@ use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Interval;
 use crate::machines::stats::verdict::Mode;
-use crate::words::failure::Failure;
-use crate::words::instant::Instant;
 
 /// When one request should have started, and when it was handed to the kernel.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::failure::FailureCounts;
+use crate::base::instant::Instant;
+use crate::base::limits::{BENCH_SPARES, BENCH_START_LEAD};
 use crate::engine::bench::settings::{BenchSettings, Trial};
 use crate::engine::bench::trial::Order;
 use crate::engine::bench::work::Benching;
@@ -21,9 +24,6 @@ use crate::io::{Io, clock, cores};
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Interval;
-use crate::words::failure::FailureCounts;
-use crate::words::instant::Instant;
-use crate::words::limits::{BENCH_SPARES, BENCH_START_LEAD};
 
 /// What a core says of itself.
 #[derive(Debug)]

@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::target::Target;
 use crate::io::launch::Launch;
 use crate::io::resolve::Override;
 use crate::machines::http1::RequestTemplate;
 use crate::machines::pace::{Law, Profile};
-use crate::words::target::Target;
 
 /// What a run is told.
 #[derive(Clone, Debug)]

@@ -8,6 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::target::Target;
 use crate::engine::bench::call::{BenchCall, Prepared};
 use crate::engine::bench::recorder::{Noted, Recorder, Start};
 use crate::engine::bench::settings::{Loop, Trial};
@@ -18,9 +21,6 @@ use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile};
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::instant::Instant;
-use crate::words::target::Target;
 
 const MEASURE_AT: Instant = Instant::from_ns(1_000);
 const END_AT: Instant = Instant::from_ns(2_000);

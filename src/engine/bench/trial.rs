@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::base::instant::Instant;
+use crate::base::limits::{BENCH_CLAIM_MAX, BENCH_UNTAKEN_PER_SWEEP};
 use crate::engine::bench::call::{BenchCall, Prepared};
 use crate::engine::bench::recorder::Recorder;
 use crate::engine::bench::settings::{Loop, Trial};
 use crate::machines::pace::Arrivals;
 use crate::machines::stats::verdict::Mode;
-use crate::words::instant::Instant;
-use crate::words::limits::{BENCH_CLAIM_MAX, BENCH_UNTAKEN_PER_SWEEP};
 
 /// A trial with its start, as every core is told of it.
 #[derive(Debug)]

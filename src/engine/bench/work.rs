@@ -9,6 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::buf::{Block, FreeBlocks, SharedBytes};
+use crate::base::failure::{Cause, Failure, FailureCounts, Kind, Stage as FailureStage};
+use crate::base::instant::Instant;
+use crate::base::limits::{
+    BENCH_OPENING_MAX, BENCH_OPENING_ROUNDS_MAX, BENCH_RECONNECT_PAUSE, CONNECTIONS_MAX,
+    RESPONSE_BLOCK_BYTES_MAX, RESPONSE_BLOCK_BYTES_MIN, RESPONSE_BLOCKS_BYTES, SERIES_STEP,
+};
+use crate::base::target::Target;
 use crate::engine::bench::call::{BenchCall, Prepared};
 use crate::engine::bench::pacer::{self, Changes};
 use crate::engine::bench::recorder::{Noted, Recorder};
@@ -25,14 +33,6 @@ use crate::machines::http1::{Framing, Head, Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
-use crate::words::buf::{Block, FreeBlocks, SharedBytes};
-use crate::words::failure::{Cause, Failure, FailureCounts, Kind, Stage as FailureStage};
-use crate::words::instant::Instant;
-use crate::words::limits::{
-    BENCH_OPENING_MAX, BENCH_OPENING_ROUNDS_MAX, BENCH_RECONNECT_PAUSE, CONNECTIONS_MAX,
-    RESPONSE_BLOCK_BYTES_MAX, RESPONSE_BLOCK_BYTES_MIN, RESPONSE_BLOCKS_BYTES, SERIES_STEP,
-};
-use crate::words::target::Target;
 
 /// One core's part of a bench.
 pub(super) struct Benching {

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
+use crate::base::instant::Instant;
+use crate::base::target::Target;
 use crate::engine::work::Call;
-use crate::words::instant::Instant;
 use crate::words::job::{Job, Progress, Times};
-use crate::words::target::Target;
 
 /// A job and what its exchanges came to so far.
 pub(super) struct FetchCall {

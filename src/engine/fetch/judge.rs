@@ -4,6 +4,9 @@
 //!
 //! Invariant: a job that is judged ends in exactly one of a row, the shard and another core.
 
+use crate::base::failure::{Cause, Failure, Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
 use crate::engine::core::Core;
 use crate::engine::drive::{Exchanged, Obstacle};
 use crate::engine::fetch::call::FetchCall;
@@ -11,10 +14,7 @@ use crate::engine::fetch::response::Noted;
 use crate::engine::fetch::work::Fetching;
 use crate::io::Io;
 use crate::machines::policy::{Outcome, Verdict};
-use crate::words::failure::{Cause, Failure, Kind, Stage};
-use crate::words::instant::Instant;
 use crate::words::job::{Fetched, Job, Progress, Response};
-use crate::words::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
 
 /// What is left of an exchange once its response is complete or lost.
 struct Came {

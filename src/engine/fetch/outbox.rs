@@ -5,8 +5,8 @@
 //! Invariant: rows leave in the order in which they came, and a batch that could not be handed on
 //! goes before those that came after it.
 
+use crate::base::limits::{ROW_BATCH, ROW_BATCH_BODY_BYTES};
 use crate::words::job::Fetched;
-use crate::words::limits::{ROW_BATCH, ROW_BATCH_BODY_BYTES};
 
 /// Rows that were not handed on yet.
 #[derive(Debug, Default)]

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use flume::SendTimeoutError;
 
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::limits::{JOB_BATCH, READER_HELD_MAX, READER_PATIENCE, READER_PAUSE};
+use crate::base::target::Target;
 use crate::engine::fetch::shard::Politeness;
 use crate::engine::fetch::shared::Shared;
 use crate::io::clock;
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::instant::Instant;
 use crate::words::job::{Intake, Job, Line, Source, SourceSize};
-use crate::words::limits::{JOB_BATCH, READER_HELD_MAX, READER_PATIENCE, READER_PAUSE};
-use crate::words::target::Target;
 
 /// Reads a source and deals its lines.
 pub(super) struct Reader<S> {

@@ -4,14 +4,14 @@
 //!
 //! Invariant: no more of a body is kept or counted than the run allows.
 
+use crate::base::buf::Block;
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::BODY_READ_BYTES_MAX;
 use crate::engine::fetch::settings::Keep;
 use crate::engine::work::Reading;
 use crate::machines::extract::Extractor;
 use crate::machines::http1::{Framing, Head, Observer};
-use crate::words::buf::Block;
-use crate::words::failure::{Failure, Kind, Stage};
 use crate::words::job::Response;
-use crate::words::limits::BODY_READ_BYTES_MAX;
 
 /// What is noted of one response.
 #[derive(Debug)]

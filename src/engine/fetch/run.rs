@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use crate::base::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
 use crate::engine::core::Core;
 use crate::engine::fetch::judge;
 use crate::engine::fetch::reader::Reader;
@@ -21,7 +22,6 @@ use crate::io::resolve::Resolver;
 use crate::io::{Io, clock};
 use crate::machines::stats::tally::Tally;
 use crate::words::job::{Fetched, Intake, Job, Source, SourceSize};
-use crate::words::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
 
 /// How often the end of a run looks for the end of its reader.
 const READER_TRIES: u32 = 10;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 
-use crate::words::instant::Instant;
+use crate::base::instant::Instant;
 use crate::words::job::Job;
 
 /// The end of a list of slots.
@@ -326,7 +326,7 @@ impl Ord for Deferred {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::target::Target;
+    use crate::base::target::Target;
 
     const NOW: Instant = Instant::from_ns(1_000_000);
 

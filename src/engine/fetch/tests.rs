@@ -10,6 +10,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::failure::{Kind, Stage};
+use crate::base::instant::Instant;
+use crate::base::target::Target;
 use crate::engine::fetch::run::fetch_on;
 use crate::engine::fetch::settings::{Keep, Settings};
 use crate::engine::fetch::shard::Politeness;
@@ -23,10 +26,7 @@ use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::{Policy, StatusPolicy};
 use crate::machines::stats::tally::Tally;
-use crate::words::failure::{Kind, Stage};
-use crate::words::instant::Instant;
 use crate::words::job::{Fetched, Intake, Job};
-use crate::words::target::Target;
 
 /// One core on an engine that panics.
 struct OneCore {

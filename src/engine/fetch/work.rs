@@ -12,6 +12,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use crate::base::buf::{Block, FreeBlocks};
+use crate::base::instant::Instant;
+use crate::base::limits::{
+    BLOCK_BYTES, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE,
+};
+use crate::base::target::Target;
 use crate::engine::core::{ConnectionCounts, Core, CoreSettings, Task};
 use crate::engine::drive::{Exchanged, Obstacle};
 use crate::engine::fetch::call::FetchCall;
@@ -27,13 +33,7 @@ use crate::io::launch::Seat;
 use crate::machines::http1::RequestKind;
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::tally::Tally;
-use crate::words::buf::{Block, FreeBlocks};
-use crate::words::instant::Instant;
 use crate::words::job::{Fetched, Intake, Job};
-use crate::words::limits::{
-    BLOCK_BYTES, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE,
-};
-use crate::words::target::Target;
 
 /// One core's part of a fetch.
 pub(super) struct Fetching {

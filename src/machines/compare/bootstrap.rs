@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::limits::{BOOTSTRAP_RESAMPLES, CONFIDENCE};
+use crate::base::limits::{BOOTSTRAP_RESAMPLES, CONFIDENCE};
 
 /// Where the random numbers start: an interval is no matter of luck.
 const SEED: u64 = 0x5EED;

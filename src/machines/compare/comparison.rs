@@ -13,14 +13,14 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::base::limits::{
+    COMPARE_CONNECTIONS_WEIGHED_MIN, COMPARE_RATE_KEPT_MIN, COMPARE_VALUE_SHOWN,
+};
 use crate::machines::compare::bootstrap::Estimate;
 use crate::machines::compare::machine::Machine;
 use crate::machines::compare::notes::notes;
 use crate::machines::compare::ratio::{Measure, Ratio, Verdict};
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::{
-    COMPARE_CONNECTIONS_WEIGHED_MIN, COMPARE_RATE_KEPT_MIN, COMPARE_VALUE_SHOWN,
-};
 
 /// What one contestant brings: the same number of slices as every other one, in the same order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,14 +4,14 @@
 //!
 //! Invariant: the same notes come with every form of the report.
 
+use crate::base::limits::{
+    COMPARE_NOISE_MIN, CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE,
+};
+use crate::base::units;
 use crate::machines::compare::comparison::{
     Engines, Entry, Evidence, Figures, Ratios, Subject, keeps_up,
 };
 use crate::machines::compare::ratio::Measure;
-use crate::words::limits::{
-    COMPARE_NOISE_MIN, CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE,
-};
-use crate::words::units;
 
 /// What limited the rate of a closed loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::limits::{COMPARE_NOISE_MIN, COMPARE_TURNS_TOLD_MIN};
 use crate::machines::compare::bootstrap::Estimate;
 use crate::machines::compare::slice::Slice;
-use crate::words::limits::{COMPARE_NOISE_MIN, COMPARE_TURNS_TOLD_MIN};
 
 /// What contestants are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 
-use crate::words::limits::CHARSET_PRESCAN_BYTES;
+use crate::base::limits::CHARSET_PRESCAN_BYTES;
 
 /// A body as text, and the encoding it was in.
 pub(super) struct Decoded<'a> {

@@ -18,7 +18,7 @@ mod tree;
 
 pub use select::{SelectorError, parse_named_selector};
 
-use crate::words::failure::Failure;
+use crate::base::failure::Failure;
 use crate::words::row::Page;
 
 /// Turns bodies into pages. It holds nothing but its selectors; each thread has one of its own.
@@ -29,7 +29,7 @@ pub struct Extractor {
 /// What came of one body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extracted {
-    /// The page, or as much of it as the bounds of [`limits`](crate::words::limits) allowed.
+    /// The page, or as much of it as the bounds of [`limits`](crate::base::limits) allowed.
     pub page: Page,
     /// Which bound the page broke, of stage `extract`: `too_deep` or `too_many` where the reading
     /// ended early or selected text was left out, `too_large` where links were.

@@ -17,8 +17,8 @@ use scraper::{Html, Node};
 use super::links::Resolver;
 use super::select::{Named, Siblings, Texts};
 use super::text::{Collapsed, Words};
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::{LINKS_BYTES_MAX, SELECTED_SIBLINGS_MAX};
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::{LINKS_BYTES_MAX, SELECTED_SIBLINGS_MAX};
 use crate::words::row::{Page, Selected};
 
 /// Reads the tree of one page that was fetched from `url` and decoded from `encoding`.

@@ -13,8 +13,8 @@ use scraper::{Node, Selector};
 
 use super::page::{Descend, Step, is_silent, read_in_order};
 use super::text::Collapsed;
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::{SELECTED_BYTES_MAX, SELECTED_NODES_MAX, SELECTED_TEXTS_MAX};
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::{SELECTED_BYTES_MAX, SELECTED_NODES_MAX, SELECTED_TEXTS_MAX};
 
 /// Why a selector cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 //! Invariant: a time is never asserted; that a bound held is seen by its note.
 
 use super::*;
-use crate::words::failure::{Kind, Stage};
-use crate::words::limits::{
+use crate::base::failure::{Kind, Stage};
+use crate::base::limits::{
     HTML_DEPTH_MAX, LINKS_BYTES_MAX, SELECTED_BYTES_MAX, SELECTED_TEXTS_MAX,
 };
 

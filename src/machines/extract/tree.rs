@@ -23,8 +23,8 @@ use html5ever::{Attribute, LocalName, QualName, TokenizerResult};
 use scraper::{Html, HtmlTreeSink};
 
 use super::flood::Flood;
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::{
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::{
     HTML_ATTRIBUTES_MAX, HTML_BYTES_PER_NODE, HTML_DEPTH_MAX, HTML_LONG_NAMES_MAX, HTML_NODES_FREE,
     HTML_NODES_MAX, HTML_PIECE_BYTES, HTML_STEPS_FREE, HTML_STEPS_PER_BYTE,
 };

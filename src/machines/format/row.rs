@@ -4,7 +4,7 @@
 //!
 //! Invariant: the row keeps the line as it was given and the words of the failure's stage and kind.
 
-use crate::words::failure::{Failure, Stage};
+use crate::base::failure::{Failure, Stage};
 use crate::words::job::{Fetched, Times};
 use crate::words::row::{Page, Row, RowError, RowTimes};
 
@@ -71,7 +71,7 @@ fn times_of(times: &Times) -> RowTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::failure::{Cause, Kind};
+    use crate::base::failure::{Cause, Kind};
     use crate::words::job::Response;
 
     fn fetched() -> Fetched {

@@ -6,8 +6,8 @@
 //! Invariant: every line must end with CRLF. A head tolerates a bare LF, but readers that disagree
 //! about the end of a chunk line disagree about where the next message begins.
 
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::{CHUNK_LINE_BYTES_MAX, HEAD_FIELDS_MAX, TRAILER_BYTES_MAX};
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::{CHUNK_LINE_BYTES_MAX, HEAD_FIELDS_MAX, TRAILER_BYTES_MAX};
 
 /// Takes one chunked body apart, in pieces of any size.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,8 @@ use super::chunked::Chunked;
 use super::framing::{Framing, RequestKind, framing, keep_alive};
 use super::head::{Head, HeadScan, field_room, unsupported};
 use super::memo::{HeadMemo, Known};
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::INTERIM_RESPONSES_MAX;
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::INTERIM_RESPONSES_MAX;
 
 /// Who wants to know what the answer says.
 pub trait Observer {

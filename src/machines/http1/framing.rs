@@ -8,7 +8,7 @@
 
 use super::head::{Fields, invalid, unsupported};
 use super::request::Method;
-use crate::words::failure::Failure;
+use crate::base::failure::Failure;
 
 /// What of a request decides how its response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,7 +187,7 @@ mod tests {
     use httparse::Header;
 
     use super::*;
-    use crate::words::failure::{Kind, Stage};
+    use crate::base::failure::{Kind, Stage};
 
     /// The fields that `lines` hold, one `Name: value` each.
     fn headers(lines: &'static str) -> Vec<Header<'static>> {

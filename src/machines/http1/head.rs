@@ -10,8 +10,8 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Response, Status};
 
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, LEADING_EMPTY_LINES_MAX};
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, LEADING_EMPTY_LINES_MAX};
 
 const _: () = assert!(HEAD_BYTES_MAX == 64 * 1024, "the failure says 64 KiB");
 const _: () = assert!(HEAD_FIELDS_MAX == 256, "the failure says 256 fields");

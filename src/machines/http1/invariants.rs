@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::{Exchange, Framing, Head, Observer, RequestKind, RequestReader, Want};
-use crate::words::failure::Failure;
+use crate::base::failure::Failure;
 
 /// All that an observer is told, with the parts of the body put together.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@
 //!
 //! ```
 //! use ringfetch::machines::http1::{Exchange, Framing, Head, Method, Observer, Want};
-//! use ringfetch::words::failure::Failure;
+//! use ringfetch::base::failure::Failure;
 //!
 //! struct Body(Vec<u8>);
 //!

@@ -11,8 +11,8 @@ use httparse::Header;
 use super::chunked::Chunked;
 use super::framing::{Coding, Connection, Framing, coding, content_length, keep_alive};
 use super::head::{Fields, HeadScan, check_parsed, field_room, invalid};
-use crate::words::failure::{Failure, Kind, Stage};
-use crate::words::limits::REQUEST_BODY_BYTES_MAX;
+use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::limits::REQUEST_BODY_BYTES_MAX;
 
 /// One request head, borrowed from the bytes it was read from.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::base::limits::CONFIDENCE;
 use crate::machines::stats::ladder::Ladder;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::ledger::Ledger;
@@ -19,7 +20,6 @@ use crate::machines::stats::stability::Stability;
 use crate::machines::stats::summary::Counts;
 use crate::machines::stats::survival::Survival;
 use crate::machines::stats::verdict::{CoreLoad, Evidence, Mode, Verdict};
-use crate::words::limits::CONFIDENCE;
 
 /// What one core brings to the summary of a trial.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@
 //!
 //! Invariant: an interval reaches from one recorded time to another; it is never extrapolated.
 
+use crate::base::limits::EXACT_SAMPLES_BEYOND_MAX;
 use crate::machines::stats::latency::is_known;
-use crate::words::limits::EXACT_SAMPLES_BEYOND_MAX;
 
 /// The ranks, from 1, of the interval of `count` ordered samples that `quantile` lies in with a
 /// probability of at least `confidence`; none where the quantile is not known.

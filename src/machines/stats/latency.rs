@@ -6,13 +6,13 @@
 
 use hdrhistogram::Histogram;
 
-use crate::words::limits::{LATENCY_DIGITS, LATENCY_NS_MAX, QUANTILE_SAMPLES_BEYOND};
+use crate::base::limits::{LATENCY_DIGITS, LATENCY_NS_MAX, QUANTILE_SAMPLES_BEYOND};
 
 /// How often each time was seen: quantiles to three significant digits from 1 ns to one hour;
 /// count, mean, minimum and maximum exact.
 ///
 /// An unused one takes no memory beyond itself. The first value allocates some 260 KiB
-/// ([`LATENCY_BYTES_MAX`](crate::words::limits::LATENCY_BYTES_MAX) bounds it); nothing after that
+/// ([`LATENCY_BYTES_MAX`](crate::base::limits::LATENCY_BYTES_MAX) bounds it); nothing after that
 /// allocates.
 #[derive(Clone, Debug, Default)]
 pub struct Latency {
@@ -164,7 +164,7 @@ pub(super) fn is_known(count: u64, quantile: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::limits::LATENCY_BYTES_MAX;
+    use crate::base::limits::LATENCY_BYTES_MAX;
 
     fn latency_of(times_ns: impl IntoIterator<Item = u64>) -> Latency {
         let mut latency = Latency::default();

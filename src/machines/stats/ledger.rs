@@ -6,8 +6,8 @@
 //! Invariant: once the phase is over, `scheduled = sent + skipped` and
 //! `sent = completed + failed + in_flight_at_stop`, or [`Ledger::assert_closed`] stops the program.
 
+use crate::base::failure::FailureCounts;
 use crate::machines::stats::tally::StatusCounts;
-use crate::words::failure::FailureCounts;
 
 /// Statuses from here on are errors (RFC 9110 sections 15.5 and 15.6).
 const ERROR_STATUS_MIN: u16 = 400;
@@ -100,7 +100,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::failure::{Failure, Kind, Stage};
+    use crate::base::failure::{Failure, Kind, Stage};
 
     /// Ten requests: one skipped, one in flight, two failed, six completed of which two are errors.
     fn ledger() -> Ledger {

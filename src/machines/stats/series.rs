@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::latency::Latency;
 use super::stability::{Sample, Stability, judge};
-use crate::words::limits::{
+use crate::base::limits::{
     SERIES_POINTS_MAX, SERIES_SECOND, SERIES_SECONDS_WAITING_MAX, SERIES_STEP, SERIES_STEPS_MAX,
     SERIES_STEPS_OPEN_MAX,
 };

@@ -8,11 +8,11 @@
 use std::f64::consts::FRAC_PI_2;
 use std::fmt;
 
-use crate::words::limits::{
+use crate::base::limits::{
     STABILITY_BATCH_REQUESTS_MIN, STABILITY_BATCHES_MAX, STABILITY_ERRORS_MIN,
     STABILITY_FIGURES_MIN, STABILITY_P99_SHARE_MIN, STABILITY_RATE_SHARE_MIN,
 };
-use crate::words::units;
+use crate::base::units;
 
 /// The name of the figure "responses a second".
 pub const RATE: &str = "rate";

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::base::failure::Stage;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::tally::{Phase, Tally};
-use crate::words::failure::Stage;
 
 /// How a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -410,7 +410,7 @@ fn is_zero(count: &u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::failure::{Failure, Kind, Stage};
+    use crate::base::failure::{Failure, Kind, Stage};
     use crate::words::job::{Fetched, Response, Times};
 
     fn fetched(status: u16, failure: Option<Failure>) -> Fetched {

@@ -5,10 +5,10 @@
 //!
 //! Invariant: `rows = ok + failed`, and the statuses sum up to the rows that have a response.
 
+use crate::base::failure::{FailureCounts, Kind, Stage};
+use crate::base::limits::STATUS_MAX;
 use crate::machines::stats::latency::Latency;
-use crate::words::failure::{FailureCounts, Kind, Stage};
 use crate::words::job::Fetched;
-use crate::words::limits::STATUS_MAX;
 
 /// A part of a fetch that is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -326,7 +326,7 @@ impl Default for StatusCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::failure::{Failure, Kind, Stage};
+    use crate::base::failure::{Failure, Kind, Stage};
     use crate::words::job::{Response, Times};
 
     fn fetched(status: Option<u16>, failure: Option<Failure>) -> Fetched {

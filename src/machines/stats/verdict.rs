@@ -7,16 +7,16 @@
 
 use serde::Serialize;
 
-use crate::machines::stats::latency::Latency;
-use crate::machines::stats::ledger::Ledger;
-use crate::machines::stats::record::Record;
-use crate::machines::stats::stability::{Stability, Steadiness};
-use crate::words::limits::{
+use crate::base::limits::{
     ARRIVALS_DEVIATIONS_MAX, GENERATOR_BUSY_SHARE, GENERATOR_CROWDED_SHARE,
     GENERATOR_RUN_QUEUE_SHARE, IN_FLIGHT_SHARE_NOTABLE, PACING_P99_MAX, PACING_SAMPLES_MIN,
     RATE_SHARE_MIN, WAITED_SHARE_NOTABLE,
 };
-use crate::words::units;
+use crate::base::units;
+use crate::machines::stats::latency::Latency;
+use crate::machines::stats::ledger::Ledger;
+use crate::machines::stats::record::Record;
+use crate::machines::stats::stability::{Stability, Steadiness};
 
 /// What decides when the next request starts (Schroeder et al., "Open Versus Closed", NSDI 2006).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -337,9 +337,9 @@ fn failed(ledger: &Ledger) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::failure::{Failure, Kind, Stage};
     use crate::machines::stats::record::ConnectionCounts;
     use crate::machines::stats::stability::RATE;
-    use crate::words::failure::{Failure, Kind, Stage};
 
     static STEADY: Stability = Stability { steadiness: Steadiness::Steady, judged: Vec::new() };
 

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use crate::base::units;
 use crate::report::progress::{Pace, Shown};
-use crate::words::units;
 
 /// What a trial shows at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 //!
 //! Invariant: every step that was tried has one line.
 
+use crate::base::units;
 use crate::machines::stats::search::Search;
 use crate::machines::stats::verdict::Judgement;
 use crate::report::lines::Lines;
 use crate::report::paint::Paint;
-use crate::words::units;
 
 /// The table of what was tried, and what was found.
 #[must_use]

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use crate::base::units;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
-use crate::words::units;
 
 /// The settings of a benchmark that its numbers depend on.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +104,7 @@ pub(super) fn cores(cpus: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::limits::REPORT_COLUMNS;
+    use crate::base::limits::REPORT_COLUMNS;
 
     fn closed() -> Plan<'static> {
         Plan {

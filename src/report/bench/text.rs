@@ -8,6 +8,8 @@
 
 use std::fmt::Write as _;
 
+use crate::base::limits::{CORES_SHOWN_MAX, GENERATOR_RUN_QUEUE_SHARE};
+use crate::base::units;
 use crate::machines::stats::bench::BenchSummary;
 use crate::machines::stats::ladder::{Ladder, Rung};
 use crate::machines::stats::slo::Checked;
@@ -15,8 +17,6 @@ use crate::machines::stats::verdict::{Judgement, Mode};
 use crate::report::bench::plan::cores;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
-use crate::words::limits::{CORES_SHOWN_MAX, GENERATOR_RUN_QUEUE_SHARE};
-use crate::words::units;
 
 /// Columns of one kind of time in the ladder.
 const TIME_COLUMNS: usize = 9;
@@ -308,12 +308,12 @@ fn rung_label(rung: Rung) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::failure::{Kind, Stage};
+    use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
     use crate::machines::stats::bench::sample::{closed, open};
     use crate::machines::stats::bench::{BenchInput, BenchSummary};
     use crate::machines::stats::slo::Objectives;
     use crate::machines::stats::summary::Counts;
-    use crate::words::failure::{Kind, Stage};
-    use crate::words::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
 
     /// `input` with 10,000 more completed requests on each core, of 0.3 to 0.5 ms; half of their
     /// arrivals, where there are any, were 0.1 ms late.

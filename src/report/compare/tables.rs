@@ -4,14 +4,14 @@
 //!
 //! Invariant: what is not known is a dash, and every ratio comes with its interval.
 
+use crate::base::limits::KINDS_SHOWN_MAX;
+use crate::base::units;
 use crate::machines::compare::bootstrap::Estimate;
 use crate::machines::compare::comparison::{Comparison, Figures, Ratios};
 use crate::machines::compare::matrix::Matrix;
 use crate::machines::compare::ratio::{Measure, Ratio};
 use crate::machines::compare::saved::Since;
 use crate::report::table::Table;
-use crate::words::limits::KINDS_SHOWN_MAX;
-use crate::words::units;
 
 /// What each contestant did.
 pub(super) fn figures(comparison: &Comparison) -> Table {

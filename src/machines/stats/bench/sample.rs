@@ -5,9 +5,9 @@
 //! Invariant: the same trial every time.
 
 use super::*;
+use crate::base::failure::{Failure, Kind, Stage};
 use crate::machines::stats::record::ConnectionCounts;
 use crate::machines::stats::stability::{P99, RATE, Steadiness};
-use crate::words::failure::{Failure, Kind, Stage};
 
 /// A core with 40 completed requests of 1 ms, one of them a 500, one failed, one in flight.
 fn core(cpu: usize) -> BenchCore {

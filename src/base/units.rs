@@ -10,7 +10,7 @@ use std::time::Duration;
 /// `count` with a comma between thousands.
 ///
 /// ```
-/// assert_eq!(ringfetch::words::units::count(48_625), "48,625");
+/// assert_eq!(ringfetch::base::units::count(48_625), "48,625");
 /// ```
 #[must_use]
 pub fn count(count: u64) -> String {

@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-use crate::words::limits::{BLOCK_BYTES, FREE_BLOCK_BYTES_MAX, FREE_BLOCKS_MAX};
+use crate::base::limits::{BLOCK_BYTES, FREE_BLOCK_BYTES_MAX, FREE_BLOCKS_MAX};
 
 /// A growable run of bytes with spare room at its end, owned by one party at a time.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use url::Url;
 
-use crate::words::failure::{Failure, Kind, Stage};
+use crate::base::failure::{Failure, Kind, Stage};
 
 /// One seed for the whole process: a list cannot be written so that all its origins collide.
 static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);

@@ -1,0 +1,10 @@
+//! Values that everything else speaks: blocks of bytes, points in time, failures, targets, units.
+//!
+//! Invariant: nothing here uses another folder of the crate.
+
+pub mod buf;
+pub mod failure;
+pub mod instant;
+pub mod limits;
+pub mod target;
+pub mod units;
