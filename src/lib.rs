@@ -41,6 +41,7 @@ pub mod engine;
 pub mod io;
 pub mod machines;
 pub mod origin;
+pub mod os;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod report;

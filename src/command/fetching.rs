@@ -9,13 +9,14 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::engine::fetch::{Outcome, Run};
 use crate::engine::{Reading, Stop};
 use crate::io::clock;
 use crate::io::launch::{Ended, Engine, Pinning};
-use crate::io::system::{self, CpuTime};
-use crate::machines::stats::summary::{self, CoreInput, RunEnd, Summary, SummaryInput};
+use crate::io::system;
+use crate::machines::stats::summary::{CoreInput, RunEnd, Summary, SummaryInput};
 use crate::machines::stats::tally::Tally;
 use crate::sink::{Finished, Finishers};
 use crate::words::job::SourceSize;
@@ -130,7 +131,7 @@ impl Fetching {
             reader: outcome.leftover,
             elapsed: clock::now().since(self.started_at),
             lines: outcome.lines,
-            cpu_time: summary::CpuTime {
+            cpu_time: CpuTime {
                 user: cpu_time.user.saturating_sub(self.cpu_before.user),
                 system: cpu_time.system.saturating_sub(self.cpu_before.system),
             },
@@ -157,15 +158,11 @@ fn add_notes(outcome: &Outcome, finished: &Finished, notes: &mut Vec<String>) {
 /// A core's part of the summary.
 fn core_input(ended: Ended<Tally>) -> CoreInput {
     ended.output.assert_jobs_closed();
-    let CpuTime { user, system } = ended.cpu_time;
     CoreInput {
         cpu: ended.seat.cpu,
-        pinning: match ended.seat.pinned {
-            true => summary::Pinning::Pinned,
-            false => summary::Pinning::Free,
-        },
+        pinned: ended.seat.pinned,
         tally: ended.output,
-        cpu_time: Some(summary::CpuTime { user, system }),
+        cpu_time: Some(ended.cpu_time),
     }
 }
 

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::base::limits::{ORIGIN_IDLE_MAX, SERVE_PORT_DEFAULT};
 use crate::command::allowed;
 use crate::io::launch::{Engine, Launch, Pinning};
-use crate::io::system::{self, CpuTime};
+use crate::io::system;
 use crate::io::{clock, cores};
 use crate::origin::{Origin, OriginSettings, Served};
 

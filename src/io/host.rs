@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::machines::compare::machine::Machine;
+use crate::os::machine::Machine;
 
 /// What the machine tells of itself.
 #[must_use]

@@ -15,8 +15,8 @@ use std::thread::JoinHandle;
 use monoio::{LegacyDriver, RuntimeBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::base::cpu_time::CpuTime;
 use crate::io::monoio::{Driver, MonoioIo};
-use crate::io::system::CpuTime;
 use crate::io::tokio::TokioIo;
 use crate::io::{Io, cores, ring, system};
 

@@ -10,7 +10,7 @@ use std::io;
 
 use crate::io::system;
 use crate::io::tracepoints::SyscallCounters;
-use crate::machines::compare::slice::{RingCounts, Switches, Syscalls};
+use crate::os::counts::{RingCounts, Switches, Syscalls};
 
 /// Whether system calls are counted, which slows every one of them down a little.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,16 +11,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::machines::compare::slice::Switches;
-
-/// CPU time that a thread or the process has used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuTime {
-    /// In user mode.
-    pub user: Duration,
-    /// In the kernel on its behalf.
-    pub system: Duration,
-}
+use crate::base::cpu_time::CpuTime;
+use crate::os::counts::Switches;
 
 /// CPU time of the whole process, threads that have ended included.
 #[must_use]

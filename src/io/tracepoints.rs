@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
 
-use crate::machines::compare::slice::Syscalls;
+use crate::os::counts::Syscalls;
 
 /// Where the kernel shows its tracepoints, the newer place first.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];

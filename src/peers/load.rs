@@ -8,10 +8,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::base::limits::{BENCH_START_LEAD, COMPARE_DRAIN, COMPARE_PATIENCE};
 use crate::io::resolve::{Override, first_address, fixed, literal};
-use crate::io::system::{self, CpuTime};
+use crate::io::system;
 use crate::io::{clock, cores};
 use crate::machines::compare::slice::Slice;
 use crate::peers::group::Order;

@@ -24,8 +24,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::base::cpu_time::CpuTime;
     use crate::base::failure::{Failure, Kind, Stage};
-    use crate::machines::stats::summary::{CpuTime, RunEnd, Summary, SummaryInput};
+    use crate::machines::stats::summary::{RunEnd, Summary, SummaryInput};
     use crate::machines::stats::tally::Tally;
     use crate::words::job::Fetched;
 

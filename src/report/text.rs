@@ -180,11 +180,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::base::cpu_time::CpuTime;
     use crate::base::failure::{Failure, Kind, Stage};
     use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
-    use crate::machines::stats::summary::{
-        CoreInput, Counts, CpuTime, Pinning, RunEnd, Summary, SummaryInput,
-    };
+    use crate::machines::stats::summary::{CoreInput, Counts, RunEnd, Summary, SummaryInput};
     use crate::machines::stats::tally::Tally;
     use crate::words::job::{Fetched, Response, Times};
 
@@ -257,14 +256,14 @@ memory       45.0 MiB at most
         }
     }
 
-    fn core(cpu: usize, rows: u64, pinning: Pinning) -> CoreInput {
+    fn core(cpu: usize, rows: u64, pinned: bool) -> CoreInput {
         let mut tally = Tally::default();
         (0..rows).for_each(|n| tally.record(&fetched(Some(200), None, 1_000_000 + n * 1000)));
         tally.connections_opened = 32;
         tally.connections_reused = rows - 32;
         let cpu_time =
             CpuTime { user: Duration::from_millis(1500), system: Duration::from_millis(450) };
-        CoreInput { cpu, pinning, tally, cpu_time: Some(cpu_time) }
+        CoreInput { cpu, pinned, tally, cpu_time: Some(cpu_time) }
     }
 
     fn input() -> SummaryInput {
@@ -273,7 +272,7 @@ memory       45.0 MiB at most
         let no_url = Failure::new(Stage::Url, Kind::Invalid, "");
         let mut reader = Tally::default();
         reader.record(&Fetched::refused(0, "nonsense", no_url));
-        let mut cores = vec![core(0, 8000, Pinning::Pinned), core(2, 4000, Pinning::Free)];
+        let mut cores = vec![core(0, 8000, true), core(2, 4000, false)];
         (0..120).for_each(|_| cores[0].tally.record(&fetched(None, Some(refused), 90_000)));
         cores[1].tally.record(&fetched(Some(503), Some(timeout), 30_000_000_000));
         cores[1].tally.record(&fetched(Some(404), None, 1_500_000));

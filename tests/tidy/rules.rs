@@ -15,6 +15,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("base", 0),
     ("words", 1),
+    ("os", 1),
     ("machines", 2),
     ("io", 3),
     ("engine", 4),

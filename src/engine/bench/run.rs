@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::cpu_time::CpuTime;
 use crate::base::failure::FailureCounts;
 use crate::base::instant::Instant;
 use crate::base::limits::{BENCH_SPARES, BENCH_START_LEAD};
@@ -19,7 +20,6 @@ use crate::engine::core::Core;
 use crate::engine::stop::{Gauge, Reading, Stop};
 use crate::io::launch::{Program, Running, Seat, launch};
 use crate::io::resolve::Resolver;
-use crate::io::system::CpuTime;
 use crate::io::{Io, clock, cores};
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::record::Record;

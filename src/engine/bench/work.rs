@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::buf::{Block, FreeBlocks, SharedBytes};
+use crate::base::cpu_time::CpuTime;
 use crate::base::failure::{Cause, Failure, FailureCounts, Kind, Stage as FailureStage};
 use crate::base::instant::Instant;
 use crate::base::limits::{
@@ -28,7 +29,7 @@ use crate::engine::stop;
 use crate::engine::work::{Answer, Next, Purpose, Reading, Work};
 use crate::io::Io;
 use crate::io::launch::Seat;
-use crate::io::system::{self, CpuTime};
+use crate::io::system;
 use crate::machines::http1::{Framing, Head, Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::latency::Latency;

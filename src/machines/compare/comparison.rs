@@ -17,10 +17,10 @@ use crate::base::limits::{
     COMPARE_CONNECTIONS_WEIGHED_MIN, COMPARE_RATE_KEPT_MIN, COMPARE_VALUE_SHOWN,
 };
 use crate::machines::compare::bootstrap::Estimate;
-use crate::machines::compare::machine::Machine;
 use crate::machines::compare::notes::notes;
 use crate::machines::compare::ratio::{Measure, Ratio, Verdict};
 use crate::machines::compare::slice::Slice;
+use crate::os::machine::Machine;
 
 /// What one contestant brings: the same number of slices as every other one, in the same order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

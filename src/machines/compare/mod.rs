@@ -9,13 +9,11 @@
 //! order      who runs when in a round          slice       what one contestant did in one slice
 //! bootstrap  how well a median is known        ratio       a contestant beside the baseline
 //! comparison all of it, as the JSON has it     notes       what a reader must know
-//! machine    what the figures hold for         matrix      comparisons over two settings
-//! saved      a run that is kept, and another
+//! matrix     comparisons over two settings     saved       a run that is kept, and another
 //! ```
 
 pub mod bootstrap;
 pub mod comparison;
-pub mod machine;
 pub mod matrix;
 mod notes;
 pub mod order;

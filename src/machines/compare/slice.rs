@@ -4,9 +4,9 @@
 //!
 //! Invariant: a slice whose numbers cannot be used says so by having none, never by a zero.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+
+use crate::os::counts::{RingCounts, Switches, Syscalls};
 
 /// What one contestant did in one slice. Counts without another word are of the measured window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,33 +44,6 @@ pub struct Slice {
     pub origin_busy_share: Option<f64>,
     /// What else a reader of its numbers should know.
     pub notes: Vec<String>,
-}
-
-/// Context switches (getrusage(2)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Switches {
-    /// The thread had nothing to do.
-    pub voluntary: u64,
-    /// Another thread was to run.
-    pub involuntary: u64,
-}
-
-/// What went through the rings of a process (io_uring_setup(2)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RingCounts {
-    /// Submission queue entries: operations that were asked for.
-    pub sqes: u64,
-    /// Completion queue entries: operations that ended.
-    pub cqes: u64,
-}
-
-/// System calls of a process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Syscalls {
-    /// All of them.
-    pub total: u64,
-    /// Those of the kinds that clients make, by name.
-    pub kinds: BTreeMap<String, u64>,
 }
 
 impl Slice {

@@ -7,11 +7,12 @@
 use serde_json::{Value, json};
 
 use super::comparison::{Comparison, Entry, Evidence, Subject};
-use super::machine::Machine;
 use super::matrix::{Cell, Matrix};
 use super::ratio::{Measure, Ratio, Verdict};
 use super::saved::Saved;
-use super::slice::{RingCounts, Slice, Switches, Syscalls};
+use super::slice::Slice;
+use crate::os::counts::{RingCounts, Switches, Syscalls};
+use crate::os::machine::Machine;
 
 /// What a contestant is like: CPU time of a request in us, and how far it scatters.
 #[derive(Clone, Copy)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::base::cpu_time::CpuTime;
 use crate::base::failure::Stage;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::tally::{Phase, Tally};
@@ -25,39 +26,13 @@ pub enum RunEnd {
     OutputClosed,
 }
 
-/// Whether a core's thread was bound to its CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pinning {
-    /// It ran nowhere else.
-    Pinned,
-    /// The kernel was free to move it.
-    Free,
-}
-
-/// CPU time, split as the kernel splits it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuTime {
-    /// Time in the program.
-    pub user: Duration,
-    /// Time in the kernel on the program's behalf.
-    pub system: Duration,
-}
-
-impl CpuTime {
-    /// Both together.
-    #[must_use]
-    pub fn total(&self) -> Duration {
-        self.user.saturating_add(self.system)
-    }
-}
-
 /// What one core brings to the summary when it has ended.
 #[derive(Clone, Debug)]
 pub struct CoreInput {
     /// The CPU that the core was meant for, as the kernel numbers it.
     pub cpu: usize,
     /// Whether its thread was bound to it.
-    pub pinning: Pinning,
+    pub pinned: bool,
     /// What it counted.
     pub tally: Tally,
     /// CPU time of its thread, where the kernel tells it.
@@ -386,7 +361,7 @@ fn core_of(core: &CoreInput, core_rows: u64, elapsed: Duration) -> Core {
     let cpu_s = core.cpu_time.map(|time| time.total().as_secs_f64());
     Core {
         cpu: core.cpu,
-        pinned: core.pinning == Pinning::Pinned,
+        pinned: core.pinned,
         rows: core.tally.rows(),
         ok: core.tally.ok(),
         failed: core.tally.failed(),
@@ -439,7 +414,7 @@ mod tests {
         tally.connections_opened = 1;
         (0..rows).for_each(|_| tally.record(&fetched(200, None)));
         let time = CpuTime { user: Duration::from_secs(1), system: Duration::from_millis(500) };
-        CoreInput { cpu, pinning: Pinning::Pinned, tally, cpu_time: Some(time) }
+        CoreInput { cpu, pinned: true, tally, cpu_time: Some(time) }
     }
 
     /// 30 and 10 rows of two cores, one line that is no URL.

@@ -8,10 +8,11 @@ use serde_json::json;
 
 use super::{markdown, text};
 use crate::machines::compare::comparison::{Comparison, Entry, Evidence, Subject};
-use crate::machines::compare::machine::Machine;
 use crate::machines::compare::matrix::{Cell, Matrix};
 use crate::machines::compare::saved::Saved;
-use crate::machines::compare::slice::{RingCounts, Slice, Switches, Syscalls};
+use crate::machines::compare::slice::Slice;
+use crate::os::counts::{RingCounts, Switches, Syscalls};
+use crate::os::machine::Machine;
 use crate::report::paint::Paint;
 
 /// A contestant that takes `cpu_us` for each request in every round.
