@@ -13,13 +13,14 @@ use crate::base::instant::Instant;
 use crate::base::limits::PROGRESS_INTERVAL;
 use crate::engine::bench::{Bench, BenchSettings, CoreEnd, Event, Loop, Opened, Trial};
 use crate::engine::{Reading, Stop};
+use crate::io::clock;
 use crate::io::launch::{Engine, Pinning};
-use crate::io::{clock, system};
 use crate::machines::stats::bench::{BenchCore, BenchInput, BenchSummary};
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::{Second, Series};
 use crate::machines::stats::stability::{Stability, Steadiness};
 use crate::machines::stats::verdict::Mode;
+use crate::os::system;
 
 /// A bench whose connections are open.
 pub struct Benching {

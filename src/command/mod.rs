@@ -17,7 +17,7 @@ use std::io;
 
 use crate::base::limits::{DESCRIPTORS_KEPT, DESCRIPTORS_PER_CORE};
 use crate::io::launch::Engine;
-use crate::io::system;
+use crate::os::system;
 
 /// `engine` where the kernel allows it, else epoll and a note that says why.
 fn allowed(engine: Engine, notes: &mut Vec<String>) -> Engine {

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::io::process;
 use crate::io::resolve::Override;
+use crate::os::process;
 
 /// Pages that are asked for in all, and the virtual hosts that they are spread over.
 const PAGES: usize = 10_000;

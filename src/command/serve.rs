@@ -16,9 +16,9 @@ use crate::base::instant::Instant;
 use crate::base::limits::{ORIGIN_IDLE_MAX, SERVE_PORT_DEFAULT};
 use crate::command::allowed;
 use crate::io::launch::{Engine, Launch, Pinning};
-use crate::io::system;
 use crate::io::{clock, cores};
 use crate::origin::{Origin, OriginSettings, Served};
+use crate::os::system;
 
 /// Connections that one core is expected to have at once; the rings are sized by it, and more only
 /// cost it a few system calls.

@@ -23,10 +23,10 @@ use crate::engine::watch::{Alarm, LaneId, Watch};
 use crate::engine::work::Work;
 use crate::io::launch::Seat;
 use crate::io::resolve::{Names, Resolver};
-use crate::io::system;
 use crate::io::{Io, Socket};
 use crate::machines::http1::HeadMemo;
 use crate::machines::pool::Pool;
+use crate::os::system;
 
 /// What ends the operations of an engine's socket.
 type AlarmOf<I> = Alarm<<<I as Io>::Socket as Socket>::Interrupter>;

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::cpu_time::CpuTime;
 use crate::io::monoio::{Driver, MonoioIo};
 use crate::io::tokio::TokioIo;
-use crate::io::{Io, cores, ring, system};
+use crate::io::{Io, cores, ring};
+use crate::os::system;
 
 /// What carries the I/O of a run. In JSON it is its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

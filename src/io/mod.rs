@@ -8,19 +8,14 @@
 
 pub mod clock;
 pub mod cores;
-pub mod host;
 pub mod launch;
-pub mod meter;
-pub mod process;
 pub mod resolve;
 #[cfg(feature = "slowed")]
 pub mod slowed;
-pub mod system;
 
 mod monoio;
 mod ring;
 mod tokio;
-mod tracepoints;
 
 /// For peers on Tokio's runtime of several threads, which `launch` does not build.
 #[cfg(feature = "peers")]

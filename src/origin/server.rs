@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use crate::base::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX, ORIGIN_STAMPS_MAX};
 use crate::io::launch::{Ended, Engine, Launch, Pinning, Program, Running, Seat, launch};
-use crate::io::{Io, cores, system};
+use crate::io::{Io, cores};
 use crate::origin::core::{Core, Served, Shared};
+use crate::os::system;
 
 /// Where an origin listens, and on what it runs.
 #[derive(Clone, Debug)]

@@ -3,4 +3,10 @@
 //! Knows neither runtimes nor sockets of an engine. `unsafe` stands here and in `runtime` alone.
 
 pub mod counts;
+pub mod host;
 pub mod machine;
+pub mod meter;
+pub mod process;
+pub mod system;
+
+mod tracepoints;

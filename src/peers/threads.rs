@@ -16,7 +16,8 @@ use tokio::runtime::Runtime;
 
 use crate::io::launch::{Engine, Launch, Pinning, Program, Running, Seat, launch};
 use crate::io::resolve::Resolver;
-use crate::io::{Io, TokioIo, system};
+use crate::io::{Io, TokioIo};
+use crate::os::system;
 use crate::peers::group::{Group, Post, Way, wait_for, way};
 use crate::peers::hyper::{Carrier, Hyper, Monoio, OwnTokio, SharedTokio};
 use crate::peers::kept::Kept;

@@ -146,7 +146,7 @@ const RULES: &[Rule] = &[
         samples: &[
             ("src/io/a.rs", "use std::io;"),
             ("src/io/a.rs", ""),
-            ("src/io/a.rs", "//! One paragraph is too few."),
+            ("src/io/a.rs", "// No header."),
             ("src/io/mod.rs", "//!\n"),
         ],
     },

@@ -13,8 +13,8 @@ use std::time::Duration;
 use crate::base::limits::{COMPARE_DRAIN, COMPARE_PATIENCE, PROGRESS_INTERVAL};
 use crate::command::compare::protocol::{Answer, Assignment, Ready, SliceOrder, hear, say};
 use crate::engine::Stop;
-use crate::io::process;
 use crate::machines::compare::slice::Slice;
+use crate::os::process;
 
 /// A contestant's process.
 pub(super) struct Contestant {

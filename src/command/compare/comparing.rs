@@ -23,10 +23,11 @@ use crate::command::compare::protocol::{Assignment, SliceOrder};
 use crate::command::compare::workload::Workload;
 use crate::command::origin_process::OriginProcess;
 use crate::engine::Stop;
-use crate::io::{host, system};
 use crate::machines::compare::comparison::{Entry, Evidence, Subject};
 use crate::machines::compare::order::turns;
 use crate::machines::compare::slice::Slice;
+use crate::os::host;
+use crate::os::system;
 
 /// A comparison to be run. Each field is an option.
 #[derive(Clone, Debug)]

@@ -14,9 +14,11 @@ use crate::command::compare::peer_slices::{PeerFetchSlices, PeerSlices};
 use crate::command::compare::protocol::{Answer, Assignment, Means, Ready, SliceOrder, hear, say};
 use crate::command::compare::slowed::slow_down;
 use crate::command::compare::workload::Workload;
-use crate::io::meter::{Meter, Metered, SyscallCount};
-use crate::io::{cores, process, system};
+use crate::io::cores;
 use crate::machines::compare::slice::Slice;
+use crate::os::meter::{Meter, Metered, SyscallCount};
+use crate::os::process;
+use crate::os::system;
 
 /// One way to work for a slice at a time.
 pub(super) trait Slices {

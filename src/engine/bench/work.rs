@@ -29,11 +29,11 @@ use crate::engine::stop;
 use crate::engine::work::{Answer, Next, Purpose, Reading, Work};
 use crate::io::Io;
 use crate::io::launch::Seat;
-use crate::io::system;
 use crate::machines::http1::{Framing, Head, Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
+use crate::os::system;
 
 /// One core's part of a bench.
 pub(super) struct Benching {

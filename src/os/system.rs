@@ -97,7 +97,7 @@ pub fn yield_to_cores() {
 }
 
 /// A timer that is a descriptor (timerfd_create(2)), not armed.
-pub(super) fn timer() -> io::Result<OwnedFd> {
+pub(crate) fn timer() -> io::Result<OwnedFd> {
     let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
     // SAFETY: no memory is involved.
     let descriptor = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) };
@@ -110,7 +110,7 @@ pub(super) fn timer() -> io::Result<OwnedFd> {
 
 /// Has a timer fire once, `left` from now; zero would disarm it, so it is one nanosecond. What it
 /// had fired before is forgotten.
-pub(super) fn arm_timer(descriptor: RawFd, left: Duration) -> io::Result<()> {
+pub(crate) fn arm_timer(descriptor: RawFd, left: Duration) -> io::Result<()> {
     let left = left.max(Duration::from_nanos(1));
     let never = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let once = libc::itimerspec {
@@ -127,7 +127,7 @@ pub(super) fn arm_timer(descriptor: RawFd, left: Duration) -> io::Result<()> {
 }
 
 /// Shuts a socket down in both directions; its operations in flight end at once.
-pub(super) fn shut_down(descriptor: RawFd) {
+pub(crate) fn shut_down(descriptor: RawFd) {
     // SAFETY: no memory is involved; a descriptor that is no socket yields an error.
     unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
 }
@@ -140,13 +140,13 @@ pub(crate) fn is_quiet(descriptor: RawFd) -> bool {
 }
 
 /// Ends a socket's sending side: the peer sees the end after the last byte.
-pub(super) fn end_writes(descriptor: RawFd) {
+pub(crate) fn end_writes(descriptor: RawFd) {
     // SAFETY: no memory is involved; a descriptor that is no socket yields an error.
     unsafe { libc::shutdown(descriptor, libc::SHUT_WR) };
 }
 
 /// Makes the close of a socket a reset (SO_LINGER of socket(7) with a time of zero).
-pub(super) fn reset_on_close(descriptor: RawFd) {
+pub(crate) fn reset_on_close(descriptor: RawFd) {
     // SAFETY: every caller owns the open socket, and the borrow ends with this function.
     let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
     // Where it fails the socket is closed in order, which is all that can be done.
