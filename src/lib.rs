@@ -40,6 +40,7 @@ pub mod command;
 pub mod engine;
 pub mod io;
 pub mod machines;
+pub mod net;
 pub mod origin;
 pub mod os;
 #[cfg(feature = "peers")]

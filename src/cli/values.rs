@@ -10,9 +10,9 @@ use std::time::Duration;
 use crate::base::limits::ORIGIN_STAMPS_MAX;
 use crate::base::units;
 use crate::cli::args::{Body, Stages};
-use crate::io::resolve::Override;
 use crate::machines::extract::parse_named_selector;
 use crate::machines::pace::Stage;
+use crate::net::dns::Override;
 
 /// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

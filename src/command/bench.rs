@@ -22,9 +22,9 @@ use crate::engine::Stop;
 use crate::engine::bench::{BenchSettings, Loop, Trial};
 use crate::io::cores;
 use crate::io::launch::{Engine, Launch, Pinning};
-use crate::io::resolve::Override;
 use crate::machines::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile, Stage};
+use crate::net::dns::Override;
 use crate::source::Input;
 use crate::words::job::{Line, Source};
 

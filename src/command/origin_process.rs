@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::io::resolve::Override;
+use crate::net::dns::Override;
 use crate::os::process;
 
 /// Pages that are asked for in all, and the virtual hosts that they are spread over.

@@ -22,10 +22,10 @@ use crate::engine::lane;
 use crate::engine::watch::{Alarm, LaneId, Watch};
 use crate::engine::work::Work;
 use crate::io::launch::Seat;
-use crate::io::resolve::{Names, Resolver};
 use crate::io::{Io, Socket};
 use crate::machines::http1::HeadMemo;
 use crate::machines::pool::Pool;
+use crate::net::dns::{Names, Resolver};
 use crate::os::system;
 
 /// What ends the operations of an engine's socket.

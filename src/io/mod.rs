@@ -9,7 +9,6 @@
 pub mod clock;
 pub mod cores;
 pub mod launch;
-pub mod resolve;
 #[cfg(feature = "slowed")]
 pub mod slowed;
 

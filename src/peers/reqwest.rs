@@ -16,7 +16,7 @@ use ::reqwest::{Client as Inner, Request, Url};
 
 use crate::base::limits::IDLE_CONNECTION_MAX;
 use crate::base::target::Target;
-use crate::io::resolve::{Override, Resolver, fixed};
+use crate::net::dns::{Override, Resolver, fixed};
 use crate::peers::client::{Client, Fault, Reading};
 use crate::peers::settings::{Fields, PeerSettings, Work};
 

@@ -16,7 +16,7 @@ use futures_util::future::{Either, select};
 
 use crate::base::target::Target;
 use crate::io::Io;
-use crate::io::resolve::Resolver;
+use crate::net::dns::Resolver;
 use crate::peers::client::Fault;
 use crate::peers::settings::Fields;
 

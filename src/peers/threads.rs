@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::io::launch::{Engine, Launch, Pinning, Program, Running, Seat, launch};
-use crate::io::resolve::Resolver;
 use crate::io::{Io, TokioIo};
+use crate::net::dns::Resolver;
 use crate::os::system;
 use crate::peers::group::{Group, Post, Way, wait_for, way};
 use crate::peers::hyper::{Carrier, Hyper, Monoio, OwnTokio, SharedTokio};

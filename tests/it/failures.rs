@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use ringfetch::Fetch;
-use ringfetch::io::resolve::Override;
+use ringfetch::net::dns::Override;
 
 use crate::runs::{error_of, on_every_engine, rows_of};
 use crate::server::{Act, Server, ok, redirect, with_type};

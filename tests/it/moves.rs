@@ -8,7 +8,7 @@ use ringfetch::Fetch;
 use ringfetch::command::fetch::Extract;
 use ringfetch::io::cores;
 use ringfetch::io::launch::Pinning;
-use ringfetch::io::resolve::Override;
+use ringfetch::net::dns::Override;
 use ringfetch::origin::{Origin, OriginSettings};
 
 use crate::engines::engines;

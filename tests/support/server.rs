@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use ringfetch::io::resolve::Override;
+use ringfetch::net::dns::Override;
 
 /// How long a request lingers under [`Act::Linger`].
 const LINGER: Duration = Duration::from_millis(2);

@@ -18,14 +18,15 @@ pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("os", 1),
     ("machines", 2),
     ("io", 3),
-    ("engine", 4),
-    ("origin", 4),
-    ("peers", 4),
-    ("source", 5),
-    ("sink", 5),
-    ("report", 6),
-    ("command", 7),
-    ("cli", 8),
+    ("net", 4),
+    ("engine", 5),
+    ("origin", 5),
+    ("peers", 5),
+    ("source", 6),
+    ("sink", 6),
+    ("report", 7),
+    ("command", 8),
+    ("cli", 9),
 ];
 
 pub(crate) fn floors(text: &Text) -> Vec<String> {

@@ -18,7 +18,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::cli::values::{duration, header, resolve};
 use crate::io::launch::Engine;
-use crate::io::resolve::Override;
+use crate::net::dns::Override;
 
 pub(super) use bench::{BenchArgs, BenchFormat, Stages};
 pub(super) use compare::{CompareArgs, CompareFormat, WorkloadArg};

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::base::target::Target;
 use crate::io::launch::Launch;
-use crate::io::resolve::Override;
 use crate::machines::http1::RequestTemplate;
 use crate::machines::pace::{Law, Profile};
+use crate::net::dns::Override;
 
 /// What a run is told.
 #[derive(Clone, Debug)]

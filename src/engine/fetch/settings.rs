@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::engine::fetch::shard::Politeness;
 use crate::io::launch::Launch;
-use crate::io::resolve::Override;
 use crate::machines::http1::RequestTemplate;
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::Policy;
+use crate::net::dns::Override;
 
 /// What a run of fetches is told.
 #[derive(Clone, Debug)]

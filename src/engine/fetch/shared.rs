@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::limits::UNFINISHED_PER_CORE_MAX;
 use crate::engine::fetch::settings::Settings;
 use crate::engine::stop::{Gauge, Stop};
-use crate::io::resolve::Resolver;
+use crate::net::dns::Resolver;
 use crate::words::job::{Fetched, Intake, Job};
 
 /// What the cores of one run share.

@@ -1,0 +1,3 @@
+//! From a name to a byte stream.
+
+pub mod dns;
