@@ -19,12 +19,10 @@
 //! # }
 //! ```
 //!
-//! # The floors
+//! # The folders
 //!
-//! A module uses only what stands below it. [`words`] (values), [`machines`] (bytes and times into
-//! decisions), [`io`] (the kernel, for each engine), [`engine`] (lanes on cores) and `origin` (a
-//! test server), beside them, with the feature of that name, `peers` (other people's clients),
-//! [`source`] and [`sink`], [`report`], [`command`], [`cli`].
+//! A folder is a subject, and uses only those that stand before it; ARCHITECTURE.md says which is
+//! which.
 //!
 //! # What never happens
 //!
@@ -38,7 +36,6 @@ pub mod base;
 pub mod cli;
 pub mod command;
 pub mod engine;
-pub mod io;
 pub mod machines;
 pub mod net;
 pub mod origin;
@@ -46,6 +43,7 @@ pub mod os;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod report;
+pub mod runtime;
 pub mod sink;
 pub mod source;
 pub mod words;

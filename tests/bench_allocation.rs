@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ringfetch::command::bench::BenchOptions;
 use ringfetch::command::benching::Unwatched;
 use ringfetch::engine::Stop;
-use ringfetch::io::launch::Pinning;
+use ringfetch::runtime::launch::Pinning;
 
 #[path = "support/engines.rs"]
 mod engines;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use ringfetch::base::instant::Instant;
-use ringfetch::io::clock;
+use ringfetch::runtime::clock;
 
 /// Polls between two looks at the clock: often enough for sweeps every 5 ms, and too rare to be
 /// seen beside a request.

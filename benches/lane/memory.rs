@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use ringfetch::base::buf::Block;
 use ringfetch::base::instant::Instant;
-use ringfetch::io::{Interrupt, Io, Listener, Sendable, Socket, Timer, WriteError, clock};
+use ringfetch::runtime::{Interrupt, Io, Listener, Sendable, Socket, Timer, WriteError, clock};
 
 use crate::executor::{Alarm, Executor, give_turn};
 

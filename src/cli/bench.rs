@@ -25,8 +25,6 @@ use crate::command::benching::{Benching, Progress, Watch};
 use crate::command::search::{SearchOptions, search};
 use crate::engine::Stop;
 use crate::engine::bench::Trial;
-use crate::io::launch::Pinning;
-use crate::io::{clock, cores};
 use crate::machines::format::hdr_log::HdrLog;
 use crate::machines::stats::bench::BenchSummary;
 use crate::machines::stats::search::Search;
@@ -40,6 +38,8 @@ use crate::report::bench::{csv, text};
 use crate::report::json;
 use crate::report::paint::Paint;
 use crate::report::progress::ProgressLine;
+use crate::runtime::launch::Pinning;
+use crate::runtime::{clock, cores};
 
 /// `args`, in which `bench .. -q N` and `compare .. -q N` say `-R N`: those who come from other
 /// tools write it so, and `-q` before anything but a number is `--quiet` here as everywhere.

@@ -23,7 +23,6 @@ use crate::command::compare::workload::Workload;
 use crate::command::compare::{Compare, CompareError, Turn};
 use crate::command::fetch::Fetch;
 use crate::engine::Stop;
-use crate::io::cores;
 use crate::machines::compare::comparison::{Comparison, Evidence, Subject};
 use crate::machines::compare::matrix::{Cell, Matrix};
 use crate::machines::compare::saved::{Saved, Since};
@@ -31,6 +30,7 @@ use crate::report::compare::{markdown, text};
 use crate::report::json;
 use crate::report::paint::Paint;
 use crate::report::progress::ProgressLine;
+use crate::runtime::cores;
 
 /// Runs the comparison that `args` describe; the exit code.
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {

@@ -27,10 +27,10 @@ use crate::command::compare::workload::Workload;
 use crate::command::fetch::Fetch;
 use crate::command::origin_process::OriginProcess;
 use crate::engine::Stop;
-use crate::io::launch::Engine;
 use crate::machines::compare::comparison::Comparison;
 use crate::machines::stats::summary::Summary;
 use crate::report::{self, text};
+use crate::runtime::launch::Engine;
 use crate::sink::Writer;
 
 /// How long the load is measured.

@@ -22,13 +22,13 @@ use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::{FetchError, Fetching};
 use crate::engine::Stop;
-use crate::io::launch::Pinning;
-use crate::io::{clock, cores};
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::StatusPolicy;
 use crate::machines::stats::summary::Summary;
 use crate::report::progress::{ProgressLine, Snapshot};
 use crate::report::{json, text};
+use crate::runtime::launch::Pinning;
+use crate::runtime::{clock, cores};
 use crate::sink::{Resumed, Writer, resume};
 use crate::source::Input;
 

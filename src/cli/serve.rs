@@ -16,8 +16,8 @@ use crate::cli::args::ServeArgs;
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{COULD_NOT_RUN, DONE, tell};
 use crate::command::serve::{Serve, ServeSummary};
-use crate::io::launch::Pinning;
-use crate::io::{clock, cores};
+use crate::runtime::launch::Pinning;
+use crate::runtime::{clock, cores};
 
 /// How often a signal is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);

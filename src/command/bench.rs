@@ -20,11 +20,11 @@ use crate::command::benching::{BenchError, Benching};
 use crate::command::{affordable_connections, allowed};
 use crate::engine::Stop;
 use crate::engine::bench::{BenchSettings, Loop, Trial};
-use crate::io::cores;
-use crate::io::launch::{Engine, Launch, Pinning};
 use crate::machines::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile, Stage};
 use crate::net::dns::Override;
+use crate::runtime::cores;
+use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::source::Input;
 use crate::words::job::{Line, Source};
 

@@ -13,14 +13,14 @@ use crate::base::instant::Instant;
 use crate::base::limits::PROGRESS_INTERVAL;
 use crate::engine::bench::{Bench, BenchSettings, CoreEnd, Event, Loop, Opened, Trial};
 use crate::engine::{Reading, Stop};
-use crate::io::clock;
-use crate::io::launch::{Engine, Pinning};
 use crate::machines::stats::bench::{BenchCore, BenchInput, BenchSummary};
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::{Second, Series};
 use crate::machines::stats::stability::{Stability, Steadiness};
 use crate::machines::stats::verdict::Mode;
 use crate::os::system;
+use crate::runtime::clock;
+use crate::runtime::launch::{Engine, Pinning};
 
 /// A bench whose connections are open.
 pub struct Benching {

@@ -16,8 +16,8 @@ pub mod serve;
 use std::io;
 
 use crate::base::limits::{DESCRIPTORS_KEPT, DESCRIPTORS_PER_CORE};
-use crate::io::launch::Engine;
 use crate::os::system;
+use crate::runtime::launch::Engine;
 
 /// `engine` where the kernel allows it, else epoll and a note that says why.
 fn allowed(engine: Engine, notes: &mut Vec<String>) -> Engine {

@@ -15,10 +15,10 @@ use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::base::limits::{ORIGIN_IDLE_MAX, SERVE_PORT_DEFAULT};
 use crate::command::allowed;
-use crate::io::launch::{Engine, Launch, Pinning};
-use crate::io::{clock, cores};
 use crate::origin::{Origin, OriginSettings, Served};
 use crate::os::system;
+use crate::runtime::launch::{Engine, Launch, Pinning};
+use crate::runtime::{clock, cores};
 
 /// Connections that one core is expected to have at once; the rings are sized by it, and more only
 /// cost it a few system calls.

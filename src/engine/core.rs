@@ -21,12 +21,12 @@ use crate::engine::drive::{Berth, Connection};
 use crate::engine::lane;
 use crate::engine::watch::{Alarm, LaneId, Watch};
 use crate::engine::work::Work;
-use crate::io::launch::Seat;
-use crate::io::{Io, Socket};
 use crate::machines::http1::HeadMemo;
 use crate::machines::pool::Pool;
 use crate::net::dns::{Names, Resolver};
 use crate::os::system;
+use crate::runtime::launch::Seat;
+use crate::runtime::{Io, Socket};
 
 /// What ends the operations of an engine's socket.
 type AlarmOf<I> = Alarm<<<I as Io>::Socket as Socket>::Interrupter>;

@@ -19,8 +19,8 @@ use crate::base::target::Target;
 use crate::engine::core::Core;
 use crate::engine::watch::{Alarm, LaneId};
 use crate::engine::work::{Answer, Call, Purpose, Reading, Work};
-use crate::io::{Io, Sendable, Socket, WriteError};
 use crate::machines::http1::{Exchange, Want};
+use crate::runtime::{Io, Sendable, Socket, WriteError};
 
 /// A connection of a core, idle in its pool or in one of its lanes.
 pub(super) struct Connection<I: Io> {
@@ -374,7 +374,7 @@ impl<'a, I: Io, W: Work> Attempt<'a, I, W> {
         let core = self.core;
         self.was_late = core.watch.borrow_mut().disarm(self.lane);
         #[cfg(feature = "slowed")]
-        crate::io::slowed::pay();
+        crate::runtime::slowed::pay();
         let may_go_on = self.exchange.reuse() && !core.work.closes();
         let is_clean = failure.is_none() && !self.has_excess && !self.was_late && may_go_on;
         if self.answers > 0 && !std::mem::replace(&mut connection.has_served, true) {

@@ -16,7 +16,7 @@ use crate::engine::core::{Core, Task};
 use crate::engine::drive::{self, Berth, Exchanged};
 use crate::engine::watch::LaneId;
 use crate::engine::work::{Next, Work};
-use crate::io::Io;
+use crate::runtime::Io;
 
 /// Works on one job after the other until the run is over.
 pub(super) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::base::buf::Block;
 use crate::base::instant::Instant;
-use crate::io::{Io, Listener, Sendable, Socket, WriteError};
+use crate::runtime::{Io, Listener, Sendable, Socket, WriteError};
 
 /// Connecting to this port panics; nothing listens there.
 pub(super) const PANICKING_PORT: u16 = 1;

@@ -9,7 +9,7 @@
 use std::task::Waker;
 
 use crate::base::instant::Instant;
-use crate::io::Interrupt;
+use crate::runtime::Interrupt;
 
 /// Which lane of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,9 +14,9 @@ use crate::base::instant::Instant;
 use crate::base::target::Target;
 use crate::engine::core::Core;
 use crate::engine::drive::{Exchanged, Obstacle};
-use crate::io::{Io, Sendable};
 use crate::machines::http1::{Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
+use crate::runtime::{Io, Sendable};
 
 /// One kind of run, as one core does it.
 ///

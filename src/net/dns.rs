@@ -24,8 +24,8 @@ use crate::base::limits::{
     EXHAUSTED_PAUSE, LOOKUPS_QUEUED_MAX, RESOLVED_NAME_TTL, RESOLVED_NAMES_MAX, RESOLVER_THREADS,
     UNRESOLVED_NAME_TTL,
 };
-use crate::io::Io;
 use crate::os::system;
+use crate::runtime::Io;
 
 /// Descriptors that one lookup has open at a time: a file, and sockets to name servers.
 const LOOKUP_DESCRIPTORS: usize = 4;

@@ -19,7 +19,6 @@ use crate::base::limits::{
     BLOCK_BYTES, HEAD_BYTES_MAX, ORIGIN_FAULT_MAX, ORIGIN_INPUT_BYTES, ORIGIN_LINGER_MAX,
     ORIGIN_PIECE_BYTES,
 };
-use crate::io::{Io, Socket};
 use crate::machines::http1::{self, Request, RequestBody, RequestReader};
 use crate::origin::core::{Core, Served};
 use crate::origin::fault::After;
@@ -28,6 +27,7 @@ use crate::origin::reply::{self, Order, Step};
 use crate::origin::route::{self, Asked};
 use crate::origin::stamps::Untold;
 use crate::origin::stream::{Carrier, Progress, Stream};
+use crate::runtime::{Io, Socket};
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

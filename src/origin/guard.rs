@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use crate::base::instant::Instant;
-use crate::io::Interrupt;
+use crate::runtime::Interrupt;
 
 /// The guarded connections of one core.
 #[derive(Debug)]

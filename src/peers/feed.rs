@@ -9,9 +9,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::instant::Instant;
-use crate::io::{Io, Timer};
 use crate::machines::pace::Arrivals;
 use crate::peers::tally::Tally;
+use crate::runtime::{Io, Timer};
 use crate::words::job::{Line, Source};
 
 /// A list of URLs that lanes share.

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use crate::io::Io;
 use crate::machines::pace::Arrivals;
 use crate::peers::client::{Client, Fault};
 use crate::peers::feed::{Feed, List, Schedule, Turns};
@@ -23,6 +22,7 @@ use crate::peers::lane::{Cut, Lane, Shift};
 use crate::peers::page::Plan;
 use crate::peers::settings::{Pace, PeerSettings, Work};
 use crate::peers::tally::{Span, Tally};
+use crate::runtime::Io;
 
 /// One slice, as every group is told of it.
 #[derive(Clone)]

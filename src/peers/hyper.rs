@@ -22,10 +22,10 @@ use hyper_util::rt::TokioIo;
 use monoio_compat::StreamWrapper;
 
 use crate::base::target::Target;
-use crate::io::{Io, clock};
 use crate::peers::client::{Client, Fault, Reading};
 use crate::peers::kept::Kept;
 use crate::peers::supply::Supply;
+use crate::runtime::{Io, clock};
 
 /// What carries hyper's connections: their sockets, and the tasks that drive them.
 pub(super) trait Carrier: 'static {

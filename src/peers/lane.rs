@@ -17,11 +17,11 @@ use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 
 use crate::base::instant::Instant;
-use crate::io::Io;
 use crate::peers::client::Client;
 use crate::peers::feed::{Due, Feed};
 use crate::peers::page::Plan;
 use crate::peers::tally::{Done, Outcome, Tally};
+use crate::runtime::Io;
 
 // LIMIT: what a lane counts by itself before it adds that to the tally, for which it needs a lock;
 // a kilobyte and a half for each lane.

@@ -20,12 +20,12 @@ use monoio_http::h1::payload::{FixedPayload, Payload};
 
 use crate::base::limits::IDLE_UNCHECKED_MAX;
 use crate::base::target::Target;
-use crate::io::{Io, clock};
 use crate::os::system;
 use crate::peers::client::{Client, Fault, Reading};
 use crate::peers::kept::Kept;
 use crate::peers::settings::says_close;
 use crate::peers::supply::Supply;
+use crate::runtime::{Io, clock};
 
 /// A connection with its codec.
 pub(super) struct Coded {

@@ -4,8 +4,8 @@
 //!
 //! Invariant: a word names one peer, and no engine of ringfetch's own.
 
-use crate::io::launch::Engine;
 use crate::peers::settings::{PeerSettings, Work};
+use crate::runtime::launch::Engine;
 
 /// A client that is not ringfetch's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,10 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use crate::base::target::Target;
-use crate::io::Io;
 use crate::net::dns::Resolver;
 use crate::peers::client::Fault;
 use crate::peers::settings::Fields;
+use crate::runtime::Io;
 
 /// What the clients of a group have in common.
 pub(super) struct Supply<I> {

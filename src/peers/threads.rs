@@ -14,8 +14,6 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::io::launch::{Engine, Launch, Pinning, Program, Running, Seat, launch};
-use crate::io::{Io, TokioIo};
 use crate::net::dns::Resolver;
 use crate::os::system;
 use crate::peers::group::{Group, Post, Way, wait_for, way};
@@ -27,6 +25,8 @@ use crate::peers::peer::Peer;
 use crate::peers::reqwest::Reqwest;
 use crate::peers::settings::PeerSettings;
 use crate::peers::supply::Supply;
+use crate::runtime::launch::{Engine, Launch, Pinning, Program, Running, Seat, launch};
+use crate::runtime::{Io, TokioIo};
 
 /// How long connections may take to close at the end.
 const CLOSING_MAX: Duration = Duration::from_secs(1);

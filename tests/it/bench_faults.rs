@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
-use ringfetch::io::cores;
+use ringfetch::runtime::cores;
 use socket2::{Domain, Socket, Type};
 
 use crate::benches::{Benched, bench, benched};

@@ -9,7 +9,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use ringfetch::Fetch;
-use ringfetch::io::cores;
+use ringfetch::runtime::cores;
 
 use crate::engines::engines;
 use crate::runs::{error_of, rows_of, run};

@@ -174,8 +174,8 @@ fn options_that_cannot_be_used_are_errors_before_anything_runs() {
 
 #[test]
 fn the_callers_own_cpus_stay_as_they_were() {
-    let before = ringfetch::io::cores::available();
+    let before = ringfetch::runtime::cores::available();
     let fetch = Fetch { cpus: Some(vec![before[0]]), ..Fetch::new().urls(["nonsense"]) };
     fetch.for_each(|_| {}).unwrap();
-    assert_eq!(ringfetch::io::cores::available(), before);
+    assert_eq!(ringfetch::runtime::cores::available(), before);
 }

@@ -4,8 +4,8 @@
 
 use std::process::Command;
 
-use ringfetch::io::cores;
-use ringfetch::io::launch::Engine;
+use ringfetch::runtime::cores;
+use ringfetch::runtime::launch::Engine;
 use serde_json::Value;
 
 use crate::binary::{Ran, run_with, summary_in};

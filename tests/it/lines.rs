@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use ringfetch::Fetch;
-use ringfetch::io::cores;
+use ringfetch::runtime::cores;
 
 use crate::engines::engines;
 use crate::places::Dir;

@@ -6,10 +6,10 @@
 
 use ringfetch::Fetch;
 use ringfetch::command::fetch::Extract;
-use ringfetch::io::cores;
-use ringfetch::io::launch::Pinning;
 use ringfetch::net::dns::Override;
 use ringfetch::origin::{Origin, OriginSettings};
+use ringfetch::runtime::cores;
+use ringfetch::runtime::launch::Pinning;
 
 use crate::engines::engines;
 use crate::runs::run;

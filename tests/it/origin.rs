@@ -8,8 +8,8 @@
 use std::io::{Read, Write};
 
 use flate2::read::GzDecoder;
-use ringfetch::io::launch::Engine;
 use ringfetch::origin::{Origin, OriginSettings};
+use ringfetch::runtime::launch::Engine;
 
 use crate::client::{Client, Response, field};
 use crate::engines::engines;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
-use ringfetch::io::cores;
 use ringfetch::machines::compare::slice::Slice;
 use ringfetch::machines::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use ringfetch::machines::pace::{Arrivals, Law, Profile};
@@ -17,6 +16,7 @@ use ringfetch::machines::policy::StatusPolicy;
 use ringfetch::net::dns::Override;
 use ringfetch::origin::{Origin, OriginSettings};
 use ringfetch::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
+use ringfetch::runtime::cores;
 use ringfetch::words::job::{Line, Source};
 
 use crate::engines::engines;

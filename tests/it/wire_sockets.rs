@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use ringfetch::Fetch;
-use ringfetch::io::launch::Engine;
+use ringfetch::runtime::launch::Engine;
 use ringfetch::words::row::Row;
 
 use crate::corpus::{Conversation, Then, conversations};

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use ringfetch::io::launch::Engine;
+use ringfetch::runtime::launch::Engine;
 
 /// Every engine that can run here: where the kernel refuses io_uring, epoll would serve in its
 /// place, and what it proves it proves under its own name already.

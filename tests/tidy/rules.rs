@@ -17,7 +17,7 @@ pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("words", 1),
     ("os", 1),
     ("machines", 2),
-    ("io", 3),
+    ("runtime", 3),
     ("net", 4),
     ("engine", 5),
     ("origin", 5),
@@ -90,11 +90,11 @@ pub(crate) fn banned_words(text: &Text) -> Vec<String> {
 }
 
 pub(crate) fn clocks(text: &Text) -> Vec<String> {
-    if !text.is_in(&["src/"]) || text.is_in(&["src/io/", "src/os/"]) {
+    if !text.is_in(&["src/"]) || text.is_in(&["src/runtime/", "src/os/"]) {
         return Vec::new();
     }
     let calls = ["Instant::now", "SystemTime::now", concat!("thread::", "sleep")];
-    let why = "clocks and pauses live in src/io; hint: take `now` as an argument";
+    let why = "clocks and pauses live in src/runtime; hint: take `now` as an argument";
     text.complain(&text.code, why, |line| calls.iter().any(|call| line.contains(call)))
 }
 
@@ -110,10 +110,10 @@ pub(crate) fn sleeps(text: &Text) -> Vec<String> {
 pub(crate) fn unsafe_code(text: &Text) -> Vec<String> {
     // A counting allocator cannot be written without it, and is how a test sees allocations.
     let is_allocator = !text.is_in(&["src/"]) && text.code.contains("GlobalAlloc");
-    if text.is_in(&["src/io/", "src/os/"]) || is_allocator {
+    if text.is_in(&["src/runtime/", "src/os/"]) || is_allocator {
         return Vec::new();
     }
-    let why = "unsafe outside src/io";
+    let why = "unsafe outside src/runtime";
     text.complain(&text.code, why, |line| !words_at(line, "unsafe").is_empty())
 }
 

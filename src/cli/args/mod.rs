@@ -17,8 +17,8 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::cli::values::{duration, header, resolve};
-use crate::io::launch::Engine;
 use crate::net::dns::Override;
+use crate::runtime::launch::Engine;
 
 pub(super) use bench::{BenchArgs, BenchFormat, Stages};
 pub(super) use compare::{CompareArgs, CompareFormat, WorkloadArg};

@@ -11,10 +11,10 @@ use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::engine::Stop;
 use crate::engine::bench::{Loop, Trial};
-use crate::io::launch::Engine;
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::bench::BenchSummary;
 use crate::machines::stats::ladder::Rung;
+use crate::runtime::launch::Engine;
 
 /// A bench that is run slice by slice.
 pub(super) struct BenchSlices {

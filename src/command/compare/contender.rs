@@ -9,9 +9,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::io::launch::Engine;
 #[cfg(feature = "peers")]
 use crate::peers::Peer;
+use crate::runtime::launch::Engine;
 
 /// The words of what is there only in a build with the feature `peers`.
 #[cfg(any(test, not(feature = "peers")))]

@@ -14,11 +14,11 @@ use crate::command::compare::peer_slices::{PeerFetchSlices, PeerSlices};
 use crate::command::compare::protocol::{Answer, Assignment, Means, Ready, SliceOrder, hear, say};
 use crate::command::compare::slowed::slow_down;
 use crate::command::compare::workload::Workload;
-use crate::io::cores;
 use crate::machines::compare::slice::Slice;
 use crate::os::meter::{Meter, Metered, SyscallCount};
 use crate::os::process;
 use crate::os::system;
+use crate::runtime::cores;
 
 /// One way to work for a slice at a time.
 pub(super) trait Slices {

@@ -13,11 +13,11 @@ use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::command::fetch::Fetch;
 use crate::engine::Stop;
-use crate::io::clock;
-use crate::io::launch::Engine;
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::summary::Summary;
 use crate::machines::stats::tally::Phase;
+use crate::runtime::clock;
+use crate::runtime::launch::Engine;
 use crate::sink::Callback;
 use crate::source::Repeated;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::command::compare::workload::Workload;
 use crate::command::origin_process::OriginProcess;
-use crate::io::cores;
+use crate::runtime::cores;
 
 /// Where a comparison takes place.
 #[derive(Debug)]

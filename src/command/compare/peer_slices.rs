@@ -13,10 +13,10 @@ use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::command::fetch::{Extract, Fetch};
 use crate::engine::bench::{Loop, Trial};
-use crate::io::{clock, cores};
 use crate::machines::compare::slice::Slice;
 use crate::machines::http1::Connection;
 use crate::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
+use crate::runtime::{clock, cores};
 use crate::source::Repeated;
 
 /// A load by a peer.

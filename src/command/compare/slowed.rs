@@ -13,7 +13,7 @@ pub(super) fn slow_down(label: &str) {
     let setting = std::env::var("RINGFETCH_SLOWED").unwrap_or_default();
     let Some((name, percent)) = setting.rsplit_once('=') else { return };
     if let (true, Ok(percent)) = (name == label, percent.parse()) {
-        crate::io::slowed::slow_down(percent);
+        crate::runtime::slowed::slow_down(percent);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::FetchError;
-use crate::io::launch::Engine;
+use crate::runtime::launch::Engine;
 use crate::source::Input;
 
 /// What every contestant does.

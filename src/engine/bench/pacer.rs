@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::base::instant::Instant;
 use crate::engine::bench::work::Benching;
 use crate::engine::core::{Core, Task};
-use crate::io::{Io, Timer};
+use crate::runtime::{Io, Timer};
 
 /// How long a core may spin before it has to look at its timers: some of its sweeps' interval.
 const SPIN_MAX: Duration = Duration::from_millis(1);

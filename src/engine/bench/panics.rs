@@ -16,10 +16,10 @@ use crate::engine::Stop;
 use crate::engine::bench::run::{Bench, Event, Trials};
 use crate::engine::bench::settings::{BenchSettings, Loop, Trial};
 use crate::engine::panicking::{PANIC, Panicking};
-use crate::io::launch::{Engine, Launch, Pinning, Program, Seat};
-use crate::io::{Io, cores};
 use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::stats::record::Record;
+use crate::runtime::launch::{Engine, Launch, Pinning, Program, Seat};
+use crate::runtime::{Io, cores};
 
 /// Requests of a trial, every tenth of which panics.
 const REQUESTS: u64 = 95;

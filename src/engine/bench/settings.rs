@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::target::Target;
-use crate::io::launch::Launch;
 use crate::machines::http1::RequestTemplate;
 use crate::machines::pace::{Law, Profile};
 use crate::net::dns::Override;
+use crate::runtime::launch::Launch;
 
 /// What a run is told.
 #[derive(Clone, Debug)]

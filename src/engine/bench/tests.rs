@@ -16,11 +16,11 @@ use crate::engine::bench::recorder::{Noted, Recorder, Start};
 use crate::engine::bench::settings::{Loop, Trial};
 use crate::engine::bench::trial::{Order, Running};
 use crate::engine::work::{Answer, Call};
-use crate::io::Sendable;
 use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile};
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
+use crate::runtime::Sendable;
 
 const MEASURE_AT: Instant = Instant::from_ns(1_000);
 const END_AT: Instant = Instant::from_ns(2_000);

@@ -27,13 +27,13 @@ use crate::engine::core::{ConnectionCounts, Core, CoreSettings};
 use crate::engine::drive::{Exchanged, Obstacle};
 use crate::engine::stop;
 use crate::engine::work::{Answer, Next, Purpose, Reading, Work};
-use crate::io::Io;
-use crate::io::launch::Seat;
 use crate::machines::http1::{Framing, Head, Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
 use crate::os::system;
+use crate::runtime::Io;
+use crate::runtime::launch::Seat;
 
 /// One core's part of a bench.
 pub(super) struct Benching {

@@ -12,8 +12,8 @@ use crate::engine::drive::{Exchanged, Obstacle};
 use crate::engine::fetch::call::FetchCall;
 use crate::engine::fetch::response::Noted;
 use crate::engine::fetch::work::Fetching;
-use crate::io::Io;
 use crate::machines::policy::{Outcome, Verdict};
+use crate::runtime::Io;
 use crate::words::job::{Fetched, Job, Progress, Response};
 
 /// What is left of an exchange once its response is complete or lost.

@@ -18,7 +18,7 @@ use crate::base::limits::{JOB_BATCH, READER_HELD_MAX, READER_PATIENCE, READER_PA
 use crate::base::target::Target;
 use crate::engine::fetch::shard::Politeness;
 use crate::engine::fetch::shared::Shared;
-use crate::io::clock;
+use crate::runtime::clock;
 use crate::words::job::{Intake, Job, Line, Source, SourceSize};
 
 /// Reads a source and deals its lines.

@@ -17,10 +17,10 @@ use crate::engine::fetch::settings::Settings;
 use crate::engine::fetch::shared::Shared;
 use crate::engine::fetch::work::Fetching;
 use crate::engine::stop::{Reading, Stop};
-use crate::io::launch::{Ended, Program, Running, Seat, launch};
-use crate::io::{Io, clock};
 use crate::machines::stats::tally::Tally;
 use crate::net::dns::Resolver;
+use crate::runtime::launch::{Ended, Program, Running, Seat, launch};
+use crate::runtime::{Io, clock};
 use crate::words::job::{Fetched, Intake, Job, Source, SourceSize};
 
 /// How often the end of a run looks for the end of its reader.

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use crate::engine::fetch::shard::Politeness;
-use crate::io::launch::Launch;
 use crate::machines::http1::RequestTemplate;
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::Policy;
 use crate::net::dns::Override;
+use crate::runtime::launch::Launch;
 
 /// What a run of fetches is told.
 #[derive(Clone, Debug)]

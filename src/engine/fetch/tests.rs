@@ -19,13 +19,13 @@ use crate::engine::fetch::shard::Politeness;
 use crate::engine::fetch::shared::Shared;
 use crate::engine::panicking::{LATE_PANICKING_PORT, PANICKING_PORT, Panicking};
 use crate::engine::stop::Stop;
-use crate::io::launch::{Engine, Launch, Pinning, Program, Seat, launch};
-use crate::io::{Io, cores};
 use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::{Policy, StatusPolicy};
 use crate::machines::stats::tally::Tally;
 use crate::net::dns::Resolver;
+use crate::runtime::launch::{Engine, Launch, Pinning, Program, Seat, launch};
+use crate::runtime::{Io, cores};
 use crate::words::job::{Fetched, Intake, Job};
 
 /// One core on an engine that panics.

@@ -28,11 +28,11 @@ use crate::engine::fetch::shard::{HostId, Politeness, Shard};
 use crate::engine::fetch::shared::Shared;
 use crate::engine::stop::Gauge;
 use crate::engine::work::{Next, Work};
-use crate::io::Io;
-use crate::io::launch::Seat;
 use crate::machines::http1::RequestKind;
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::tally::Tally;
+use crate::runtime::Io;
+use crate::runtime::launch::Seat;
 use crate::words::job::{Fetched, Intake, Job};
 
 /// One core's part of a fetch.

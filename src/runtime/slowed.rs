@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::io::clock;
+use crate::runtime::clock;
 
 /// After how many calls the price of one is worked out anew.
 const CALLS_PER_LOOK: u64 = 1024;

@@ -1,7 +1,7 @@
-//! Floor 2: the machine. Everything that a worker may ask of the kernel, for each engine.
+//! Everything that a worker may ask of the kernel, for each engine.
 //!
-//! Knows nothing of HTTP, jobs or rows. Only this floor reads a clock, opens a socket, starts a
-//! thread that is pinned, or says `unsafe`.
+//! Knows nothing of HTTP, jobs or rows. Only here is a clock read, a socket opened, a pinned thread
+//! started; `unsafe` stands here and in `os`.
 //!
 //! Invariant: a worker stays on the thread that built its runtime, so nothing here is `Send`;
 //! everything is generic and compiled once for each engine.

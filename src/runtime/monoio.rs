@@ -17,8 +17,8 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent};
 
 use crate::base::buf::Block;
 use crate::base::instant::Instant;
-use crate::io::{Interrupt, Io, Listener, Sendable, Socket, Timer, WriteError, clock};
 use crate::os::system;
+use crate::runtime::{Interrupt, Io, Listener, Sendable, Socket, Timer, WriteError, clock};
 
 /// The machine as monoio shows it to the thread that built its runtime.
 #[derive(Clone, Debug)]

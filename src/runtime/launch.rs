@@ -16,10 +16,10 @@ use monoio::{LegacyDriver, RuntimeBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::base::cpu_time::CpuTime;
-use crate::io::monoio::{Driver, MonoioIo};
-use crate::io::tokio::TokioIo;
-use crate::io::{Io, cores, ring};
 use crate::os::system;
+use crate::runtime::monoio::{Driver, MonoioIo};
+use crate::runtime::tokio::TokioIo;
+use crate::runtime::{Io, cores, ring};
 
 /// What carries the I/O of a run. In JSON it is its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,9 +18,9 @@ use ::tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::base::buf::Block;
 use crate::base::instant::Instant;
-use crate::io::monoio::Descriptor;
-use crate::io::{Io, Listener, Sendable, Socket, Timer, WriteError, clock};
 use crate::os::system;
+use crate::runtime::monoio::Descriptor;
+use crate::runtime::{Io, Listener, Sendable, Socket, Timer, WriteError, clock};
 
 /// The machine as Tokio shows it to the thread that built its runtime.
 #[derive(Clone, Debug)]
