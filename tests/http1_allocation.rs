@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use ringfetch::base::failure::Failure;
-use ringfetch::machines::http1::{
+use ringfetch::http::http1::{
     Answer, Connection, Exchange, Framing, Head, Method, Observer, RequestReader, RequestSpec,
     RequestTemplate, write_chunk, write_head, write_last_chunk,
 };

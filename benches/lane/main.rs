@@ -32,7 +32,7 @@ use memory::{Memory, Script};
 use ringfetch::base::target::Target;
 use ringfetch::engine::Stop;
 use ringfetch::engine::bench::{Bench, BenchSettings, Event, Loop, Trial, Trials};
-use ringfetch::machines::http1::{Method, RequestSpec, RequestTemplate};
+use ringfetch::http::http1::{Method, RequestSpec, RequestTemplate};
 use ringfetch::machines::stats::record::Record;
 use ringfetch::runtime::launch::{Engine, Launch, Pinning, Program, Seat};
 use ringfetch::runtime::{Io, clock, cores};

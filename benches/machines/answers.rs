@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use ringfetch::base::failure::Failure;
-use ringfetch::machines::http1::{Framing, Head, Observer, write_chunk, write_last_chunk};
+use ringfetch::http::http1::{Framing, Head, Observer, write_chunk, write_last_chunk};
 
 /// Fields that a plain server sends, its body's framing apart.
 const FEW_FIELDS: &str = "Server: nginx\r\n\

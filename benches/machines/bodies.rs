@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use ringfetch::machines::http1::{Chunked, Exchange, HeadMemo, RequestKind};
+use ringfetch::http::http1::{Chunked, Exchange, HeadMemo, RequestKind};
 
 use crate::answers::{FEW, Seen, chunks, sized, small_head};
 

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use ringfetch::machines::http1::{
+use ringfetch::http::http1::{
     Exchange, Fields, Framing, HeadMemo, RequestKind, framing, keep_alive,
 };
 

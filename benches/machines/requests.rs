@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use ringfetch::machines::http1::{Method, RequestSpec, RequestTemplate};
+use ringfetch::http::http1::{Method, RequestSpec, RequestTemplate};
 
 const AUTHORITY: &str = "www.shop.example:8080";
 const PATH: &str = "/catalogue/lamps/brass-reading-lamp?from=search&page=3";

@@ -20,7 +20,7 @@ use crate::command::benching::{BenchError, Benching};
 use crate::command::{affordable_connections, allowed};
 use crate::engine::Stop;
 use crate::engine::bench::{BenchSettings, Loop, Trial};
-use crate::machines::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
+use crate::http::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile, Stage};
 use crate::net::dns::Override;
 use crate::runtime::cores;

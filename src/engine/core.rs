@@ -21,7 +21,7 @@ use crate::engine::drive::{Berth, Connection};
 use crate::engine::lane;
 use crate::engine::watch::{Alarm, LaneId, Watch};
 use crate::engine::work::Work;
-use crate::machines::http1::HeadMemo;
+use crate::http::http1::HeadMemo;
 use crate::machines::pool::Pool;
 use crate::net::dns::{Names, Resolver};
 use crate::os::system;

@@ -19,7 +19,7 @@ use crate::base::target::Target;
 use crate::engine::core::Core;
 use crate::engine::watch::{Alarm, LaneId};
 use crate::engine::work::{Answer, Call, Purpose, Reading, Work};
-use crate::machines::http1::{Exchange, Want};
+use crate::http::http1::{Exchange, Want};
 use crate::runtime::{Io, Sendable, Socket, WriteError};
 
 /// A connection of a core, idle in its pool or in one of its lanes.

@@ -14,7 +14,7 @@ use crate::base::instant::Instant;
 use crate::base::target::Target;
 use crate::engine::core::Core;
 use crate::engine::drive::{Exchanged, Obstacle};
-use crate::machines::http1::{Observer, RequestKind};
+use crate::http::http1::{Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
 use crate::runtime::{Io, Sendable};
 

@@ -8,7 +8,6 @@
 pub mod compare;
 pub mod extract;
 pub mod format;
-pub mod http1;
 pub mod ordinals;
 pub mod pace;
 pub mod policy;

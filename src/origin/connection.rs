@@ -19,7 +19,7 @@ use crate::base::limits::{
     BLOCK_BYTES, HEAD_BYTES_MAX, ORIGIN_FAULT_MAX, ORIGIN_INPUT_BYTES, ORIGIN_LINGER_MAX,
     ORIGIN_PIECE_BYTES,
 };
-use crate::machines::http1::{self, Request, RequestBody, RequestReader};
+use crate::http::http1::{self, Request, RequestBody, RequestReader};
 use crate::origin::core::{Core, Served};
 use crate::origin::fault::After;
 use crate::origin::guard::Entry;

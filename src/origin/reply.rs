@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::ORIGIN_PIECE_BYTES;
-use crate::machines::http1::{Answer, Connection, Framing, Request, write_head};
+use crate::http::http1::{Answer, Connection, Framing, Request, write_head};
 use crate::origin::core::Served;
 use crate::origin::fault::{After, Fault};
 use crate::origin::page;

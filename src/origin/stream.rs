@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::base::limits::{ORIGIN_PATTERN_BYTES, ORIGIN_PIECE_BYTES};
-use crate::machines::http1::{write_chunk, write_last_chunk};
+use crate::http::http1::{write_chunk, write_last_chunk};
 use crate::origin::route::Chunking;
 
 /// What the bodies of `/bytes/N` repeat.
@@ -171,7 +171,7 @@ mod tests {
     use flate2::read::GzDecoder;
 
     use super::*;
-    use crate::machines::http1::Chunked;
+    use crate::http::http1::Chunked;
 
     /// Everything that `stream` makes, piece by piece.
     fn all(mut stream: Stream) -> Vec<u8> {

@@ -12,7 +12,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, Version};
 
 use crate::base::target::Target;
-use crate::machines::http1::Connection;
+use crate::http::http1::Connection;
 use crate::machines::pace::{Law, Profile};
 use crate::machines::policy::StatusPolicy;
 use crate::net::dns::Override;

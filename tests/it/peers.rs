@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
+use ringfetch::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use ringfetch::machines::compare::slice::Slice;
-use ringfetch::machines::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use ringfetch::machines::pace::{Arrivals, Law, Profile};
 use ringfetch::machines::policy::StatusPolicy;
 use ringfetch::net::dns::Override;

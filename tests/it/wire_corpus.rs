@@ -5,7 +5,7 @@
 //! Invariant: each file has one outcome, whatever the split.
 
 use ringfetch::base::failure::Failure;
-use ringfetch::machines::http1::{Exchange, Framing, Head, Method, Observer};
+use ringfetch::http::http1::{Exchange, Framing, Head, Method, Observer};
 
 use crate::corpus::{Conversation, Then, conversations};
 

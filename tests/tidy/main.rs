@@ -62,14 +62,14 @@ const RULES: &[Rule] = &[
         check: rules::floors,
         samples: &[
             ("src/words/a.rs", "use crate::machines::pool::Pool;"),
-            ("src/machines/a.rs", "fn f() { crate::runtime::now() }"),
-            ("src/machines/a.rs", "use crate::{words::x, runtime::y};"),
+            ("src/machines/a.rs", "fn f() { crate::engine::now() }"),
+            ("src/machines/a.rs", "use crate::{words::x, engine::y};"),
             ("src/machines/a.rs", "use crate::{\n    words::{x, z},\n    sink,\n};"),
             ("src/engine/a.rs", "use crate::origin::x;"),
             ("src/sink/a.rs", "use crate::source::x;"),
-            ("src/words/a.rs", "use super::super::runtime::x;"),
-            ("src/words/a/mod.rs", "use super::super::runtime::x;"),
-            ("src/words/a/b.rs", "use super::super::super::runtime::x;"),
+            ("src/words/a.rs", "use super::super::engine::x;"),
+            ("src/words/a/mod.rs", "use super::super::engine::x;"),
+            ("src/words/a/b.rs", "use super::super::super::engine::x;"),
             ("src/io/a.rs", "use crate::*;"),
             ("src/io/a.rs", "use crate as ringfetch;"),
             ("src/command/a.rs", "use crate::cli;"),
@@ -233,8 +233,8 @@ const NO_OFFENCE: &str = r##"//! Names crate::io and unsafe in a comment.
 //!
 //! Three.
 
-use super::super::http1;
-use crate::machines::http1;
+use super::super::policy;
+use crate::http::http1;
 use crate::words::{instant::Instant, job::{Job, Line}};
 
 /* println!("x"); /* nested */ Instant::now() */

@@ -12,7 +12,7 @@ use crate::base::limits::EXHAUSTED_PAUSES_MAX;
 use crate::base::target::Target;
 use crate::engine::bench::recorder::Start;
 use crate::engine::work::{Call, Purpose};
-use crate::machines::http1::RequestTemplate;
+use crate::http::http1::RequestTemplate;
 
 /// A target and the bytes that ask for it, as often as a pipeline is deep.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::engine::Stop;
 use crate::engine::bench::run::{Bench, Event, Trials};
 use crate::engine::bench::settings::{BenchSettings, Loop, Trial};
 use crate::engine::panicking::{PANIC, Panicking};
-use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
+use crate::http::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::stats::record::Record;
 use crate::runtime::launch::{Engine, Launch, Pinning, Program, Seat};
 use crate::runtime::{Io, cores};

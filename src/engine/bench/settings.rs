@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::target::Target;
-use crate::machines::http1::RequestTemplate;
+use crate::http::http1::RequestTemplate;
 use crate::machines::pace::{Law, Profile};
 use crate::net::dns::Override;
 use crate::runtime::launch::Launch;

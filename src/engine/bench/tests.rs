@@ -16,7 +16,7 @@ use crate::engine::bench::recorder::{Noted, Recorder, Start};
 use crate::engine::bench::settings::{Loop, Trial};
 use crate::engine::bench::trial::{Order, Running};
 use crate::engine::work::{Answer, Call};
-use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
+use crate::http::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile};
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;

@@ -27,7 +27,7 @@ use crate::engine::core::{ConnectionCounts, Core, CoreSettings};
 use crate::engine::drive::{Exchanged, Obstacle};
 use crate::engine::stop;
 use crate::engine::work::{Answer, Next, Purpose, Reading, Work};
-use crate::machines::http1::{Framing, Head, Observer, RequestKind};
+use crate::http::http1::{Framing, Head, Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;

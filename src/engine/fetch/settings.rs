@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::engine::fetch::shard::Politeness;
-use crate::machines::http1::RequestTemplate;
+use crate::http::http1::RequestTemplate;
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::Policy;
 use crate::net::dns::Override;

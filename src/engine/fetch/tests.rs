@@ -19,7 +19,7 @@ use crate::engine::fetch::shard::Politeness;
 use crate::engine::fetch::shared::Shared;
 use crate::engine::panicking::{LATE_PANICKING_PORT, PANICKING_PORT, Panicking};
 use crate::engine::stop::Stop;
-use crate::machines::http1::{Method, RequestSpec, RequestTemplate};
+use crate::http::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::{Policy, StatusPolicy};
 use crate::machines::stats::tally::Tally;

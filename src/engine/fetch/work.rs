@@ -28,7 +28,7 @@ use crate::engine::fetch::shard::{HostId, Politeness, Shard};
 use crate::engine::fetch::shared::Shared;
 use crate::engine::stop::Gauge;
 use crate::engine::work::{Next, Work};
-use crate::machines::http1::RequestKind;
+use crate::http::http1::RequestKind;
 use crate::machines::pool::IdleOrder;
 use crate::machines::stats::tally::Tally;
 use crate::runtime::Io;

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! ```
-//! use ringfetch::machines::http1::{Exchange, Framing, Head, Method, Observer, Want};
+//! use ringfetch::http::http1::{Exchange, Framing, Head, Method, Observer, Want};
 //! use ringfetch::base::failure::Failure;
 //!
 //! struct Body(Vec<u8>);
