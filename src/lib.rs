@@ -47,6 +47,7 @@ pub mod report;
 pub mod runtime;
 pub mod sink;
 pub mod source;
+pub mod stats;
 pub mod words;
 
 pub use command::fetch::{Extract, Fetch};

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use ringfetch::machines::stats::latency::Latency;
+use ringfetch::stats::latency::Latency;
 
 /// Times that are recorded in turn.
 const TIMES: usize = 4096;

@@ -7,8 +7,8 @@
 
 use crate::base::instant::Instant;
 use crate::machines::compare::slice::Slice;
-use crate::machines::stats::ladder::Ladder;
-use crate::machines::stats::latency::Latency;
+use crate::stats::latency::Latency;
+use crate::stats::percentiles::Ladder;
 
 /// When things happen in one slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use crate::engine::Stop;
 use crate::engine::bench::{Loop, Trial};
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::ladder::Rung;
 use crate::runtime::launch::Engine;
+use crate::stats::percentiles::Rung;
 
 /// A bench that is run slice by slice.
 pub(super) struct BenchSlices {

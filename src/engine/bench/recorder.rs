@@ -11,11 +11,11 @@ use crate::base::failure::Failure;
 use crate::base::instant::Instant;
 use crate::engine::stop::Reading;
 use crate::engine::work::Answer;
-use crate::machines::stats::latency::Latency;
 use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Interval;
 use crate::machines::stats::verdict::Mode;
+use crate::stats::latency::Latency;
 
 /// When one request should have started, and when it was handed to the kernel.
 #[derive(Clone, Copy, Debug)]

@@ -18,12 +18,12 @@ use crate::engine::bench::trial::Order;
 use crate::engine::bench::work::Benching;
 use crate::engine::core::Core;
 use crate::engine::stop::{Gauge, Reading, Stop};
-use crate::machines::stats::latency::Latency;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Interval;
 use crate::net::dns::Resolver;
 use crate::runtime::launch::{Program, Running, Seat, launch};
 use crate::runtime::{Io, clock, cores};
+use crate::stats::latency::Latency;
 
 /// What a core says of itself.
 #[derive(Debug)]

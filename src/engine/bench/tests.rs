@@ -18,9 +18,9 @@ use crate::engine::bench::trial::{Order, Running};
 use crate::engine::work::{Answer, Call};
 use crate::http::http1::{Method, RequestSpec, RequestTemplate};
 use crate::machines::pace::{Law, Profile};
-use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
 use crate::runtime::Sendable;
+use crate::stats::latency::Latency;
 
 const MEASURE_AT: Instant = Instant::from_ns(1_000);
 const END_AT: Instant = Instant::from_ns(2_000);

@@ -29,11 +29,11 @@ use crate::engine::stop;
 use crate::engine::work::{Answer, Next, Purpose, Reading, Work};
 use crate::http::http1::{Framing, Head, Observer, RequestKind};
 use crate::machines::pool::IdleOrder;
-use crate::machines::stats::latency::Latency;
 use crate::machines::stats::verdict::Mode;
 use crate::os::system;
 use crate::runtime::Io;
 use crate::runtime::launch::Seat;
+use crate::stats::latency::Latency;
 
 /// One core's part of a bench.
 pub(super) struct Benching {

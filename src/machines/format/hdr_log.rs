@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError};
 
-use crate::machines::stats::latency::Latency;
+use crate::stats::latency::Latency;
 
 /// What HdrHistogram's own tools divide by for the column of maxima, which is for people: it shows
 /// milliseconds where the values are nanoseconds.
@@ -31,7 +31,7 @@ const LEGEND: &[u8] =
 /// use std::time::{Duration, SystemTime};
 ///
 /// use ringfetch::machines::format::hdr_log::HdrLog;
-/// use ringfetch::machines::stats::latency::Latency;
+/// use ringfetch::stats::latency::Latency;
 ///
 /// let mut latency = Latency::default();
 /// latency.record_ns(2_500_000);

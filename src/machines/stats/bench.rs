@@ -11,15 +11,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::limits::CONFIDENCE;
-use crate::machines::stats::ladder::Ladder;
-use crate::machines::stats::latency::Latency;
 use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Point;
 use crate::machines::stats::stability::Stability;
 use crate::machines::stats::summary::Counts;
-use crate::machines::stats::survival::Survival;
 use crate::machines::stats::verdict::{CoreLoad, Evidence, Mode, Verdict};
+use crate::stats::latency::Latency;
+use crate::stats::percentiles::Ladder;
+use crate::stats::survival::Survival;
 
 /// What one core brings to the summary of a trial.
 #[derive(Clone, Debug)]

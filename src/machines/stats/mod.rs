@@ -7,9 +7,6 @@
 //! benchmark in exactly one place of its ledger, here as in the summaries.
 
 pub mod bench;
-mod interval;
-pub mod ladder;
-pub mod latency;
 pub mod ledger;
 pub mod record;
 pub mod search;
@@ -17,6 +14,5 @@ pub mod series;
 pub mod slo;
 pub mod stability;
 pub mod summary;
-pub mod survival;
 pub mod tally;
 pub mod verdict;

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::latency::Latency;
 use super::stability::{Sample, Stability, judge};
 use crate::base::limits::{
     SERIES_POINTS_MAX, SERIES_SECOND, SERIES_SECONDS_WAITING_MAX, SERIES_STEP, SERIES_STEPS_MAX,
     SERIES_STEPS_OPEN_MAX,
 };
+use crate::stats::latency::Latency;
 
 const STEP_NS: u64 = ns_of(SERIES_STEP);
 const SECOND_NS: u64 = ns_of(SERIES_SECOND);

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::base::units;
 use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::ladder::{Ladder, PERCENTILES, Rung};
+use crate::stats::percentiles::{Ladder, PERCENTILES, Rung};
 
 /// What a refusal offers instead.
 const HINT: &str = "hint: p99<10ms, errors<0.1%, rate>1000";

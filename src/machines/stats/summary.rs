@@ -12,8 +12,8 @@ use serde::{Serialize, Serializer};
 
 use crate::base::cpu_time::CpuTime;
 use crate::base::failure::Stage;
-use crate::machines::stats::latency::Latency;
 use crate::machines::stats::tally::{Phase, Tally};
+use crate::stats::latency::Latency;
 
 /// How a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use crate::base::failure::{FailureCounts, Kind, Stage};
 use crate::base::limits::STATUS_MAX;
-use crate::machines::stats::latency::Latency;
+use crate::stats::latency::Latency;
 use crate::words::job::Fetched;
 
 /// A part of a fetch that is timed.

@@ -13,10 +13,10 @@ use crate::base::limits::{
     RATE_SHARE_MIN, WAITED_SHARE_NOTABLE,
 };
 use crate::base::units;
-use crate::machines::stats::latency::Latency;
 use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::stability::{Stability, Steadiness};
+use crate::stats::latency::Latency;
 
 /// What decides when the next request starts (Schroeder et al., "Open Versus Closed", NSDI 2006).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

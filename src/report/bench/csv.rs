@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::ladder::Rung;
 use crate::machines::stats::slo::Timed;
+use crate::stats::percentiles::Rung;
 
 type Column = (&'static str, fn(&BenchSummary) -> String);
 

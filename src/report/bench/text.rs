@@ -11,12 +11,12 @@ use std::fmt::Write as _;
 use crate::base::limits::{CORES_SHOWN_MAX, GENERATOR_RUN_QUEUE_SHARE};
 use crate::base::units;
 use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::ladder::{Ladder, Rung};
 use crate::machines::stats::slo::Checked;
 use crate::machines::stats::verdict::{Judgement, Mode};
 use crate::report::bench::plan::cores;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
+use crate::stats::percentiles::{Ladder, Rung};
 
 /// Columns of one kind of time in the ladder.
 const TIME_COLUMNS: usize = 9;

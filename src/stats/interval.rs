@@ -6,7 +6,7 @@
 //! Invariant: an interval reaches from one recorded time to another; it is never extrapolated.
 
 use crate::base::limits::EXACT_SAMPLES_BEYOND_MAX;
-use crate::machines::stats::latency::is_known;
+use crate::stats::latency::is_known;
 
 /// The ranks, from 1, of the interval of `count` ordered samples that `quantile` lies in with a
 /// probability of at least `confidence`; none where the quantile is not known.
@@ -88,8 +88,8 @@ fn normal_quantile_above(tail: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::stats::latency::Latency;
-    use crate::machines::stats::survival::Survival;
+    use crate::stats::latency::Latency;
+    use crate::stats::survival::Survival;
 
     /// The interval of a quantile of `latency`, of which nothing is censored.
     fn interval(latency: &Latency, quantile: f64, confidence: f64) -> Option<(u64, u64)> {

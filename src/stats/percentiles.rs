@@ -8,8 +8,8 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use crate::base::limits::QUANTILE_SAMPLES_BEYOND;
-use crate::machines::stats::latency::{Latency, is_known};
-use crate::machines::stats::survival::{Quantile, Survival};
+use crate::stats::latency::{Latency, is_known};
+use crate::stats::survival::{Quantile, Survival};
 
 /// The percentiles of a ladder: their names in reports, and the quantiles.
 pub const PERCENTILES: [(&str, f64); 7] = [

@@ -127,7 +127,7 @@ impl Latency {
     /// `10 / (1 - quantile)`, so that some ten of them lie beyond it.
     ///
     /// ```
-    /// let mut latency = ringfetch::machines::stats::latency::Latency::default();
+    /// let mut latency = ringfetch::stats::latency::Latency::default();
     /// (0..100).for_each(|ns| latency.record_ns(ns));
     /// assert!(latency.quantile_known(0.9));
     /// assert!(!latency.quantile_known(0.99));

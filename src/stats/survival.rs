@@ -9,8 +9,8 @@
 
 use hdrhistogram::Histogram;
 
-use crate::machines::stats::interval::ranks_of;
-use crate::machines::stats::latency::Latency;
+use crate::stats::interval::ranks_of;
+use crate::stats::latency::Latency;
 
 /// A quantile of times that are partly censored, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +128,8 @@ impl Survival {
     /// Where `quantile` or `confidence` is not between 0 and 1, both excluded.
     ///
     /// ```
-    /// use ringfetch::machines::stats::latency::Latency;
-    /// use ringfetch::machines::stats::survival::Survival;
+    /// use ringfetch::stats::latency::Latency;
+    /// use ringfetch::stats::survival::Survival;
     ///
     /// let mut latency = Latency::default();
     /// (1..=100).for_each(|ns| latency.record_ns(ns));

@@ -1,0 +1,6 @@
+//! Times by their distribution, and counts: nothing here knows fetch or bench.
+
+mod interval;
+pub mod latency;
+pub mod percentiles;
+pub mod survival;
