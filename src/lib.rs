@@ -36,6 +36,7 @@ pub mod base;
 pub mod cli;
 pub mod command;
 pub mod engine;
+pub mod extract;
 pub mod http;
 pub mod machines;
 pub mod net;

@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use ringfetch::machines::extract::{Extracted, Extractor};
+use ringfetch::extract::{Extracted, Extractor};
 
 const URL: &str = "http://www.harbour.example/handbook/winter";
 const CONTENT_TYPE: &str = "text/html; charset=utf-8";

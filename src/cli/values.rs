@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::base::limits::ORIGIN_STAMPS_MAX;
 use crate::base::units;
 use crate::cli::args::{Body, Stages};
-use crate::machines::extract::parse_named_selector;
+use crate::extract::parse_named_selector;
 use crate::machines::pace::Stage;
 use crate::net::dns::Override;
 

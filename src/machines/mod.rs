@@ -6,7 +6,6 @@
 //! Invariant: this floor uses nothing of the crate but itself and `words`.
 
 pub mod compare;
-pub mod extract;
 pub mod format;
 pub mod ordinals;
 pub mod pace;

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::base::target::Target;
-use crate::machines::extract::Extractor;
+use crate::extract::Extractor;
 use crate::machines::policy::StatusPolicy;
 use crate::peers::client::{Client, Fault, Keep, Reading};
 use crate::peers::feed::What;

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use crate::base::failure::{Failure, FailureCounts, Kind, Stage};
 use crate::base::limits::LARGE_PAGE_BYTES;
 use crate::engine::Stop;
-use crate::machines::extract::Extractor;
+use crate::extract::Extractor;
 use crate::machines::format::row::{note_of, row_of};
 use crate::os::system;
 use crate::words::job::{Fetched, Sink};

@@ -17,6 +17,7 @@ pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("words", 1),
     ("os", 1),
     ("http", 3),
+    ("extract", 3),
     ("stats", 3),
     ("machines", 4),
     ("runtime", 2),

@@ -9,8 +9,8 @@ use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::BODY_READ_BYTES_MAX;
 use crate::engine::fetch::settings::Keep;
 use crate::engine::work::Reading;
+use crate::extract::Extractor;
 use crate::http::http1::{Framing, Head, Observer};
-use crate::machines::extract::Extractor;
 use crate::words::job::Response;
 
 /// What is noted of one response.

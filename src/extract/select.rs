@@ -11,7 +11,7 @@ use ego_tree::NodeRef;
 use scraper::error::SelectorErrorKind;
 use scraper::{Node, Selector};
 
-use super::page::{Descend, Step, is_silent, read_in_order};
+use super::gather::{Descend, Step, is_silent, read_in_order};
 use super::text::Collapsed;
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::{SELECTED_BYTES_MAX, SELECTED_NODES_MAX, SELECTED_TEXTS_MAX};

@@ -9,8 +9,8 @@
 
 mod charset;
 mod flood;
+mod gather;
 mod links;
-mod page;
 mod select;
 mod sniff;
 mod text;
@@ -67,7 +67,7 @@ impl Extractor {
     pub fn extract(&self, body: &[u8], content_type: Option<&str>, url: &str) -> Extracted {
         let decoded = charset::decode(body, content_type);
         let (html, cut_short) = tree::parse(&decoded.text);
-        let (page, left_out) = page::gather(&html, url, decoded.encoding, &self.selectors);
+        let (page, left_out) = gather::gather(&html, url, decoded.encoding, &self.selectors);
         Extracted { page, note: cut_short.or(left_out) }
     }
 }
