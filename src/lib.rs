@@ -53,8 +53,9 @@ pub mod words;
 
 pub use command::fetch::{Extract, Fetch};
 pub use command::fetching::{FetchError, Rows};
+pub use extract::page::Page;
 pub use machines::stats::summary::Summary;
-pub use words::row::{Page, Row};
+pub use words::row::Row;
 
 /// Fetches `urls` with every option at its default, and gives their rows as they come.
 ///

@@ -19,7 +19,7 @@ use super::select::{Named, Siblings, Texts};
 use super::text::{Collapsed, Words};
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::{LINKS_BYTES_MAX, SELECTED_SIBLINGS_MAX};
-use crate::words::row::{Page, Selected};
+use crate::extract::page::{Page, Selected};
 
 /// Reads the tree of one page that was fetched from `url` and decoded from `encoding`.
 pub(super) fn gather(

@@ -11,6 +11,7 @@ mod charset;
 mod flood;
 mod gather;
 mod links;
+pub mod page;
 mod select;
 mod sniff;
 mod text;
@@ -19,7 +20,7 @@ mod tree;
 pub use select::{SelectorError, parse_named_selector};
 
 use crate::base::failure::Failure;
-use crate::words::row::Page;
+use crate::extract::page::Page;
 
 /// Turns bodies into pages. It holds nothing but its selectors; each thread has one of its own.
 pub struct Extractor {

@@ -15,10 +15,11 @@ use crate::base::failure::{Failure, FailureCounts, Kind, Stage};
 use crate::base::limits::LARGE_PAGE_BYTES;
 use crate::engine::Stop;
 use crate::extract::Extractor;
+use crate::extract::page::Page;
 use crate::machines::format::row::{note_of, row_of};
 use crate::os::system;
 use crate::words::job::{Fetched, Sink};
-use crate::words::row::{Page, Row};
+use crate::words::row::Row;
 
 /// What the threads are told.
 #[derive(Clone, Debug)]

@@ -61,7 +61,7 @@ const RULES: &[Rule] = &[
         name: "floors",
         check: rules::floors,
         samples: &[
-            ("src/words/a.rs", "use crate::machines::pool::Pool;"),
+            ("src/base/a.rs", "use crate::machines::pool::Pool;"),
             ("src/machines/a.rs", "fn f() { crate::engine::now() }"),
             ("src/machines/a.rs", "use crate::{words::x, engine::y};"),
             ("src/machines/a.rs", "use crate::{\n    words::{x, z},\n    sink,\n};"),

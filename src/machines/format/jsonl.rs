@@ -20,7 +20,8 @@ pub fn write_row(out: &mut Vec<u8>, row: &Row) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::row::{Page, RowError, RowTimes, Selected};
+    use crate::extract::page::{Page, Selected};
+    use crate::words::row::{RowError, RowTimes};
 
     /// Checks that `row` becomes the line `expected`.
     fn check(row: &Row, expected: &str) {

@@ -5,8 +5,9 @@
 //! Invariant: the row keeps the line as it was given and the words of the failure's stage and kind.
 
 use crate::base::failure::{Failure, Stage};
+use crate::extract::page::Page;
 use crate::words::job::{Fetched, Times};
-use crate::words::row::{Page, Row, RowError, RowTimes};
+use crate::words::row::{Row, RowError, RowTimes};
 
 /// The row of `fetched`, with the `page` that was extracted from it and what is to be noted.
 ///
