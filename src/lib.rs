@@ -38,6 +38,7 @@ pub mod command;
 pub mod engine;
 pub mod extract;
 pub mod http;
+pub mod input;
 pub mod machines;
 pub mod net;
 pub mod origin;
@@ -47,7 +48,6 @@ pub mod peers;
 pub mod report;
 pub mod runtime;
 pub mod sink;
-pub mod source;
 pub mod stats;
 pub mod words;
 

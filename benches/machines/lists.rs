@@ -12,8 +12,8 @@ use std::path::Path;
 use criterion::{Criterion, Throughput};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use ringfetch::source::{Input, Lines};
-use ringfetch::words::job::{Line, Source};
+use ringfetch::input::source::{Line, Source};
+use ringfetch::input::{Input, Lines};
 
 /// Lines of the list: enough that opening the file is not what is timed.
 const LINES: usize = 20_000;

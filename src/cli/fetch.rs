@@ -22,6 +22,7 @@ use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::{FetchError, Fetching};
 use crate::engine::Stop;
+use crate::input::Input;
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::StatusPolicy;
 use crate::machines::stats::summary::Summary;
@@ -30,7 +31,6 @@ use crate::report::{json, text};
 use crate::runtime::launch::Pinning;
 use crate::runtime::{clock, cores};
 use crate::sink::{Resumed, Writer, resume};
-use crate::source::Input;
 
 /// How long after the grace of a stop the run's last rows may take to be written.
 const STALL_PATIENCE: Duration = Duration::from_secs(5);

@@ -21,12 +21,12 @@ use crate::command::{affordable_connections, allowed};
 use crate::engine::Stop;
 use crate::engine::bench::{BenchSettings, Loop, Trial};
 use crate::http::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
+use crate::input::Input;
+use crate::input::source::{Line, Source};
 use crate::machines::pace::{Law, Profile, Stage};
 use crate::net::dns::Override;
 use crate::runtime::cores;
 use crate::runtime::launch::{Engine, Launch, Pinning};
-use crate::source::Input;
-use crate::words::job::{Line, Source};
 
 /// How the arrivals of an open loop are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

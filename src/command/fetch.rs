@@ -22,6 +22,8 @@ use crate::engine::Stop;
 use crate::engine::fetch::{Keep, Politeness, Run, Settings};
 use crate::extract::Extractor;
 use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
+use crate::input::Input;
+use crate::input::source::Source;
 use crate::machines::ordinals::Ordinals;
 use crate::machines::policy::{Policy, StatusPolicy};
 use crate::machines::stats::summary::Summary;
@@ -30,8 +32,7 @@ use crate::os::system;
 use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::runtime::{clock, cores};
 use crate::sink::{Callback, Finishers, Finishing, Queue};
-use crate::source::Input;
-use crate::words::job::{Sink, Source};
+use crate::words::job::Sink;
 use crate::words::row::Row;
 
 /// Whether pages are extracted.

@@ -13,13 +13,13 @@ use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::engine::fetch::{Outcome, Run};
 use crate::engine::{Reading, Stop};
+use crate::input::source::SourceSize;
 use crate::machines::stats::summary::{CoreInput, RunEnd, Summary, SummaryInput};
 use crate::machines::stats::tally::Tally;
 use crate::os::system;
 use crate::runtime::clock;
 use crate::runtime::launch::{Ended, Engine, Pinning};
 use crate::sink::{Finished, Finishers};
-use crate::words::job::SourceSize;
 use crate::words::row::Row;
 
 /// A fetch that is under way.

@@ -9,10 +9,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::instant::Instant;
+use crate::input::source::{Line, Source};
 use crate::machines::pace::Arrivals;
 use crate::peers::tally::Tally;
 use crate::runtime::{Io, Timer};
-use crate::words::job::{Line, Source};
 
 /// A list of URLs that lanes share.
 pub(super) type List = Arc<Mutex<Box<dyn Source>>>;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::base::limits::{BENCH_START_LEAD, COMPARE_DRAIN, COMPARE_PATIENCE};
+use crate::input::source::Source;
 use crate::machines::compare::slice::Slice;
 use crate::net::dns::{Override, first_address, fixed, literal};
 use crate::os::system;
@@ -19,7 +20,6 @@ use crate::peers::settings::{PeerSettings, Work};
 use crate::peers::tally::{Span, Tally};
 use crate::peers::threads::{self, Threads};
 use crate::runtime::{clock, cores};
-use crate::words::job::Source;
 
 /// A peer whose threads wait for orders.
 pub struct Load {

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::base::limits::PROGRESS_RATE_SPAN;
 use crate::base::units;
-use crate::words::job::SourceSize;
+use crate::input::source::SourceSize;
 
 /// What a run shows at one moment.
 pub trait Shown {

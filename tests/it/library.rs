@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfetch::engine::Stop;
+use ringfetch::input::source::{Line, Source};
 use ringfetch::sink::Callback;
-use ringfetch::words::job::{Line, Source};
 use ringfetch::{Fetch, FetchError};
 
 use crate::engines::engines;

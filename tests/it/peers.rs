@@ -10,6 +10,7 @@ use std::time::Duration;
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
 use ringfetch::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
+use ringfetch::input::source::{Line, Source};
 use ringfetch::machines::compare::slice::Slice;
 use ringfetch::machines::pace::{Arrivals, Law, Profile};
 use ringfetch::machines::policy::StatusPolicy;
@@ -17,7 +18,6 @@ use ringfetch::net::dns::Override;
 use ringfetch::origin::{Origin, OriginSettings};
 use ringfetch::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
 use ringfetch::runtime::cores;
-use ringfetch::words::job::{Line, Source};
 
 use crate::engines::engines;
 use crate::server::{Act, Server, ok, redirect};

@@ -13,13 +13,13 @@ use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::command::fetch::Fetch;
 use crate::engine::Stop;
+use crate::input::Repeated;
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::summary::Summary;
 use crate::machines::stats::tally::Phase;
 use crate::runtime::clock;
 use crate::runtime::launch::Engine;
 use crate::sink::Callback;
-use crate::source::Repeated;
 
 /// A fetch that is run slice by slice.
 pub(super) struct FetchSlices {
@@ -65,7 +65,7 @@ impl Slices for FetchSlices {
 
 /// What `summary` says of its slice.
 fn slice_of(summary: Summary) -> Slice {
-    let total = summary.latency_us.of(Phase::Total);
+    let total = summary.latency_us.phase(Phase::Total);
     // What the end of the slice cut short failed by our doing.
     let cut_short = summary.failures.0.iter().filter(|(name, _)| name.ends_with(".interrupted"));
     let cut_short: u64 = cut_short.map(|(_, count)| count).sum();

@@ -14,10 +14,10 @@ use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::command::fetch::{Extract, Fetch};
 use crate::engine::bench::{Loop, Trial};
 use crate::http::http1::Connection;
+use crate::input::Repeated;
 use crate::machines::compare::slice::Slice;
 use crate::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
 use crate::runtime::{clock, cores};
-use crate::source::Repeated;
 
 /// A load by a peer.
 pub(super) struct PeerSlices {

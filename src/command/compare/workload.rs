@@ -23,8 +23,8 @@ use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::fetch::{Extract, Fetch};
 use crate::command::fetching::FetchError;
+use crate::input::Input;
 use crate::runtime::launch::Engine;
-use crate::source::Input;
 
 /// What every contestant does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,8 +18,9 @@ use crate::base::limits::{JOB_BATCH, READER_HELD_MAX, READER_PATIENCE, READER_PA
 use crate::base::target::Target;
 use crate::engine::fetch::shard::Politeness;
 use crate::engine::fetch::shared::Shared;
+use crate::input::source::{Line, Source, SourceSize};
 use crate::runtime::clock;
-use crate::words::job::{Intake, Job, Line, Source, SourceSize};
+use crate::words::job::{Intake, Job};
 
 /// Reads a source and deals its lines.
 pub(super) struct Reader<S> {

@@ -17,11 +17,12 @@ use crate::engine::fetch::settings::Settings;
 use crate::engine::fetch::shared::Shared;
 use crate::engine::fetch::work::Fetching;
 use crate::engine::stop::{Reading, Stop};
+use crate::input::source::{Source, SourceSize};
 use crate::machines::stats::tally::Tally;
 use crate::net::dns::Resolver;
 use crate::runtime::launch::{Ended, Program, Running, Seat, launch};
 use crate::runtime::{Io, clock};
-use crate::words::job::{Fetched, Intake, Job, Source, SourceSize};
+use crate::words::job::{Fetched, Intake, Job};
 
 /// How often the end of a run looks for the end of its reader.
 const READER_TRIES: u32 = 10;

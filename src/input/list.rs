@@ -17,7 +17,7 @@ use flate2::bufread::MultiGzDecoder;
 use zstd::stream::read::Decoder as ZstdDecoder;
 
 use super::lines::{self, Lines};
-use crate::words::job::{Line, Source, SourceSize};
+use crate::input::source::{Line, Source, SourceSize};
 
 // LIMIT: compressed bytes read at once, and held.
 const COMPRESSED_BYTES: usize = 128 * 1024;

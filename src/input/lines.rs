@@ -11,7 +11,7 @@ use std::ops::Range;
 use memchr::memchr;
 
 use crate::base::limits::{LINE_BYTES_MAX, LINE_SHOWN_BYTES};
-use crate::words::job::{Line, Source};
+use crate::input::source::{Line, Source};
 
 // LIMIT: what one reader holds. 256 KiB makes a system call a rare event (one in some 5,000 lines)
 // and still lies in the second-level cache of common servers.

@@ -7,8 +7,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::source::Input;
-use crate::words::job::{Line, Source};
+use crate::input::Input;
+use crate::input::source::{Line, Source};
 
 /// A list that is read again whenever it ends.
 pub struct Repeated<F> {

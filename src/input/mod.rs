@@ -1,4 +1,4 @@
-//! Floor 4: where jobs come from, one input line at a time.
+//! Lists of URLs, one input line at a time.
 //!
 //! Knows files, standard input and their compression, but not what a line means: whether it is a
 //! URL is for the reader of the lines to say.
@@ -6,10 +6,11 @@
 //! Invariant: every line that is neither empty nor a comment is handed out exactly once and in
 //! order, whatever its length and its bytes.
 
-mod input;
 mod lines;
+mod list;
 mod repeated;
+pub mod source;
 
-pub use input::Input;
 pub use lines::Lines;
+pub use list::Input;
 pub use repeated::Repeated;
