@@ -7,8 +7,8 @@
 
 use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS, STATUSES_SHOWN_MAX};
 use crate::base::units;
-use crate::machines::stats::summary::Counts;
 use crate::report::paint::Paint;
+use crate::stats::counts::Counts;
 
 /// Columns of the labels at the left.
 pub(super) const LABEL_COLUMNS: usize = 13;

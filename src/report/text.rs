@@ -183,8 +183,9 @@ mod tests {
     use crate::base::cpu_time::CpuTime;
     use crate::base::failure::{Failure, Kind, Stage};
     use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
-    use crate::machines::stats::summary::{CoreInput, Counts, RunEnd, Summary, SummaryInput};
+    use crate::machines::stats::summary::{CoreInput, RunEnd, Summary, SummaryInput};
     use crate::machines::stats::tally::Tally;
+    use crate::stats::counts::Counts;
     use crate::words::job::{Fetched, Response, Times};
 
     const ONE_SCREEN: &str = "\

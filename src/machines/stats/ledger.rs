@@ -7,7 +7,7 @@
 //! `sent = completed + failed + in_flight_at_stop`, or [`Ledger::assert_closed`] stops the program.
 
 use crate::base::failure::FailureCounts;
-use crate::machines::stats::tally::StatusCounts;
+use crate::stats::counts::StatusCounts;
 
 /// Statuses from here on are errors (RFC 9110 sections 15.5 and 15.6).
 const ERROR_STATUS_MIN: u16 = 400;

@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::base::cpu_time::CpuTime;
 use crate::base::failure::Stage;
 use crate::machines::stats::tally::{Phase, Tally};
+use crate::stats::counts::Counts;
 use crate::stats::latency::Latency;
 
 /// How a run came to its end.
@@ -205,10 +206,6 @@ pub struct PhaseTimes {
     pub clipped: u64,
 }
 
-/// Counts by name, in a fixed order; a JSON object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts(pub Vec<(String, u64)>);
-
 /// The times of every phase, in the order of [`Phase::ALL`]; a JSON object by their words.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Latencies(pub [PhaseTimes; Phase::ALL.len()]);
@@ -216,7 +213,7 @@ pub struct Latencies(pub [PhaseTimes; Phase::ALL.len()]);
 impl Latencies {
     /// The times of one phase.
     #[must_use]
-    pub const fn of(&self, phase: Phase) -> &PhaseTimes {
+    pub const fn phase(&self, phase: Phase) -> &PhaseTimes {
         &self.0[phase as usize]
     }
 }
@@ -294,28 +291,6 @@ impl PhaseTimes {
             max: latency.max_ns().map(us),
             clipped: latency.clipped(),
         }
-    }
-}
-
-impl Counts {
-    /// All of them together.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
-    }
-}
-
-impl Latencies {
-    /// The times of `phase`.
-    #[must_use]
-    pub const fn phase(&self, phase: Phase) -> &PhaseTimes {
-        &self.0[phase as usize]
-    }
-}
-
-impl Serialize for Counts {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, count)| (name, count)))
     }
 }
 

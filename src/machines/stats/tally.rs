@@ -6,7 +6,7 @@
 //! Invariant: `rows = ok + failed`, and the statuses sum up to the rows that have a response.
 
 use crate::base::failure::{FailureCounts, Kind, Stage};
-use crate::base::limits::STATUS_MAX;
+use crate::stats::counts::StatusCounts;
 use crate::stats::latency::Latency;
 use crate::words::job::Fetched;
 
@@ -283,46 +283,6 @@ impl Tally {
     }
 }
 
-/// How many responses had each status.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusCounts(Box<[u64]>);
-
-impl StatusCounts {
-    /// Counts one response.
-    ///
-    /// # Panics
-    ///
-    /// Where `status` is over [`STATUS_MAX`].
-    pub fn count(&mut self, status: u16) {
-        assert!(status <= STATUS_MAX, "a status has three digits: {status}");
-        self.0[usize::from(status)] += 1;
-    }
-
-    /// Adds the counts of `other`.
-    pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            *mine += theirs;
-        }
-    }
-
-    /// All responses together.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0.iter().sum()
-    }
-
-    /// The statuses that were seen, in ascending order, each with its count.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        (0..=STATUS_MAX).zip(self.0.iter().copied()).filter(|(_, count)| *count > 0)
-    }
-}
-
-impl Default for StatusCounts {
-    fn default() -> Self {
-        Self(vec![0; usize::from(STATUS_MAX) + 1].into_boxed_slice())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -498,11 +458,5 @@ mod tests {
     #[should_panic(expected = "leaves it exactly once")]
     fn a_lost_job_is_a_bug() {
         Tally { jobs_taken: 1, ..Tally::default() }.assert_jobs_closed();
-    }
-
-    #[test]
-    #[should_panic(expected = "three digits")]
-    fn a_status_of_four_digits_is_a_bug() {
-        StatusCounts::default().count(1000);
     }
 }

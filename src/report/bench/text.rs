@@ -313,7 +313,7 @@ mod tests {
     use crate::machines::stats::bench::sample::{closed, open};
     use crate::machines::stats::bench::{BenchInput, BenchSummary};
     use crate::machines::stats::slo::Objectives;
-    use crate::machines::stats::summary::Counts;
+    use crate::stats::counts::Counts;
 
     /// `input` with 10,000 more completed requests on each core, of 0.3 to 0.5 ms; half of their
     /// arrivals, where there are any, were 0.1 ms late.
