@@ -34,6 +34,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod client;
 pub mod command;
 pub mod engine;
 pub mod extract;

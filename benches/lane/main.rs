@@ -30,7 +30,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use executor::{Executor, give_turn};
 use memory::{Memory, Script};
 use ringfetch::base::target::Target;
-use ringfetch::engine::Stop;
+use ringfetch::client::Stop;
 use ringfetch::engine::bench::{Bench, BenchSettings, Event, Loop, Trial, Trials};
 use ringfetch::http::http1::{Method, RequestSpec, RequestTemplate};
 use ringfetch::machines::stats::record::Record;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput};
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
-use ringfetch::machines::pool::{IdleOrder, Pool};
+use ringfetch::client::pool::{IdleOrder, Pool};
 
 const CONNECTIONS: usize = 1000;
 const NOW: Instant = Instant::from_ns(1);

@@ -20,10 +20,10 @@ use crate::base::limits::{
 use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat, Common, LoadArgs, WireArgs};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, paint, values};
+use crate::client::Stop;
 use crate::command::bench::{BenchOptions, Order, Spread};
 use crate::command::benching::{Benching, Progress, Watch};
 use crate::command::search::{SearchOptions, search};
-use crate::engine::Stop;
 use crate::engine::bench::Trial;
 use crate::machines::format::hdr_log::HdrLog;
 use crate::machines::stats::bench::BenchSummary;

@@ -16,9 +16,9 @@ use crate::base::limits::{
     CONNECTIONS_MAX, SEED_DEFAULT, TIMEOUT_DEFAULT,
 };
 use crate::base::target::Target;
+use crate::client::Stop;
 use crate::command::benching::{BenchError, Benching};
 use crate::command::{affordable_connections, allowed};
-use crate::engine::Stop;
 use crate::engine::bench::{BenchSettings, Loop, Trial};
 use crate::http::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
 use crate::input::Input;

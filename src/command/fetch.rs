@@ -16,9 +16,9 @@ use crate::base::limits::{
     PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX, RETRIES_DEFAULT, RETRIES_MAX, ROW_BATCH,
     ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
 };
+use crate::client::Stop;
 use crate::command::fetching::{FetchError, Fetching, Rows};
 use crate::command::{affordable_connections, allowed};
-use crate::engine::Stop;
 use crate::engine::fetch::{Keep, Politeness, Run, Settings};
 use crate::extract::Extractor;
 use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
+use crate::client::{Reading, Stop};
 use crate::engine::fetch::{Outcome, Run};
-use crate::engine::{Reading, Stop};
 use crate::input::source::SourceSize;
 use crate::machines::stats::summary::{CoreInput, RunEnd, Summary, SummaryInput};
 use crate::machines::stats::tally::Tally;

@@ -10,6 +10,5 @@ pub mod format;
 pub mod ordinals;
 pub mod pace;
 pub mod policy;
-pub mod pool;
 pub mod search;
 pub mod stats;

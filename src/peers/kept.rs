@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::base::instant::Instant;
 use crate::base::limits::IDLE_CONNECTION_MAX;
 use crate::base::target::Target;
-use crate::machines::pool::Pool;
+use crate::client::pool::Pool;
 use crate::peers::settings::Work;
 
 /// Where a lane keeps its connections.

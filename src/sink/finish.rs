@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use crate::base::failure::{Failure, FailureCounts, Kind, Stage};
 use crate::base::limits::LARGE_PAGE_BYTES;
-use crate::engine::Stop;
+use crate::client::Stop;
 use crate::extract::Extractor;
 use crate::extract::page::Page;
 use crate::machines::format::row::{note_of, row_of};

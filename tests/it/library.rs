@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ringfetch::engine::Stop;
+use ringfetch::client::Stop;
 use ringfetch::input::source::{Line, Source};
 use ringfetch::sink::Callback;
 use ringfetch::{Fetch, FetchError};

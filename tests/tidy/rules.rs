@@ -23,6 +23,7 @@ pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("words", 4),
     ("machines", 5),
     ("net", 5),
+    ("client", 6),
     ("engine", 7),
     ("origin", 7),
     ("peers", 7),

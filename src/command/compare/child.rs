@@ -11,8 +11,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use crate::base::limits::{COMPARE_DRAIN, COMPARE_PATIENCE, PROGRESS_INTERVAL};
+use crate::client::Stop;
 use crate::command::compare::protocol::{Answer, Assignment, Ready, SliceOrder, hear, say};
-use crate::engine::Stop;
 use crate::machines::compare::slice::Slice;
 use crate::os::process;
 

@@ -16,13 +16,13 @@ use crate::base::limits::{
     ORIGIN_IDLE_MAX,
 };
 use crate::base::units;
+use crate::client::Stop;
 use crate::command::compare::child::{Contestant, Loss};
 use crate::command::compare::contender::{Contender, labels};
 use crate::command::compare::ground::Ground;
 use crate::command::compare::protocol::{Assignment, SliceOrder};
 use crate::command::compare::workload::Workload;
 use crate::command::origin_process::OriginProcess;
-use crate::engine::Stop;
 use crate::machines::compare::comparison::{Entry, Evidence, Subject};
 use crate::machines::compare::order::turns;
 use crate::machines::compare::slice::Slice;

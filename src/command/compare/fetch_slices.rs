@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 
+use crate::client::Stop;
 use crate::command::compare::bench_slices::check_engine;
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
 use crate::command::fetch::Fetch;
-use crate::engine::Stop;
 use crate::input::Repeated;
 use crate::machines::compare::slice::Slice;
 use crate::machines::stats::summary::Summary;

@@ -9,8 +9,8 @@
 
 use crate::base::failure::Failure;
 use crate::base::instant::Instant;
-use crate::engine::stop::Reading;
-use crate::engine::work::Answer;
+use crate::client::stop::Reading;
+use crate::client::workload::Answer;
 use crate::machines::stats::ledger::Ledger;
 use crate::machines::stats::record::Record;
 use crate::machines::stats::series::Interval;

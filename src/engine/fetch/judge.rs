@@ -7,8 +7,8 @@
 use crate::base::failure::{Cause, Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
-use crate::engine::core::Core;
-use crate::engine::drive::{Exchanged, Obstacle};
+use crate::client::exchange::{Exchanged, Obstacle};
+use crate::client::worker::Core;
 use crate::engine::fetch::call::FetchCall;
 use crate::engine::fetch::response::Noted;
 use crate::engine::fetch::work::Fetching;

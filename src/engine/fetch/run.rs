@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::base::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
-use crate::engine::core::Core;
+use crate::client::stop::{Reading, Stop};
+use crate::client::worker::Core;
 use crate::engine::fetch::judge;
 use crate::engine::fetch::reader::Reader;
 use crate::engine::fetch::settings::Settings;
 use crate::engine::fetch::shared::Shared;
 use crate::engine::fetch::work::Fetching;
-use crate::engine::stop::{Reading, Stop};
 use crate::input::source::{Source, SourceSize};
 use crate::machines::stats::tally::Tally;
 use crate::net::dns::Resolver;

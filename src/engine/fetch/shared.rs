@@ -10,8 +10,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::base::limits::UNFINISHED_PER_CORE_MAX;
+use crate::client::stop::{Gauge, Stop};
 use crate::engine::fetch::settings::Settings;
-use crate::engine::stop::{Gauge, Stop};
 use crate::net::dns::Resolver;
 use crate::words::job::{Fetched, Intake, Job};
 

@@ -18,18 +18,18 @@ use crate::base::limits::{
     BLOCK_BYTES, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE,
 };
 use crate::base::target::Target;
-use crate::engine::core::{ConnectionCounts, Core, CoreSettings, Task};
-use crate::engine::drive::{Exchanged, Obstacle};
+use crate::client::exchange::{Exchanged, Obstacle};
+use crate::client::pool::IdleOrder;
+use crate::client::stop::Gauge;
+use crate::client::worker::{ConnectionCounts, Core, CoreSettings, Task};
+use crate::client::workload::{Next, Work};
 use crate::engine::fetch::call::FetchCall;
 use crate::engine::fetch::judge;
 use crate::engine::fetch::outbox::Outbox;
 use crate::engine::fetch::response::Noted;
 use crate::engine::fetch::shard::{HostId, Politeness, Shard};
 use crate::engine::fetch::shared::Shared;
-use crate::engine::stop::Gauge;
-use crate::engine::work::{Next, Work};
 use crate::http::http1::RequestKind;
-use crate::machines::pool::IdleOrder;
 use crate::machines::stats::tally::Tally;
 use crate::runtime::Io;
 use crate::runtime::launch::Seat;

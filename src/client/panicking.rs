@@ -14,15 +14,15 @@ use crate::base::instant::Instant;
 use crate::runtime::{Io, Listener, Sendable, Socket, WriteError};
 
 /// Connecting to this port panics; nothing listens there.
-pub(super) const PANICKING_PORT: u16 = 1;
+pub(crate) const PANICKING_PORT: u16 = 1;
 /// Connecting to this port panics too, but only once it was waited for.
-pub(super) const LATE_PANICKING_PORT: u16 = 2;
+pub(crate) const LATE_PANICKING_PORT: u16 = 2;
 /// A read that ends with this word panics.
-pub(super) const PANIC: &str = "panic";
+pub(crate) const PANIC: &str = "panic";
 
 /// An engine, a socket or a listener that panics on purpose.
 #[derive(Clone)]
-pub(super) struct Panicking<T>(pub(super) T);
+pub(crate) struct Panicking<T>(pub(crate) T);
 
 impl<I: Io> Io for Panicking<I> {
     type Socket = Panicking<I::Socket>;

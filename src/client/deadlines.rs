@@ -13,11 +13,11 @@ use crate::runtime::Interrupt;
 
 /// Which lane of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LaneId(pub(super) usize);
+pub(crate) struct LaneId(pub(crate) usize);
 
 /// How a late lane is told.
 #[derive(Debug)]
-pub(super) enum Alarm<T> {
+pub(crate) enum Alarm<T> {
     /// Its socket is shut down, which ends the operation in flight.
     Socket(T),
     /// It is woken, to drop what it waits for.
@@ -35,7 +35,7 @@ impl<T: Interrupt> Interrupt for Alarm<T> {
 
 /// What each lane must have done by when.
 #[derive(Debug)]
-pub(super) struct Watch<T> {
+pub(crate) struct Watch<T> {
     lanes: Vec<Watched<T>>,
 }
 
@@ -49,12 +49,12 @@ struct Watched<T> {
 
 impl<T: Interrupt> Watch<T> {
     /// Watches nothing yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { lanes: Vec::new() }
     }
 
     /// Ends the operations of `lane`'s socket once `deadline` has passed.
-    pub(super) fn arm(&mut self, lane: LaneId, deadline: Instant, interrupter: T) {
+    pub(crate) fn arm(&mut self, lane: LaneId, deadline: Instant, interrupter: T) {
         while self.lanes.len() <= lane.0 {
             self.lanes.push(Watched {
                 deadline: Instant::NEVER,
@@ -67,7 +67,7 @@ impl<T: Interrupt> Watch<T> {
 
     /// Watches `lane` no longer; whether its deadline had passed. Must be called before its socket
     /// is dropped.
-    pub(super) fn disarm(&mut self, lane: LaneId) -> bool {
+    pub(crate) fn disarm(&mut self, lane: LaneId) -> bool {
         let Some(watched) = self.lanes.get_mut(lane.0) else { return false };
         watched.deadline = Instant::NEVER;
         watched.interrupter = None;
@@ -75,12 +75,12 @@ impl<T: Interrupt> Watch<T> {
     }
 
     /// Whether the deadline of `lane` has passed since it was armed.
-    pub(super) fn is_late(&self, lane: LaneId) -> bool {
+    pub(crate) fn is_late(&self, lane: LaneId) -> bool {
         self.lanes.get(lane.0).is_some_and(|watched| watched.is_late)
     }
 
     /// Ends what is late at `now`. With `stop_at`, every deadline is that instant at the latest.
-    pub(super) fn sweep(&mut self, now: Instant, stop_at: Instant) {
+    pub(crate) fn sweep(&mut self, now: Instant, stop_at: Instant) {
         for watched in &mut self.lanes {
             if now >= watched.deadline.min(stop_at)
                 && let Some(interrupter) = watched.interrupter.take()

@@ -37,7 +37,7 @@ impl Stop {
 /// What one core shows of its progress, on a cache line that it shares with nobody.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub(super) struct Gauge {
+pub(crate) struct Gauge {
     rows: AtomicU64,
     failed: AtomicU64,
     body_bytes: AtomicU64,
@@ -60,7 +60,7 @@ pub struct Reading {
 
 impl Reading {
     /// What `gauges` show together.
-    pub(super) fn of(gauges: &[Gauge]) -> Self {
+    pub(crate) fn of(gauges: &[Gauge]) -> Self {
         let mut sum = Self::default();
         gauges.iter().for_each(|gauge| gauge.add_to(&mut sum));
         sum
@@ -69,24 +69,24 @@ impl Reading {
 
 impl Gauge {
     /// Counts one row. Only the gauge's own core calls this, so a load and a store are enough.
-    pub(super) fn count_row(&self, failure: Option<Failure>, body_bytes: u64) {
+    pub(crate) fn count_row(&self, failure: Option<Failure>, body_bytes: u64) {
         self.rows.store(self.rows.load(Relaxed) + 1, Relaxed);
         self.failed.store(self.failed.load(Relaxed) + u64::from(failure.is_some()), Relaxed);
         self.body_bytes.store(self.body_bytes.load(Relaxed) + body_bytes, Relaxed);
     }
 
     /// Counts a line whose fetch begins, or that needs none.
-    pub(super) fn count_begun(&self) {
+    pub(crate) fn count_begun(&self) {
         self.begun.store(self.begun.load(Relaxed) + 1, Relaxed);
     }
 
     /// Lines whose fetch has begun.
-    pub(super) fn begun(&self) -> u64 {
+    pub(crate) fn begun(&self) -> u64 {
         self.begun.load(Relaxed)
     }
 
     /// Shows what stands elsewhere, all of it at once.
-    pub(super) fn show(&self, reading: Reading) {
+    pub(crate) fn show(&self, reading: Reading) {
         self.rows.store(reading.rows, Relaxed);
         self.failed.store(reading.failed, Relaxed);
         self.body_bytes.store(reading.body_bytes, Relaxed);
@@ -94,7 +94,7 @@ impl Gauge {
     }
 
     /// Shows how many fetches are under way.
-    pub(super) fn show_in_flight(&self, count: usize) {
+    pub(crate) fn show_in_flight(&self, count: usize) {
         self.in_flight.store(count as u64, Relaxed);
     }
 

@@ -16,14 +16,14 @@ use crate::base::failure::{Cause, Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX, IDLE_UNCHECKED_MAX};
 use crate::base::target::Target;
-use crate::engine::core::Core;
-use crate::engine::watch::{Alarm, LaneId};
-use crate::engine::work::{Answer, Call, Purpose, Reading, Work};
+use crate::client::deadlines::{Alarm, LaneId};
+use crate::client::worker::Core;
+use crate::client::workload::{Answer, Call, Purpose, Reading, Work};
 use crate::http::http1::{Exchange, Want};
 use crate::runtime::{Io, Sendable, Socket, WriteError};
 
 /// A connection of a core, idle in its pool or in one of its lanes.
-pub(super) struct Connection<I: Io> {
+pub(crate) struct Connection<I: Io> {
     socket: I::Socket,
     ip: IpAddr,
     /// When its last exchange ended, or when it was opened.
@@ -34,31 +34,31 @@ pub(super) struct Connection<I: Io> {
 
 /// What one exchange came to.
 #[derive(Debug)]
-pub(super) struct Exchanged<R> {
+pub(crate) struct Exchanged<R> {
     /// Why it failed, if it did.
-    pub(super) failure: Option<Failure>,
+    pub(crate) failure: Option<Failure>,
     /// What was noted of the last response; none where there was no connection.
-    pub(super) reading: Option<R>,
+    pub(crate) reading: Option<R>,
     /// Bytes received for the last response.
-    pub(super) wire_bytes: u64,
+    pub(crate) wire_bytes: u64,
     /// What was connected to.
-    pub(super) ip: Option<IpAddr>,
+    pub(crate) ip: Option<IpAddr>,
     /// When it was over.
-    pub(super) ended_at: Instant,
+    pub(crate) ended_at: Instant,
     /// Whether the connection failed, by itself, before the first byte of a response.
     is_unanswered: bool,
 }
 
 /// Why there was no exchange at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Obstacle {
+pub(crate) enum Obstacle {
     /// The kernel had no room for a connection; this is its error number.
     Exhausted(i32),
 }
 
 impl<R> Exchanged<R> {
     /// An exchange that failed before any response.
-    pub(super) fn failed(failure: Failure, ended_at: Instant) -> Self {
+    pub(crate) fn failed(failure: Failure, ended_at: Instant) -> Self {
         Self { failure: Some(failure), ..Self::nothing(ended_at) }
     }
 
@@ -75,7 +75,7 @@ impl<R> Exchanged<R> {
 ///
 /// Invariant: a connection that is kept has the key of its origin, and one that is used has none:
 /// so what a panic leaves behind is never taken for a clean one.
-pub(super) struct Berth<I: Io, W: Work> {
+pub(crate) struct Berth<I: Io, W: Work> {
     connection: Option<Connection<I>>,
     key: Option<W::Key>,
 }
@@ -88,7 +88,7 @@ impl<I: Io, W: Work> Default for Berth<I, W> {
 
 impl<I: Io, W: Work> Berth<I, W> {
     /// Closes the connection, if there is one.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
@@ -99,7 +99,7 @@ impl<I: Io, W: Work> Berth<I, W> {
     }
 
     /// Gives a connection that is kept to the pool, for whoever needs one next.
-    pub(super) fn release(&mut self, core: &Core<I, W>) {
+    pub(crate) fn release(&mut self, core: &Core<I, W>) {
         if let Self { connection: Some(connection), key } = std::mem::take(self) {
             let key = key.expect("a connection that is kept has a key");
             check_in(core, W::target_of(&key), connection);
@@ -129,7 +129,7 @@ fn check_in<I: Io, W: Work>(core: &Core<I, W>, target: &Target, connection: Conn
 
 /// Drives one exchange for `call`, and one more on a fresh connection where a reused one turns out
 /// to be closed.
-pub(super) async fn exchange<I: Io, W: Work>(
+pub(crate) async fn exchange<I: Io, W: Work>(
     core: &Core<I, W>,
     lane: LaneId,
     call: &mut W::Job,

@@ -12,14 +12,14 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::engine::core::{Core, Task};
-use crate::engine::drive::{self, Berth, Exchanged};
-use crate::engine::watch::LaneId;
-use crate::engine::work::{Next, Work};
+use crate::client::deadlines::LaneId;
+use crate::client::exchange::{self, Berth, Exchanged};
+use crate::client::worker::{Core, Task};
+use crate::client::workload::{Next, Work};
 use crate::runtime::Io;
 
 /// Works on one job after the other until the run is over.
-pub(super) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {
+pub(crate) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {
     let task = Task::of(&core);
     let (mut turn, mut berth, mut now) = (W::Turn::default(), Berth::default(), None);
     loop {
@@ -31,7 +31,7 @@ pub(super) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {
         };
         let exchanged = {
             // Pinned where it is: a future of this size is not moved for nothing.
-            let exchange = pin!(drive::exchange(&core, lane, &mut job, &mut berth, taken_at));
+            let exchange = pin!(exchange::exchange(&core, lane, &mut job, &mut berth, taken_at));
             guarded(exchange).await
         };
         let exchanged = exchanged.unwrap_or_else(|| {

@@ -12,16 +12,16 @@ use std::rc::Rc;
 use crate::base::buf::{Block, FreeBlocks};
 use crate::base::instant::Instant;
 use crate::base::target::Target;
-use crate::engine::core::Core;
-use crate::engine::drive::{Exchanged, Obstacle};
+use crate::client::exchange::{Exchanged, Obstacle};
+use crate::client::pool::IdleOrder;
+use crate::client::worker::Core;
 use crate::http::http1::{Observer, RequestKind};
-use crate::machines::pool::IdleOrder;
 use crate::runtime::{Io, Sendable};
 
 /// One kind of run, as one core does it.
 ///
 /// Every cell of it is borrowed for a moment, never across an await.
-pub(super) trait Work: Sized + 'static {
+pub(crate) trait Work: Sized + 'static {
     /// What one lane does at a time.
     type Job: Call;
     /// What a lane keeps between two jobs.
@@ -103,7 +103,7 @@ pub(super) trait Work: Sized + 'static {
 }
 
 /// How a lane goes on when its job is settled.
-pub(super) enum Next {
+pub(crate) enum Next {
     /// With its next job; the time now, where it is known.
     Job(Option<Instant>),
     /// With its next job after a wait. Boxed, since it is rare: a lane that never waits stays
@@ -112,7 +112,7 @@ pub(super) enum Next {
 }
 
 /// One request, or several in a row to one target, as the driver sees them.
-pub(super) trait Call {
+pub(crate) trait Call {
     /// Where it goes.
     fn target(&self) -> &Target;
 
@@ -146,7 +146,7 @@ pub(super) trait Call {
 
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// A request and its response.
     Ask,
     /// A connection that waits in the pool.
@@ -155,17 +155,17 @@ pub(super) enum Purpose {
 
 /// When and how large a response was.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// When its first byte was seen.
-    pub(super) first_byte_at: Instant,
+    pub(crate) first_byte_at: Instant,
     /// When its last byte was seen.
-    pub(super) ended_at: Instant,
+    pub(crate) ended_at: Instant,
     /// Bytes of head, framing and body.
-    pub(super) wire_bytes: u64,
+    pub(crate) wire_bytes: u64,
 }
 
 /// What is noted of one response while it is read.
-pub(super) trait Reading: Observer {
+pub(crate) trait Reading: Observer {
     /// Whether the body is kept, so that it can be read to where it stays.
     fn keeps_body(&self) -> bool {
         false

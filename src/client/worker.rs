@@ -17,12 +17,12 @@ use crate::base::buf::FreeBlocks;
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{EXHAUSTED_PAUSE, SWEEP_INTERVAL};
-use crate::engine::drive::{Berth, Connection};
-use crate::engine::lane;
-use crate::engine::watch::{Alarm, LaneId, Watch};
-use crate::engine::work::Work;
+use crate::client::deadlines::{Alarm, LaneId, Watch};
+use crate::client::exchange::{Berth, Connection};
+use crate::client::lane;
+use crate::client::pool::Pool;
+use crate::client::workload::Work;
 use crate::http::http1::HeadMemo;
-use crate::machines::pool::Pool;
 use crate::net::dns::{Names, Resolver};
 use crate::os::system;
 use crate::runtime::launch::Seat;
@@ -32,17 +32,17 @@ use crate::runtime::{Io, Socket};
 type AlarmOf<I> = Alarm<<<I as Io>::Socket as Socket>::Interrupter>;
 
 /// What the lanes of one core share.
-pub(super) struct Core<I: Io, W> {
-    pub(super) io: I,
-    pub(super) seat: Seat,
-    pub(super) work: W,
-    pub(super) names: Names<I>,
-    pub(super) pool: RefCell<Pool<Connection<I>>>,
-    pub(super) blocks: RefCell<FreeBlocks>,
-    pub(super) heads: RefCell<HeadMemo>,
-    pub(super) watch: RefCell<Watch<AlarmOf<I>>>,
-    pub(super) connections: RefCell<ConnectionCounts>,
-    pub(super) connect_timeout: Duration,
+pub(crate) struct Core<I: Io, W> {
+    pub(crate) io: I,
+    pub(crate) seat: Seat,
+    pub(crate) work: W,
+    pub(crate) names: Names<I>,
+    pub(crate) pool: RefCell<Pool<Connection<I>>>,
+    pub(crate) blocks: RefCell<FreeBlocks>,
+    pub(crate) heads: RefCell<HeadMemo>,
+    pub(crate) watch: RefCell<Watch<AlarmOf<I>>>,
+    pub(crate) connections: RefCell<ConnectionCounts>,
+    pub(crate) connect_timeout: Duration,
     lanes_max: usize,
     connections_max: usize,
     /// Lanes that were started and have not ended.
@@ -66,46 +66,46 @@ pub(super) struct Core<I: Io, W> {
 }
 
 /// What a core is told of its run.
-pub(super) struct CoreSettings {
+pub(crate) struct CoreSettings {
     /// Jobs that it may have under way at a time.
-    pub(super) lanes_max: usize,
+    pub(crate) lanes_max: usize,
     /// Connections that it may have, busy and idle together; at least one for each lane.
-    pub(super) connections_max: usize,
+    pub(crate) connections_max: usize,
     /// Connections of one origin that it may keep idle.
-    pub(super) idle_per_origin_max: usize,
+    pub(crate) idle_per_origin_max: usize,
     /// How long a connection may stay idle.
-    pub(super) idle_max: Duration,
+    pub(crate) idle_max: Duration,
     /// Time for one connect, name lookup included.
-    pub(super) connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
 }
 
 /// What became of a core's connections.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ConnectionCounts {
+pub(crate) struct ConnectionCounts {
     /// Connections that were opened.
-    pub(super) opened: u64,
+    pub(crate) opened: u64,
     /// Those that carried a response.
-    pub(super) served: u64,
+    pub(crate) served: u64,
     /// Exchanges that were begun on a connection that had served one before.
-    pub(super) reused: u64,
+    pub(crate) reused: u64,
     /// Exchanges begun again on a fresh connection because the reused one was already closed.
-    pub(super) stale_retries: u64,
+    pub(crate) stale_retries: u64,
     /// Pauses because the kernel was out of descriptors, buffers or ports.
-    pub(super) exhausted_pauses: u64,
+    pub(crate) exhausted_pauses: u64,
 }
 
 /// A task of a core, which an engine may drop in silence where it panics.
-pub(super) struct Task<I: Io, W: Work>(Rc<Core<I, W>>, bool);
+pub(crate) struct Task<I: Io, W: Work>(Rc<Core<I, W>>, bool);
 
 impl<I: Io, W: Work> Task<I, W> {
     /// A task of `core` that begins.
-    pub(super) fn of(core: &Rc<Core<I, W>>) -> Self {
+    pub(crate) fn of(core: &Rc<Core<I, W>>) -> Self {
         core.tasks.set(core.tasks.get() + 1);
         Self(Rc::clone(core), false)
     }
 
     /// The task has come to its end.
-    pub(super) fn ended(mut self) {
+    pub(crate) fn ended(mut self) {
         self.1 = true;
     }
 }
@@ -129,7 +129,7 @@ struct Waiting {
 
 impl<I: Io, W: Work> Core<I, W> {
     /// A core for `work` with no job and no lane.
-    pub(super) fn new(
+    pub(crate) fn new(
         io: I,
         seat: Seat,
         settings: &CoreSettings,
@@ -168,7 +168,7 @@ impl<I: Io, W: Work> Core<I, W> {
     }
 
     /// Works until the run is over.
-    pub(super) async fn run(self: &Rc<Self>) {
+    pub(crate) async fn run(self: &Rc<Self>) {
         W::start(self);
         while !(self.is_over.get() && self.lanes.get() == 0 && self.tasks.get() == 0) {
             self.io.sleep_until(self.io.now() + SWEEP_INTERVAL).await;
@@ -182,7 +182,7 @@ impl<I: Io, W: Work> Core<I, W> {
     ///
     /// `turn` is the lane's own, for the work alone; `berth` holds the connection that it keeps,
     /// but not while it waits; `known` is the time, where the lane has just looked.
-    pub(super) async fn next(
+    pub(crate) async fn next(
         self: &Rc<Self>,
         lane: LaneId,
         turn: &mut W::Turn,
@@ -226,7 +226,7 @@ impl<I: Io, W: Work> Core<I, W> {
     }
 
     /// Starts no job until `wait` is over.
-    pub(super) async fn hold_while(&self, wait: impl Future<Output = ()>) {
+    pub(crate) async fn hold_while(&self, wait: impl Future<Output = ()>) {
         self.holds.set(self.holds.get() + 1);
         wait.await;
         self.holds.set(self.holds.get() - 1);
@@ -234,28 +234,28 @@ impl<I: Io, W: Work> Core<I, W> {
     }
 
     /// Whether some lane holds the others back.
-    pub(super) fn is_holding(&self) -> bool {
+    pub(crate) fn is_holding(&self) -> bool {
         self.holds.get() > 0
     }
 
     /// Lanes that have a job, or a turn that goes on.
-    pub(super) fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.get()
     }
 
     /// Says how many lanes have a job, or a turn that goes on.
-    pub(super) fn set_in_flight(&self, count: usize) {
+    pub(crate) fn set_in_flight(&self, count: usize) {
         self.in_flight.set(count);
     }
 
     /// Lanes that this core may have.
-    pub(super) fn lanes_max(&self) -> usize {
+    pub(crate) fn lanes_max(&self) -> usize {
         self.lanes_max
     }
 
     /// Whether `operation` ended; none where `deadline` or the end of a stop's grace came first.
     /// The operation is then dropped.
-    pub(super) async fn until<T>(
+    pub(crate) async fn until<T>(
         &self,
         lane: LaneId,
         deadline: Instant,
@@ -283,7 +283,7 @@ impl<I: Io, W: Work> Core<I, W> {
     }
 
     /// What it means that a lane's operation was ended from outside.
-    pub(super) fn lateness(&self, stage: Stage, deadline: Instant) -> Failure {
+    pub(crate) fn lateness(&self, stage: Stage, deadline: Instant) -> Failure {
         if self.io.now() < deadline {
             return Failure::new(stage, Kind::Interrupted, "the run was stopped");
         }
@@ -297,19 +297,19 @@ impl<I: Io, W: Work> Core<I, W> {
     }
 
     /// Whether the run is being stopped.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stop_at.get() < Instant::NEVER
     }
 
     /// Ends whatever is in flight at `at`; NEVER takes that back.
-    pub(super) fn stop_at(&self, at: Instant) {
+    pub(crate) fn stop_at(&self, at: Instant) {
         self.stop_at.set(at);
         // Those that wait with a turn give it back.
         self.wake_lanes();
     }
 
     /// Counts a connection that was opened to `addr`.
-    pub(super) fn connected(&self, addr: SocketAddr) {
+    pub(crate) fn connected(&self, addr: SocketAddr) {
         self.has_connected[usize::from(addr.is_ipv6())].set(true);
         self.connections.borrow_mut().opened += 1;
     }
@@ -317,14 +317,14 @@ impl<I: Io, W: Work> Core<I, W> {
     /// Whether waiting may help where connecting to `addr` failed with `errno`: the kernel is out
     /// of something that others give back. It says the same where it has no ephemeral port left and
     /// where it has no address of the family at all, so that is told by what went well before.
-    pub(super) fn may_wait_for(&self, addr: SocketAddr, errno: i32) -> bool {
+    pub(crate) fn may_wait_for(&self, addr: SocketAddr, errno: i32) -> bool {
         let is_known = self.has_connected[usize::from(addr.is_ipv6())].get();
         system::is_exhaustion(errno) && (is_known || !system::is_no_address(errno))
     }
 
     /// Closes idle connections until one more fits: busy and idle ones together are no more than
     /// this core's share.
-    pub(super) fn make_room_for_connection(&self) {
+    pub(crate) fn make_room_for_connection(&self) {
         let mut pool = self.pool.borrow_mut();
         // Each lane in flight has a connection or is about to; the caller's is one of those.
         while pool.len() + self.in_flight.get() > self.connections_max {
@@ -335,20 +335,20 @@ impl<I: Io, W: Work> Core<I, W> {
 
     /// Opens no connection for a while: the kernel has no room for one. The longest idle one is
     /// closed, since it holds what is short.
-    pub(super) fn pause_for_room(&self) {
+    pub(crate) fn pause_for_room(&self) {
         self.exhausted_until.set(self.io.now() + EXHAUSTED_PAUSE);
         drop(self.pool.borrow_mut().evict_oldest());
         self.connections.borrow_mut().exhausted_pauses += 1;
     }
 
     /// Counts the end of a lane, whose task `task` is.
-    pub(super) fn lane_ended(&self, task: Task<I, W>) {
+    pub(crate) fn lane_ended(&self, task: Task<I, W>) {
         self.lanes.set(self.lanes.get() - 1);
         task.ended();
     }
 
     /// Whether the run is over for this core.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_over.get()
     }
 
@@ -365,7 +365,7 @@ impl<I: Io, W: Work> Core<I, W> {
 
     /// Wakes one more lane where there is a job for it; that lane will wake the next. Whether there
     /// was a lane for the job.
-    pub(super) fn kick(self: &Rc<Self>) -> bool {
+    pub(crate) fn kick(self: &Rc<Self>) -> bool {
         if !W::has_ready(self) {
             return false;
         }
