@@ -17,8 +17,8 @@ use crate::base::limits::{
 };
 use crate::base::target::Target;
 use crate::client::Stop;
+use crate::client::allowed::{affordable_connections, allowed};
 use crate::command::benching::{BenchError, Benching};
-use crate::command::{affordable_connections, allowed};
 use crate::engine::bench::{BenchSettings, Loop, Trial};
 use crate::http::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
 use crate::input::Input;

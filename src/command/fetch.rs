@@ -17,8 +17,8 @@ use crate::base::limits::{
     ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
 };
 use crate::client::Stop;
+use crate::client::allowed::{affordable_connections, allowed};
 use crate::command::fetching::{FetchError, Fetching, Rows};
-use crate::command::{affordable_connections, allowed};
 use crate::engine::fetch::{Keep, Politeness, Run, Settings};
 use crate::extract::Extractor;
 use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::base::limits::{ORIGIN_IDLE_MAX, SERVE_PORT_DEFAULT};
-use crate::command::allowed;
+use crate::client::allowed::allowed;
 use crate::origin::{Origin, OriginSettings, Served};
 use crate::os::system;
 use crate::runtime::launch::{Engine, Launch, Pinning};

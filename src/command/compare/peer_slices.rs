@@ -6,7 +6,7 @@
 //! Invariant: an option that a peer cannot honour and that would change what is measured is
 //! refused; one that is passed over is told of.
 
-use crate::command::affordable_connections;
+use crate::client::allowed::affordable_connections;
 use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
 use crate::command::compare::contestant::Slices;
