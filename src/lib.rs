@@ -42,7 +42,6 @@ pub mod http;
 pub mod input;
 pub mod machines;
 pub mod net;
-pub mod origin;
 pub mod os;
 #[cfg(feature = "peers")]
 pub mod peers;
@@ -50,6 +49,7 @@ pub mod report;
 pub mod runtime;
 pub mod sink;
 pub mod stats;
+pub mod testserver;
 pub mod words;
 
 pub use command::fetch::{Extract, Fetch};

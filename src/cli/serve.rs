@@ -15,9 +15,9 @@ use anyhow::Context;
 use crate::cli::args::ServeArgs;
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{COULD_NOT_RUN, DONE, tell};
-use crate::command::serve::{Serve, ServeSummary};
 use crate::runtime::launch::Pinning;
 use crate::runtime::{clock, cores};
+use crate::testserver::serve::{Serve, ServeSummary};
 
 /// How often a signal is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);

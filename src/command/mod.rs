@@ -11,4 +11,3 @@ pub mod fetch;
 pub mod fetching;
 pub mod origin_process;
 pub mod search;
-pub mod serve;

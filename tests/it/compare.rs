@@ -4,7 +4,7 @@
 //!
 //! Invariant: no test here says which engine is faster; that is for a quiet machine.
 
-use ringfetch::origin::{Origin, OriginSettings};
+use ringfetch::testserver::{Origin, OriginSettings};
 use serde_json::Value;
 
 use crate::binary::{Ran, parsed, ringfetch, run_with, summary_in};

@@ -7,9 +7,9 @@
 use ringfetch::Fetch;
 use ringfetch::command::fetch::Extract;
 use ringfetch::net::dns::Override;
-use ringfetch::origin::{Origin, OriginSettings};
 use ringfetch::runtime::cores;
 use ringfetch::runtime::launch::Pinning;
+use ringfetch::testserver::{Origin, OriginSettings};
 
 use crate::engines::engines;
 use crate::runs::run;

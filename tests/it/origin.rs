@@ -8,8 +8,8 @@
 use std::io::{Read, Write};
 
 use flate2::read::GzDecoder;
-use ringfetch::origin::{Origin, OriginSettings};
 use ringfetch::runtime::launch::Engine;
+use ringfetch::testserver::{Origin, OriginSettings};
 
 use crate::client::{Client, Response, field};
 use crate::engines::engines;

@@ -10,8 +10,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
-use ringfetch::origin::{Origin, OriginSettings};
 use ringfetch::runtime::launch::Engine;
+use ringfetch::testserver::{Origin, OriginSettings};
 
 use crate::client::{Client, field};
 use crate::engines::engines;

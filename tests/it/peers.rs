@@ -15,9 +15,9 @@ use ringfetch::machines::compare::slice::Slice;
 use ringfetch::machines::pace::{Arrivals, Law, Profile};
 use ringfetch::machines::policy::StatusPolicy;
 use ringfetch::net::dns::Override;
-use ringfetch::origin::{Origin, OriginSettings};
 use ringfetch::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
 use ringfetch::runtime::cores;
+use ringfetch::testserver::{Origin, OriginSettings};
 
 use crate::engines::engines;
 use crate::server::{Act, Server, ok, redirect};

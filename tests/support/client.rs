@@ -7,7 +7,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use ringfetch::origin::Origin;
+use ringfetch::testserver::Origin;
 
 /// A connection, and what was read of it and not yet taken.
 pub(crate) struct Client {

@@ -65,7 +65,7 @@ const RULES: &[Rule] = &[
             ("src/machines/a.rs", "fn f() { crate::engine::now() }"),
             ("src/machines/a.rs", "use crate::{words::x, engine::y};"),
             ("src/machines/a.rs", "use crate::{\n    words::{x, z},\n    sink,\n};"),
-            ("src/engine/a.rs", "use crate::origin::x;"),
+            ("src/engine/a.rs", "use crate::report::x;"),
             ("src/sink/a.rs", "use crate::command::x;"),
             ("src/words/a.rs", "use super::super::engine::x;"),
             ("src/words/a/mod.rs", "use super::super::engine::x;"),

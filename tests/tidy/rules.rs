@@ -25,7 +25,7 @@ pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("net", 5),
     ("client", 6),
     ("engine", 7),
-    ("origin", 7),
+    ("testserver", 7),
     ("peers", 7),
     ("sink", 8),
     ("report", 8),

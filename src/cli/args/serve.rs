@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::cli::args::Common;
 use crate::cli::values::stamps;
-use crate::command::serve::Serve;
+use crate::testserver::serve::Serve;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ServeArgs {

@@ -10,7 +10,7 @@ use std::io::Write;
 use crate::base::instant::Instant;
 use crate::base::limits::ORIGIN_PIECE_BYTES;
 use crate::http::http1::{write_chunk, write_last_chunk};
-use crate::origin::stream::{Carrier, Progress};
+use crate::testserver::stream::{Carrier, Progress};
 
 /// The most bytes of one line: the digits of a number of 64 bits, and the end of the line.
 const LINE_BYTES_MAX: usize = 21;

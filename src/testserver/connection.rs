@@ -20,14 +20,14 @@ use crate::base::limits::{
     ORIGIN_PIECE_BYTES,
 };
 use crate::http::http1::{self, Request, RequestBody, RequestReader};
-use crate::origin::core::{Core, Served};
-use crate::origin::fault::After;
-use crate::origin::guard::Entry;
-use crate::origin::reply::{self, Order, Step};
-use crate::origin::route::{self, Asked};
-use crate::origin::stamps::Untold;
-use crate::origin::stream::{Carrier, Progress, Stream};
 use crate::runtime::{Io, Socket};
+use crate::testserver::core::{Core, Served};
+use crate::testserver::fault::After;
+use crate::testserver::guard::Entry;
+use crate::testserver::reply::{self, Order, Step};
+use crate::testserver::route::{self, Asked};
+use crate::testserver::stamps::Untold;
+use crate::testserver::stream::{Carrier, Progress, Stream};
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Floor 3: the built-in origin, an HTTP/1.1 server that every other command can be tried against.
+//! The built-in test server, an HTTP/1.1 server that every other command can be tried against.
 //!
 //! Runs on the same engines as the fetches do, on one listener for each core, and shares nothing
 //! with them: no pool, no lane, no settings. What it serves is made from numbers in the path, the
@@ -17,7 +17,7 @@
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {
-//! use ringfetch::origin::{Origin, OriginSettings};
+//! use ringfetch::testserver::{Origin, OriginSettings};
 //!
 //! let origin = Origin::start(&OriginSettings::local())?;
 //! println!("http://{}/page/1", origin.addr());
@@ -34,6 +34,7 @@ mod guard;
 mod page;
 mod reply;
 mod route;
+pub mod serve;
 mod server;
 mod stamps;
 mod stream;

@@ -17,12 +17,12 @@ use serde::Serialize;
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::ORIGIN_PIECE_BYTES;
 use crate::http::http1::{Answer, Connection, Framing, Request, write_head};
-use crate::origin::core::Served;
-use crate::origin::fault::{After, Fault};
-use crate::origin::page;
-use crate::origin::route::{Asked, Coding, End, ROUTES, Refusal, Route};
-use crate::origin::stamps::Untold;
-use crate::origin::stream::{Carrier, Stream};
+use crate::testserver::core::Served;
+use crate::testserver::fault::{After, Fault};
+use crate::testserver::page;
+use crate::testserver::route::{Asked, Coding, End, ROUTES, Refusal, Route};
+use crate::testserver::stamps::Untold;
+use crate::testserver::stream::{Carrier, Stream};
 
 const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 const HTML: Option<&str> = Some("text/html; charset=utf-8");

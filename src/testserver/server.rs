@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX, ORIGIN_STAMPS_MAX};
-use crate::origin::core::{Core, Served, Shared};
 use crate::os::system;
 use crate::runtime::launch::{Ended, Engine, Launch, Pinning, Program, Running, Seat, launch};
 use crate::runtime::{Io, cores};
+use crate::testserver::core::{Core, Served, Shared};
 
 /// Where an origin listens, and on what it runs.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::base::limits::{
     ORIGIN_BODY_BYTES_MAX, ORIGIN_DELAY_MAX, ORIGIN_DRIP_BYTES_MAX, ORIGIN_PIECE_BYTES,
     ORIGIN_REDIRECTS_MAX,
 };
-use crate::origin::fault::Fault;
+use crate::testserver::fault::Fault;
 
 /// Bytes of one chunk of `/chunked/N` where none are asked for.
 const CHUNK_BYTES_DEFAULT: usize = 8 * 1024;

@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 
 use crate::base::limits::{ORIGIN_PATTERN_BYTES, ORIGIN_PIECE_BYTES};
 use crate::http::http1::{write_chunk, write_last_chunk};
-use crate::origin::route::Chunking;
+use crate::testserver::route::Chunking;
 
 /// What the bodies of `/bytes/N` repeat.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use crate::origin::stream::mix;
+use crate::testserver::stream::mix;
 
 /// Pages link to each other up to this number, so that following links ends somewhere.
 pub(super) const LINKED_PAGES: u64 = 10_000;

@@ -15,10 +15,10 @@ use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::base::limits::{ORIGIN_IDLE_MAX, SERVE_PORT_DEFAULT};
 use crate::client::allowed::allowed;
-use crate::origin::{Origin, OriginSettings, Served};
 use crate::os::system;
 use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::runtime::{clock, cores};
+use crate::testserver::{Origin, OriginSettings, Served};
 
 /// Connections that one core is expected to have at once; the rings are sized by it, and more only
 /// cost it a few system calls.

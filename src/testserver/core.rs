@@ -16,12 +16,12 @@ use crate::base::limits::{
     BLOCK_BYTES, EXHAUSTED_PAUSE, ORIGIN_PATTERN_BLOCKS_MAX, ORIGIN_STOP_SWEEPS_MAX,
     ORIGIN_SWEEP_INTERVAL, ORIGIN_SWEEPS_PER_CHECK,
 };
-use crate::origin::connection;
-use crate::origin::guard::Guards;
-use crate::origin::route;
-use crate::origin::stamps::Stamps;
-use crate::origin::stream::pattern;
 use crate::runtime::{Interrupt, Io, Listener, Socket};
+use crate::testserver::connection;
+use crate::testserver::guard::Guards;
+use crate::testserver::route;
+use crate::testserver::stamps::Stamps;
+use crate::testserver::stream::pattern;
 
 /// What all cores of one origin share.
 #[derive(Debug)]
