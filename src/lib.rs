@@ -38,6 +38,7 @@ pub mod client;
 pub mod command;
 pub mod engine;
 pub mod extract;
+pub mod fetch;
 pub mod http;
 pub mod input;
 pub mod machines;
@@ -47,16 +48,14 @@ pub mod os;
 pub mod peers;
 pub mod report;
 pub mod runtime;
-pub mod sink;
 pub mod stats;
 pub mod testserver;
-pub mod words;
 
-pub use command::fetch::{Extract, Fetch};
-pub use command::fetching::{FetchError, Rows};
 pub use extract::page::Page;
-pub use machines::stats::summary::Summary;
-pub use words::row::Row;
+pub use fetch::options::{Extract, Fetch};
+pub use fetch::output::row::Row;
+pub use fetch::run::{FetchError, Rows};
+pub use fetch::summary::Summary;
 
 /// Fetches `urls` with every option at its default, and gives their rows as they come.
 ///

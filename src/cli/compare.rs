@@ -22,7 +22,7 @@ use crate::command::compare::contender::Contender;
 use crate::command::compare::ground::Ground;
 use crate::command::compare::workload::Workload;
 use crate::command::compare::{Compare, CompareError, Turn};
-use crate::command::fetch::Fetch;
+use crate::fetch::options::Fetch;
 use crate::machines::compare::comparison::{Comparison, Evidence, Subject};
 use crate::machines::compare::matrix::{Cell, Matrix};
 use crate::machines::compare::saved::{Saved, Since};

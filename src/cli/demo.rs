@@ -25,13 +25,13 @@ use crate::command::compare::Compare;
 use crate::command::compare::contender::Contender;
 use crate::command::compare::ground::Ground;
 use crate::command::compare::workload::Workload;
-use crate::command::fetch::Fetch;
 use crate::command::origin_process::OriginProcess;
+use crate::fetch::options::Fetch;
+use crate::fetch::output::Writer;
+use crate::fetch::summary::Summary;
 use crate::machines::compare::comparison::Comparison;
-use crate::machines::stats::summary::Summary;
 use crate::report::{self, text};
 use crate::runtime::launch::Engine;
-use crate::sink::Writer;
 
 /// How long the load is measured.
 const BENCH_SPAN: Duration = Duration::from_secs(2);

@@ -20,17 +20,17 @@ use crate::cli::args::{Common, ExtractArg, FetchArgs, Format, PagesArgs, WireArg
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn};
 use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
 use crate::client::Stop;
-use crate::command::fetch::{Extract, Fetch};
-use crate::command::fetching::{FetchError, Fetching};
+use crate::fetch::options::{Extract, Fetch};
+use crate::fetch::ordinals::Ordinals;
+use crate::fetch::output::{Resumed, Writer, resume};
+use crate::fetch::policy::StatusPolicy;
+use crate::fetch::run::{FetchError, Fetching};
+use crate::fetch::summary::Summary;
 use crate::input::Input;
-use crate::machines::ordinals::Ordinals;
-use crate::machines::policy::StatusPolicy;
-use crate::machines::stats::summary::Summary;
 use crate::report::progress::{ProgressLine, Snapshot};
 use crate::report::{json, text};
 use crate::runtime::launch::Pinning;
 use crate::runtime::{clock, cores};
-use crate::sink::{Resumed, Writer, resume};
 
 /// How long after the grace of a stop the run's last rows may take to be written.
 const STALL_PATIENCE: Duration = Duration::from_secs(5);

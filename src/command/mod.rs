@@ -7,7 +7,5 @@
 pub mod bench;
 pub mod benching;
 pub mod compare;
-pub mod fetch;
-pub mod fetching;
 pub mod origin_process;
 pub mod search;

@@ -1,4 +1,3 @@
 //! What fetch and bench make of the client.
 
 pub mod bench;
-pub mod fetch;

@@ -7,8 +7,6 @@
 
 pub mod compare;
 pub mod format;
-pub mod ordinals;
 pub mod pace;
-pub mod policy;
 pub mod search;
 pub mod stats;

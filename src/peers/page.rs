@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::base::target::Target;
 use crate::extract::Extractor;
-use crate::machines::policy::StatusPolicy;
+use crate::fetch::policy::StatusPolicy;
 use crate::peers::client::{Client, Fault, Keep, Reading};
 use crate::peers::feed::What;
 use crate::peers::settings::{Pages, Work};

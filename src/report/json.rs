@@ -26,9 +26,9 @@ mod tests {
     use super::*;
     use crate::base::cpu_time::CpuTime;
     use crate::base::failure::{Failure, Kind, Stage};
-    use crate::machines::stats::summary::{RunEnd, Summary, SummaryInput};
-    use crate::machines::stats::tally::Tally;
-    use crate::words::job::Fetched;
+    use crate::fetch::job::Fetched;
+    use crate::fetch::summary::{RunEnd, Summary, SummaryInput};
+    use crate::fetch::tally::Tally;
 
     #[test]
     fn the_object_is_one_line_with_its_fields_in_order() {

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 
 use crate::base::limits::CORES_SHOWN_MAX;
 use crate::base::units;
-use crate::machines::stats::summary::{Core, PhaseTimes, Summary};
-use crate::machines::stats::tally::Phase;
+use crate::fetch::summary::{Core, PhaseTimes, Summary};
+use crate::fetch::tally::Phase;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
 
@@ -183,10 +183,10 @@ mod tests {
     use crate::base::cpu_time::CpuTime;
     use crate::base::failure::{Failure, Kind, Stage};
     use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
-    use crate::machines::stats::summary::{CoreInput, RunEnd, Summary, SummaryInput};
-    use crate::machines::stats::tally::Tally;
+    use crate::fetch::job::{Fetched, Response, Times};
+    use crate::fetch::summary::{CoreInput, RunEnd, Summary, SummaryInput};
+    use crate::fetch::tally::Tally;
     use crate::stats::counts::Counts;
-    use crate::words::job::{Fetched, Response, Times};
 
     const ONE_SCREEN: &str = "\
 run          uring, 2 cores, 3.05 s

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfetch::client::Stop;
+use ringfetch::fetch::output::Callback;
 use ringfetch::input::source::{Line, Source};
-use ringfetch::sink::Callback;
 use ringfetch::{Fetch, FetchError};
 
 use crate::engines::engines;
@@ -128,7 +128,9 @@ fn a_source_that_fails_gives_its_rows_and_then_its_error() {
     for engine in engines() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&seen);
-        let act = Arc::new(move |row: ringfetch::words::row::Row| kept.lock().unwrap().push(row.n));
+        let act = Arc::new(move |row: ringfetch::fetch::output::row::Row| {
+            kept.lock().unwrap().push(row.n)
+        });
         let fetch = Fetch::new().engine(engine);
         let fetching =
             fetch.start_from(Failing(0), || Callback(Arc::clone(&act)), Stop::default()).unwrap();

@@ -5,7 +5,7 @@
 //! Invariant: each test holds on every engine.
 
 use ringfetch::Fetch;
-use ringfetch::command::fetch::Extract;
+use ringfetch::fetch::options::Extract;
 use ringfetch::net::dns::Override;
 use ringfetch::runtime::cores;
 use ringfetch::runtime::launch::Pinning;

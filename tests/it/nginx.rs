@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ringfetch::Fetch;
-use ringfetch::words::row::Row;
+use ringfetch::fetch::output::row::Row;
 
 use crate::engines::engines;
 use crate::runs::run;

@@ -5,7 +5,7 @@
 //!
 //! Invariant: a row without an error and with HTML has a page, every other row has none.
 
-use ringfetch::words::row::Row;
+use ringfetch::fetch::output::row::Row;
 use ringfetch::{Extract, Fetch};
 
 use crate::runs::{error_of, on_every_engine, rows_of};

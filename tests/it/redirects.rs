@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ringfetch::Fetch;
-use ringfetch::machines::policy::StatusPolicy;
+use ringfetch::fetch::policy::StatusPolicy;
 
 use crate::engines::engines;
 use crate::runs::{error_of, on_every_engine, rows_of, run};

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 
 use ringfetch::Fetch;
+use ringfetch::fetch::output::row::Row;
 use ringfetch::runtime::launch::Engine;
-use ringfetch::words::row::Row;
 
 use crate::corpus::{Conversation, Then, conversations};
 use crate::engines::engines;

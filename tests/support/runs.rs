@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use ringfetch::Fetch;
-use ringfetch::machines::stats::summary::Summary;
-use ringfetch::words::row::Row;
+use ringfetch::fetch::output::row::Row;
+use ringfetch::fetch::summary::Summary;
 
 use crate::engines::engines;
 

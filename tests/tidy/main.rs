@@ -63,17 +63,17 @@ const RULES: &[Rule] = &[
         samples: &[
             ("src/base/a.rs", "use crate::machines::pool::Pool;"),
             ("src/machines/a.rs", "fn f() { crate::engine::now() }"),
-            ("src/machines/a.rs", "use crate::{words::x, engine::y};"),
-            ("src/machines/a.rs", "use crate::{\n    words::{x, z},\n    sink,\n};"),
+            ("src/machines/a.rs", "use crate::{base::x, engine::y};"),
+            ("src/machines/a.rs", "use crate::{\n    base::{x, z},\n    report,\n};"),
             ("src/engine/a.rs", "use crate::report::x;"),
-            ("src/sink/a.rs", "use crate::command::x;"),
-            ("src/words/a.rs", "use super::super::engine::x;"),
-            ("src/words/a/mod.rs", "use super::super::engine::x;"),
-            ("src/words/a/b.rs", "use super::super::super::engine::x;"),
+            ("src/machines/a.rs", "use crate::command::x;"),
+            ("src/base/a.rs", "use super::super::engine::x;"),
+            ("src/base/a/mod.rs", "use super::super::engine::x;"),
+            ("src/base/a/b.rs", "use super::super::super::engine::x;"),
             ("src/io/a.rs", "use crate::*;"),
             ("src/io/a.rs", "use crate as ringfetch;"),
             ("src/command/a.rs", "use crate::cli;"),
-            ("src/report.rs", "use crate::command::x;"),
+            ("src/report.rs", "use crate::cli::x;"),
             ("src/attic/a.rs", "fn f() {}"),
         ],
     },
@@ -136,7 +136,7 @@ const RULES: &[Rule] = &[
         check: rules::printing,
         samples: &[
             ("src/engine/a.rs", "println!(\"x\");"),
-            ("src/sink/a.rs", "eprintln!(\"x\");"),
+            ("src/machines/a.rs", "eprintln!(\"x\");"),
             ("src/lib.rs", "print!(\"x\");"),
         ],
     },
@@ -235,7 +235,7 @@ const NO_OFFENCE: &str = r##"//! Names crate::io and unsafe in a comment.
 
 use super::super::policy;
 use crate::http::http1;
-use crate::words::{instant::Instant, job::{Job, Line}};
+use crate::base::{instant::Instant, target::{Target}};
 
 /* println!("x"); /* nested */ Instant::now() */
 pub(crate) fn target<'a>(get_it: &'a str, call: fn(u8) -> u8) -> &'a str {

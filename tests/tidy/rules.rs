@@ -20,17 +20,16 @@ pub(crate) const FLOORS: &[(&str, u32)] = &[
     ("extract", 3),
     ("stats", 3),
     ("input", 3),
-    ("words", 4),
     ("machines", 5),
     ("net", 5),
     ("client", 6),
     ("engine", 7),
     ("testserver", 7),
-    ("peers", 7),
-    ("sink", 8),
-    ("report", 8),
-    ("command", 10),
-    ("cli", 12),
+    ("fetch", 9),
+    ("peers", 10),
+    ("command", 11),
+    ("report", 12),
+    ("cli", 13),
 ];
 
 pub(crate) fn floors(text: &Text) -> Vec<String> {

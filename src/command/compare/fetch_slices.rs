@@ -12,14 +12,14 @@ use crate::client::Stop;
 use crate::command::compare::bench_slices::check_engine;
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
-use crate::command::fetch::Fetch;
+use crate::fetch::options::Fetch;
+use crate::fetch::output::Callback;
+use crate::fetch::summary::Summary;
+use crate::fetch::tally::Phase;
 use crate::input::Repeated;
 use crate::machines::compare::slice::Slice;
-use crate::machines::stats::summary::Summary;
-use crate::machines::stats::tally::Phase;
 use crate::runtime::clock;
 use crate::runtime::launch::Engine;
-use crate::sink::Callback;
 
 /// A fetch that is run slice by slice.
 pub(super) struct FetchSlices {

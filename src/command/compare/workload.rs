@@ -21,8 +21,8 @@ use crate::base::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES, COMPARE_LIST_RE
 use crate::base::units;
 use crate::command::bench::BenchOptions;
 use crate::command::benching::BenchError;
-use crate::command::fetch::{Extract, Fetch};
-use crate::command::fetching::FetchError;
+use crate::fetch::options::{Extract, Fetch};
+use crate::fetch::run::FetchError;
 use crate::input::Input;
 use crate::runtime::launch::Engine;
 

@@ -5,5 +5,3 @@
 //! Invariant: one fetch gives one row, and one row gives one line; so does one interval of a log.
 
 pub mod hdr_log;
-pub mod jsonl;
-pub mod row;

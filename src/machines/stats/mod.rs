@@ -13,6 +13,4 @@ pub mod search;
 pub mod series;
 pub mod slo;
 pub mod stability;
-pub mod summary;
-pub mod tally;
 pub mod verdict;

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::base::limits::UNFINISHED_PER_CORE_MAX;
 use crate::client::stop::{Gauge, Stop};
-use crate::engine::fetch::settings::Settings;
+use crate::fetch::job::{Fetched, Intake, Job};
+use crate::fetch::settings::Settings;
 use crate::net::dns::Resolver;
-use crate::words::job::{Fetched, Intake, Job};
 
 /// What the cores of one run share.
 pub(super) struct Shared {

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::base::cpu_time::CpuTime;
 use crate::base::failure::Stage;
-use crate::machines::stats::tally::{Phase, Tally};
+use crate::fetch::tally::{Phase, Tally};
 use crate::stats::counts::Counts;
 use crate::stats::latency::Latency;
 
@@ -361,7 +361,7 @@ fn is_zero(count: &u64) -> bool {
 mod tests {
     use super::*;
     use crate::base::failure::{Failure, Kind, Stage};
-    use crate::words::job::{Fetched, Response, Times};
+    use crate::fetch::job::{Fetched, Response, Times};
 
     fn fetched(status: u16, failure: Option<Failure>) -> Fetched {
         let response = Response {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 
 use crate::base::instant::Instant;
-use crate::words::job::Job;
+use crate::fetch::job::Job;
 
 /// The end of a list of slots.
 const NONE: u32 = u32::MAX;

@@ -158,7 +158,7 @@ pub trait Sink: Send + 'static {
     ///
     /// Where rows can no longer be taken; the run stops. [`std::io::ErrorKind::BrokenPipe`] ends it
     /// quietly.
-    fn accept(&mut self, row: crate::words::row::Row) -> std::io::Result<()>;
+    fn accept(&mut self, row: crate::fetch::output::row::Row) -> std::io::Result<()>;
 
     /// Hands on whatever was gathered.
     ///

@@ -7,8 +7,8 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::words::job::Sink;
-use crate::words::row::Row;
+use crate::fetch::job::Sink;
+use crate::fetch::output::row::Row;
 
 /// Calls a function with every row, on whichever thread finished it.
 #[derive(Debug)]

@@ -12,15 +12,15 @@ use std::time::Duration;
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::client::{Reading, Stop};
-use crate::engine::fetch::{Outcome, Run};
+use crate::fetch::output::row::Row;
+use crate::fetch::output::{Finished, Finishers};
+use crate::fetch::summary::{CoreInput, RunEnd, Summary, SummaryInput};
+use crate::fetch::tally::Tally;
+use crate::fetch::{Outcome, Run};
 use crate::input::source::SourceSize;
-use crate::machines::stats::summary::{CoreInput, RunEnd, Summary, SummaryInput};
-use crate::machines::stats::tally::Tally;
 use crate::os::system;
 use crate::runtime::clock;
 use crate::runtime::launch::{Ended, Engine, Pinning};
-use crate::sink::{Finished, Finishers};
-use crate::words::row::Row;
 
 /// A fetch that is under way.
 pub struct Fetching {

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::base::failure::Kind;
 use crate::base::limits::RESUMED_TAIL_BYTES_MAX;
-use crate::machines::ordinals::Ordinals;
+use crate::fetch::ordinals::Ordinals;
 
 /// How every row begins.
 const ROW_START: &[u8] = b"{\"n\":";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::instant::Instant;
 use crate::base::target::Target;
 use crate::client::workload::Call;
-use crate::words::job::{Job, Progress, Times};
+use crate::fetch::job::{Job, Progress, Times};
 
 /// A job and what its exchanges came to so far.
 pub(super) struct FetchCall {

@@ -15,18 +15,18 @@ use crate::base::instant::Instant;
 use crate::base::target::Target;
 use crate::client::panicking::{LATE_PANICKING_PORT, PANICKING_PORT, Panicking};
 use crate::client::stop::Stop;
-use crate::engine::fetch::run::fetch_on;
-use crate::engine::fetch::settings::{Keep, Settings};
-use crate::engine::fetch::shard::Politeness;
-use crate::engine::fetch::shared::Shared;
+use crate::fetch::cores::fetch_on;
+use crate::fetch::job::{Fetched, Intake, Job};
+use crate::fetch::ordinals::Ordinals;
+use crate::fetch::policy::{Policy, StatusPolicy};
+use crate::fetch::scheduler::Politeness;
+use crate::fetch::settings::{Keep, Settings};
+use crate::fetch::shared::Shared;
+use crate::fetch::tally::Tally;
 use crate::http::http1::{Method, RequestSpec, RequestTemplate};
-use crate::machines::ordinals::Ordinals;
-use crate::machines::policy::{Policy, StatusPolicy};
-use crate::machines::stats::tally::Tally;
 use crate::net::dns::Resolver;
 use crate::runtime::launch::{Engine, Launch, Pinning, Program, Seat, launch};
 use crate::runtime::{Io, cores};
-use crate::words::job::{Fetched, Intake, Job};
 
 /// One core on an engine that panics.
 struct OneCore {

@@ -16,11 +16,11 @@ use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{JOB_BATCH, READER_HELD_MAX, READER_PATIENCE, READER_PAUSE};
 use crate::base::target::Target;
-use crate::engine::fetch::shard::Politeness;
-use crate::engine::fetch::shared::Shared;
+use crate::fetch::job::{Intake, Job};
+use crate::fetch::scheduler::Politeness;
+use crate::fetch::shared::Shared;
 use crate::input::source::{Line, Source, SourceSize};
 use crate::runtime::clock;
-use crate::words::job::{Intake, Job};
 
 /// Reads a source and deals its lines.
 pub(super) struct Reader<S> {

@@ -6,15 +6,15 @@
 
 use crate::base::failure::{Failure, Stage};
 use crate::extract::page::Page;
-use crate::words::job::{Fetched, Times};
-use crate::words::row::{Row, RowError, RowTimes};
+use crate::fetch::job::{Fetched, Times};
+use crate::fetch::output::row::{Row, RowError, RowTimes};
 
 /// The row of `fetched`, with the `page` that was extracted from it and what is to be noted.
 ///
 /// Times become whole microseconds, rounded down. The detail of a failed redirect names the URL
 /// that answered last, since the line does not say where the trail ended.
 #[must_use]
-pub fn row_of(fetched: Fetched, page: Option<Page>, notes: Vec<RowError>) -> Row {
+pub(super) fn row_of(fetched: Fetched, page: Option<Page>, notes: Vec<RowError>) -> Row {
     let error = fetched.failure.map(|failure| error_of(failure, &fetched));
     let Fetched { n, line, response, attempts, redirects, ip, times, .. } = fetched;
     let mut row = Row {
@@ -45,7 +45,7 @@ pub fn row_of(fetched: Fetched, page: Option<Page>, notes: Vec<RowError>) -> Row
 
 /// What is to be noted of `failure`, which did not fail its fetch.
 #[must_use]
-pub fn note_of(failure: Failure) -> RowError {
+pub(super) fn note_of(failure: Failure) -> RowError {
     RowError { stage: failure.stage.word(), kind: failure.kind.word(), detail: failure.to_string() }
 }
 
@@ -73,7 +73,7 @@ fn times_of(times: &Times) -> RowTimes {
 mod tests {
     use super::*;
     use crate::base::failure::{Cause, Kind};
-    use crate::words::job::Response;
+    use crate::fetch::job::Response;
 
     fn fetched() -> Fetched {
         Fetched {

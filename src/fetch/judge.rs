@@ -9,12 +9,12 @@ use crate::base::instant::Instant;
 use crate::base::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
 use crate::client::exchange::{Exchanged, Obstacle};
 use crate::client::worker::Core;
-use crate::engine::fetch::call::FetchCall;
-use crate::engine::fetch::response::Noted;
-use crate::engine::fetch::work::Fetching;
-use crate::machines::policy::{Outcome, Verdict};
+use crate::fetch::call::FetchCall;
+use crate::fetch::job::{Fetched, Job, Progress, Response};
+use crate::fetch::policy::{Outcome, Verdict};
+use crate::fetch::response::Noted;
+use crate::fetch::worker::Fetching;
 use crate::runtime::Io;
-use crate::words::job::{Fetched, Job, Progress, Response};
 
 /// What is left of an exchange once its response is complete or lost.
 struct Came {

@@ -12,17 +12,17 @@ use std::thread::JoinHandle;
 use crate::base::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
 use crate::client::stop::{Reading, Stop};
 use crate::client::worker::Core;
-use crate::engine::fetch::judge;
-use crate::engine::fetch::reader::Reader;
-use crate::engine::fetch::settings::Settings;
-use crate::engine::fetch::shared::Shared;
-use crate::engine::fetch::work::Fetching;
+use crate::fetch::job::{Fetched, Intake, Job};
+use crate::fetch::judge;
+use crate::fetch::reader::Reader;
+use crate::fetch::settings::Settings;
+use crate::fetch::shared::Shared;
+use crate::fetch::tally::Tally;
+use crate::fetch::worker::Fetching;
 use crate::input::source::{Source, SourceSize};
-use crate::machines::stats::tally::Tally;
 use crate::net::dns::Resolver;
 use crate::runtime::launch::{Ended, Program, Running, Seat, launch};
 use crate::runtime::{Io, clock};
-use crate::words::job::{Fetched, Intake, Job};
 
 /// How often the end of a run looks for the end of its reader.
 const READER_TRIES: u32 = 10;

@@ -12,7 +12,7 @@ use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{BACKOFF_FIRST, BACKOFF_MAX};
 use crate::base::target::Target;
-use crate::words::job::{Job, Progress};
+use crate::fetch::job::{Job, Progress};
 
 /// The bounds that a run puts on each of its fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ fn backoff(retries: u32, chance: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::job::Times;
+    use crate::fetch::job::Times;
 
     const POLICY: Policy =
         Policy { retries_max: 2, redirects_max: 3, status: StatusPolicy::Accept };

@@ -8,10 +8,10 @@ use crate::base::buf::Block;
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::BODY_READ_BYTES_MAX;
 use crate::client::workload::Reading;
-use crate::engine::fetch::settings::Keep;
 use crate::extract::Extractor;
+use crate::fetch::job::Response;
+use crate::fetch::settings::Keep;
 use crate::http::http1::{Framing, Head, Observer};
-use crate::words::job::Response;
 
 /// What is noted of one response.
 #[derive(Debug)]

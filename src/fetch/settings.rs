@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use crate::engine::fetch::shard::Politeness;
+use crate::fetch::ordinals::Ordinals;
+use crate::fetch::policy::Policy;
+use crate::fetch::scheduler::Politeness;
 use crate::http::http1::RequestTemplate;
-use crate::machines::ordinals::Ordinals;
-use crate::machines::policy::Policy;
 use crate::net::dns::Override;
 use crate::runtime::launch::Launch;
 

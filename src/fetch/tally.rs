@@ -6,9 +6,9 @@
 //! Invariant: `rows = ok + failed`, and the statuses sum up to the rows that have a response.
 
 use crate::base::failure::{FailureCounts, Kind, Stage};
+use crate::fetch::job::Fetched;
 use crate::stats::counts::StatusCounts;
 use crate::stats::latency::Latency;
-use crate::words::job::Fetched;
 
 /// A part of a fetch that is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,7 +287,7 @@ impl Tally {
 mod tests {
     use super::*;
     use crate::base::failure::{Failure, Kind, Stage};
-    use crate::words::job::{Response, Times};
+    use crate::fetch::job::{Response, Times};
 
     fn fetched(status: Option<u16>, failure: Option<Failure>) -> Fetched {
         let response = status.map(|status| Response {

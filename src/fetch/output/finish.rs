@@ -16,10 +16,10 @@ use crate::base::limits::LARGE_PAGE_BYTES;
 use crate::client::Stop;
 use crate::extract::Extractor;
 use crate::extract::page::Page;
-use crate::machines::format::row::{note_of, row_of};
+use crate::fetch::job::{Fetched, Sink};
+use crate::fetch::output::row::Row;
+use crate::fetch::output::row_of::{note_of, row_of};
 use crate::os::system;
-use crate::words::job::{Fetched, Sink};
-use crate::words::row::Row;
 
 /// What the threads are told.
 #[derive(Clone, Debug)]

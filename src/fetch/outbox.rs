@@ -6,7 +6,7 @@
 //! goes before those that came after it.
 
 use crate::base::limits::{ROW_BATCH, ROW_BATCH_BODY_BYTES};
-use crate::words::job::Fetched;
+use crate::fetch::job::Fetched;
 
 /// Rows that were not handed on yet.
 #[derive(Debug, Default)]

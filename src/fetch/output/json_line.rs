@@ -5,14 +5,14 @@
 //! Invariant: a line holds no control character but the line feed at its end, whatever the row
 //! holds.
 
-use crate::words::row::Row;
+use crate::fetch::output::row::Row;
 
 /// Appends `row` to `out` as one line, ended by a line feed.
 ///
 /// # Panics
 ///
 /// Never: a row's keys are strings, and memory takes every byte.
-pub fn write_row(out: &mut Vec<u8>, row: &Row) {
+pub(super) fn write_row(out: &mut Vec<u8>, row: &Row) {
     serde_json::to_writer(&mut *out, row).expect("a row is JSON and memory takes it");
     out.push(b'\n');
 }
@@ -21,7 +21,7 @@ pub fn write_row(out: &mut Vec<u8>, row: &Row) {
 mod tests {
     use super::*;
     use crate::extract::page::{Page, Selected};
-    use crate::words::row::{RowError, RowTimes};
+    use crate::fetch::output::row::{RowError, RowTimes};
 
     /// Checks that `row` becomes the line `expected`.
     fn check(row: &Row, expected: &str) {

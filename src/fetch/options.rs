@@ -18,22 +18,22 @@ use crate::base::limits::{
 };
 use crate::client::Stop;
 use crate::client::allowed::{affordable_connections, allowed};
-use crate::command::fetching::{FetchError, Fetching, Rows};
-use crate::engine::fetch::{Keep, Politeness, Run, Settings};
 use crate::extract::Extractor;
+use crate::fetch::job::Sink;
+use crate::fetch::ordinals::Ordinals;
+use crate::fetch::output::row::Row;
+use crate::fetch::output::{Callback, Finishers, Finishing, Queue};
+use crate::fetch::policy::{Policy, StatusPolicy};
+use crate::fetch::run::{FetchError, Fetching, Rows};
+use crate::fetch::summary::Summary;
+use crate::fetch::{Keep, Politeness, Run, Settings};
 use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use crate::input::Input;
 use crate::input::source::Source;
-use crate::machines::ordinals::Ordinals;
-use crate::machines::policy::{Policy, StatusPolicy};
-use crate::machines::stats::summary::Summary;
 use crate::net::dns::Override;
 use crate::os::system;
 use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::runtime::{clock, cores};
-use crate::sink::{Callback, Finishers, Finishing, Queue};
-use crate::words::job::Sink;
-use crate::words::row::Row;
 
 /// Whether pages are extracted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

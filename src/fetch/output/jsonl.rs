@@ -10,9 +10,9 @@ use std::io::{self, Write};
 use std::thread::JoinHandle;
 
 use crate::base::limits::{OUTPUT_CHUNK_BYTES, OUTPUT_CHUNKS_QUEUED_MAX};
-use crate::machines::format::jsonl::write_row;
-use crate::words::job::Sink;
-use crate::words::row::Row;
+use crate::fetch::job::Sink;
+use crate::fetch::output::json_line::write_row;
+use crate::fetch::output::row::Row;
 
 /// The thread that writes chunks.
 #[derive(Debug)]

@@ -23,17 +23,17 @@ use crate::client::pool::IdleOrder;
 use crate::client::stop::Gauge;
 use crate::client::worker::{ConnectionCounts, Core, CoreSettings, Task};
 use crate::client::workload::{Next, Work};
-use crate::engine::fetch::call::FetchCall;
-use crate::engine::fetch::judge;
-use crate::engine::fetch::outbox::Outbox;
-use crate::engine::fetch::response::Noted;
-use crate::engine::fetch::shard::{HostId, Politeness, Shard};
-use crate::engine::fetch::shared::Shared;
+use crate::fetch::call::FetchCall;
+use crate::fetch::job::{Fetched, Intake, Job};
+use crate::fetch::judge;
+use crate::fetch::outbox::Outbox;
+use crate::fetch::response::Noted;
+use crate::fetch::scheduler::{HostId, Politeness, Shard};
+use crate::fetch::shared::Shared;
+use crate::fetch::tally::Tally;
 use crate::http::http1::RequestKind;
-use crate::machines::stats::tally::Tally;
 use crate::runtime::Io;
 use crate::runtime::launch::Seat;
-use crate::words::job::{Fetched, Intake, Job};
 
 /// One core's part of a fetch.
 pub(super) struct Fetching {
