@@ -33,10 +33,10 @@
 //! floors are public for benchmarks and tests, and may change from one version to the next.
 
 pub mod base;
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod command;
-pub mod engine;
 pub mod extract;
 pub mod fetch;
 pub mod http;

@@ -11,9 +11,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ringfetch::bench::options::BenchOptions;
+use ringfetch::bench::run::Unwatched;
 use ringfetch::client::Stop;
-use ringfetch::command::bench::BenchOptions;
-use ringfetch::command::benching::Unwatched;
 use ringfetch::runtime::launch::Pinning;
 
 #[path = "support/engines.rs"]

@@ -30,10 +30,10 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use executor::{Executor, give_turn};
 use memory::{Memory, Script};
 use ringfetch::base::target::Target;
+use ringfetch::bench::record::Record;
+use ringfetch::bench::{Bench, BenchSettings, Event, Loop, Trial, Trials};
 use ringfetch::client::Stop;
-use ringfetch::engine::bench::{Bench, BenchSettings, Event, Loop, Trial, Trials};
 use ringfetch::http::http1::{Method, RequestSpec, RequestTemplate};
-use ringfetch::machines::stats::record::Record;
 use ringfetch::runtime::launch::{Engine, Launch, Pinning, Program, Seat};
 use ringfetch::runtime::{Io, clock, cores};
 

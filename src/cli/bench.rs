@@ -17,20 +17,20 @@ use serde::Serialize;
 use crate::base::limits::{
     BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT, SEED_DEFAULT,
 };
+use crate::bench::Trial;
+use crate::bench::find_max::{SearchOptions, search};
+use crate::bench::found::Search;
+use crate::bench::hdr_log::HdrLog;
+use crate::bench::options::{BenchOptions, Order, Spread};
+use crate::bench::run::{Benching, Progress, Watch};
+use crate::bench::series::Second;
+use crate::bench::slo::{Checked, Objectives};
+use crate::bench::summary::BenchSummary;
+use crate::bench::verdict::Judgement;
 use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat, Common, LoadArgs, WireArgs};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, paint, values};
 use crate::client::Stop;
-use crate::command::bench::{BenchOptions, Order, Spread};
-use crate::command::benching::{Benching, Progress, Watch};
-use crate::command::search::{SearchOptions, search};
-use crate::engine::bench::Trial;
-use crate::machines::format::hdr_log::HdrLog;
-use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::search::Search;
-use crate::machines::stats::series::Second;
-use crate::machines::stats::slo::{Checked, Objectives};
-use crate::machines::stats::verdict::Judgement;
 use crate::report::bench::live::Sight;
 use crate::report::bench::path::path;
 use crate::report::bench::plan::{Plan, plan};
@@ -199,7 +199,7 @@ pub(super) fn load(
 fn search_options(
     args: &BenchArgs,
     objectives: Objectives,
-    law: crate::machines::pace::Law,
+    law: crate::bench::arrivals::Law,
 ) -> SearchOptions {
     let warmup = if args.warmup.is_zero() { SEARCH_WARMUP_DEFAULT } else { args.warmup };
     SearchOptions {

@@ -13,11 +13,11 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
+use crate::bench::options::BenchOptions;
 use crate::cli::args::{ArrivalsArg, CompareArgs, CompareFormat, ExtractArg, WorkloadArg};
 use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, bench, fetch, paint, tell};
 use crate::client::Stop;
-use crate::command::bench::BenchOptions;
 use crate::command::compare::contender::Contender;
 use crate::command::compare::ground::Ground;
 use crate::command::compare::workload::Workload;

@@ -15,12 +15,12 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::base::units::{duration_us, rate};
+use crate::bench::options::BenchOptions;
+use crate::bench::run::Unwatched;
 use crate::cli::args::DemoArgs;
 use crate::cli::compare::program;
 use crate::cli::{DONE, SOME_FAILED, paint, tell};
 use crate::client::Stop;
-use crate::command::bench::BenchOptions;
-use crate::command::benching::Unwatched;
 use crate::command::compare::Compare;
 use crate::command::compare::contender::Contender;
 use crate::command::compare::ground::Ground;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::base::limits::ORIGIN_STAMPS_MAX;
 use crate::base::units;
+use crate::bench::arrivals::Stage;
 use crate::cli::args::{Body, Stages};
 use crate::extract::parse_named_selector;
-use crate::machines::pace::Stage;
 use crate::net::dns::Override;
 
 /// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`.

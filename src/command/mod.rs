@@ -4,8 +4,5 @@
 //!
 //! Invariant: what the command line can do, a program can do with the same few calls.
 
-pub mod bench;
-pub mod benching;
 pub mod compare;
 pub mod origin_process;
-pub mod search;

@@ -6,7 +6,3 @@
 //! Invariant: this floor uses nothing of the crate but itself and `words`.
 
 pub mod compare;
-pub mod format;
-pub mod pace;
-pub mod search;
-pub mod stats;

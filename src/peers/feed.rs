@@ -9,8 +9,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::instant::Instant;
+use crate::bench::arrivals::Arrivals;
 use crate::input::source::{Line, Source};
-use crate::machines::pace::Arrivals;
 use crate::peers::tally::Tally;
 use crate::runtime::{Io, Timer};
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use crate::machines::pace::Arrivals;
+use crate::bench::arrivals::Arrivals;
 use crate::peers::client::{Client, Fault};
 use crate::peers::feed::{Feed, List, Schedule, Turns};
 use crate::peers::lane::{Cut, Lane, Shift};

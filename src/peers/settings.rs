@@ -12,9 +12,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, Version};
 
 use crate::base::target::Target;
+use crate::bench::arrivals::{Law, Profile};
 use crate::fetch::policy::StatusPolicy;
 use crate::http::http1::Connection;
-use crate::machines::pace::{Law, Profile};
 use crate::net::dns::Override;
 use crate::peers::client::Fault;
 use crate::peers::peer::Peer;

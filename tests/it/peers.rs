@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
+use ringfetch::bench::arrivals::{Arrivals, Law, Profile};
 use ringfetch::fetch::policy::StatusPolicy;
 use ringfetch::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use ringfetch::input::source::{Line, Source};
 use ringfetch::machines::compare::slice::Slice;
-use ringfetch::machines::pace::{Arrivals, Law, Profile};
 use ringfetch::net::dns::Override;
 use ringfetch::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
 use ringfetch::runtime::cores;

@@ -61,15 +61,15 @@ const RULES: &[Rule] = &[
         name: "floors",
         check: rules::floors,
         samples: &[
-            ("src/base/a.rs", "use crate::machines::pool::Pool;"),
-            ("src/machines/a.rs", "fn f() { crate::engine::now() }"),
-            ("src/machines/a.rs", "use crate::{base::x, engine::y};"),
+            ("src/base/a.rs", "use crate::client::pool::Pool;"),
+            ("src/machines/a.rs", "fn f() { crate::report::now() }"),
+            ("src/machines/a.rs", "use crate::{base::x, report::y};"),
             ("src/machines/a.rs", "use crate::{\n    base::{x, z},\n    report,\n};"),
-            ("src/engine/a.rs", "use crate::report::x;"),
+            ("src/client/a.rs", "use crate::report::x;"),
             ("src/machines/a.rs", "use crate::command::x;"),
-            ("src/base/a.rs", "use super::super::engine::x;"),
-            ("src/base/a/mod.rs", "use super::super::engine::x;"),
-            ("src/base/a/b.rs", "use super::super::super::engine::x;"),
+            ("src/base/a.rs", "use super::super::report::x;"),
+            ("src/base/a/mod.rs", "use super::super::report::x;"),
+            ("src/base/a/b.rs", "use super::super::super::report::x;"),
             ("src/io/a.rs", "use crate::*;"),
             ("src/io/a.rs", "use crate as ringfetch;"),
             ("src/command/a.rs", "use crate::cli;"),
@@ -98,7 +98,7 @@ const RULES: &[Rule] = &[
         name: "clocks",
         check: rules::clocks,
         samples: &[
-            ("src/engine/a.rs", "let t = Instant::now();"),
+            ("src/client/a.rs", "let t = Instant::now();"),
             ("src/machines/a.rs", "let t = std::time::SystemTime::now();"),
             ("src/cli/a.rs", concat!("thread::", "sleep(pause);")),
         ],
@@ -135,7 +135,7 @@ const RULES: &[Rule] = &[
         name: "printing",
         check: rules::printing,
         samples: &[
-            ("src/engine/a.rs", "println!(\"x\");"),
+            ("src/client/a.rs", "println!(\"x\");"),
             ("src/machines/a.rs", "eprintln!(\"x\");"),
             ("src/lib.rs", "print!(\"x\");"),
         ],
@@ -233,7 +233,7 @@ const NO_OFFENCE: &str = r##"//! Names crate::io and unsafe in a comment.
 //!
 //! Three.
 
-use super::super::policy;
+use super::super::order;
 use crate::http::http1;
 use crate::base::{instant::Instant, target::{Target}};
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::base::limits;
+use crate::bench::arrivals::Stage;
 use crate::cli::args::{Common, LoadArgs, WireArgs};
 use crate::cli::values::{count, duration, stages};
-use crate::machines::pace::Stage;
 
 /// Default connections of a bench.
 const CONNECTIONS: u64 = limits::CONNECTIONS_DEFAULT as u64;

@@ -5,14 +5,14 @@
 //! Invariant: the engine that runs is the one that was asked for, or there is no slice.
 
 use crate::base::limits::COMPARE_DRAIN;
+use crate::bench::options::BenchOptions;
+use crate::bench::run::{BenchError, Benching, Unwatched};
+use crate::bench::summary::BenchSummary;
+use crate::bench::{Loop, Trial};
 use crate::client::Stop;
-use crate::command::bench::BenchOptions;
-use crate::command::benching::{BenchError, Benching, Unwatched};
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
-use crate::engine::bench::{Loop, Trial};
 use crate::machines::compare::slice::Slice;
-use crate::machines::stats::bench::BenchSummary;
 use crate::runtime::launch::Engine;
 use crate::stats::percentiles::Rung;
 

@@ -6,12 +6,12 @@
 //! Invariant: an option that a peer cannot honour and that would change what is measured is
 //! refused; one that is passed over is told of.
 
+use crate::bench::options::BenchOptions;
+use crate::bench::run::BenchError;
+use crate::bench::{Loop, Trial};
 use crate::client::allowed::affordable_connections;
-use crate::command::bench::BenchOptions;
-use crate::command::benching::BenchError;
 use crate::command::compare::contestant::Slices;
 use crate::command::compare::protocol::{Means, SliceOrder};
-use crate::engine::bench::{Loop, Trial};
 use crate::fetch::options::{Extract, Fetch};
 use crate::http::http1::Connection;
 use crate::input::Repeated;

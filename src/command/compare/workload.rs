@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::base::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES, COMPARE_LIST_READ_BYTES};
 use crate::base::units;
-use crate::command::bench::BenchOptions;
-use crate::command::benching::BenchError;
+use crate::bench::options::BenchOptions;
+use crate::bench::run::BenchError;
 use crate::fetch::options::{Extract, Fetch};
 use crate::fetch::run::FetchError;
 use crate::input::Input;

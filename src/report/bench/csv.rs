@@ -7,8 +7,8 @@
 
 use std::borrow::Cow;
 
-use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::slo::Timed;
+use crate::bench::slo::Timed;
+use crate::bench::summary::BenchSummary;
 use crate::stats::percentiles::Rung;
 
 type Column = (&'static str, fn(&BenchSummary) -> String);
@@ -109,7 +109,7 @@ fn quoted(field: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::stats::bench::sample::{closed, open};
+    use crate::bench::summary::sample::{closed, open};
 
     #[test]
     fn fields_are_quoted_where_they_must_be() {

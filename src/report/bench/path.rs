@@ -5,8 +5,8 @@
 //! Invariant: every step that was tried has one line.
 
 use crate::base::units;
-use crate::machines::stats::search::Search;
-use crate::machines::stats::verdict::Judgement;
+use crate::bench::found::Search;
+use crate::bench::verdict::Judgement;
 use crate::report::lines::Lines;
 use crate::report::paint::Paint;
 
@@ -47,7 +47,7 @@ pub fn path(search: &Search, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::stats::search::{LimitedBy, Step};
+    use crate::bench::found::{LimitedBy, Step};
 
     #[test]
     fn every_rate_has_its_line() {

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 
 use crate::base::limits::{CORES_SHOWN_MAX, GENERATOR_RUN_QUEUE_SHARE};
 use crate::base::units;
-use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::slo::Checked;
-use crate::machines::stats::verdict::{Judgement, Mode};
+use crate::bench::slo::Checked;
+use crate::bench::summary::BenchSummary;
+use crate::bench::verdict::{Judgement, Mode};
 use crate::report::bench::plan::cores;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
@@ -310,9 +310,9 @@ mod tests {
     use super::*;
     use crate::base::failure::{Kind, Stage};
     use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
-    use crate::machines::stats::bench::sample::{closed, open};
-    use crate::machines::stats::bench::{BenchInput, BenchSummary};
-    use crate::machines::stats::slo::Objectives;
+    use crate::bench::slo::Objectives;
+    use crate::bench::summary::sample::{closed, open};
+    use crate::bench::summary::{BenchInput, BenchSummary};
     use crate::stats::counts::Counts;
 
     /// `input` with 10,000 more completed requests on each core, of 0.3 to 0.5 ms; half of their

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::limits::SEARCH_DRAIN;
-use crate::command::benching::{BenchError, Benching, Watch};
-use crate::engine::bench::{Loop, Trial};
-use crate::machines::pace::{Law, Profile};
-use crate::machines::search::RateSearch;
-use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::search::{LimitedBy, Search, Step};
-use crate::machines::stats::slo::Objectives;
+use crate::bench::arrivals::{Law, Profile};
+use crate::bench::found::{LimitedBy, Search, Step};
+use crate::bench::run::{BenchError, Benching, Watch};
+use crate::bench::search::RateSearch;
+use crate::bench::slo::Objectives;
+use crate::bench::summary::BenchSummary;
+use crate::bench::{Loop, Trial};
 
 /// What is searched for, and how long each rate is tried.
 #[derive(Clone, Debug)]

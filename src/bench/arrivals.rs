@@ -143,7 +143,7 @@ impl Profile {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use ringfetch::machines::pace::{Profile, Stage};
+    /// use ringfetch::bench::arrivals::{Profile, Stage};
     ///
     /// let span = Duration::from_secs(10);
     /// let ramp = Profile::stages(&[Stage { span, from_per_s: 0.0, to_per_s: 1000.0 }]).unwrap();

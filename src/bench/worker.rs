@@ -18,18 +18,18 @@ use crate::base::limits::{
     RESPONSE_BLOCK_BYTES_MAX, RESPONSE_BLOCK_BYTES_MIN, RESPONSE_BLOCKS_BYTES, SERIES_STEP,
 };
 use crate::base::target::Target;
+use crate::bench::call::{BenchCall, Prepared};
+use crate::bench::cores::{CoreEnd, Event, Opened, Shared, Ways};
+use crate::bench::pacer::{self, Changes};
+use crate::bench::recorder::{Noted, Recorder};
+use crate::bench::trial::{Opening, Running, Stage};
+use crate::bench::verdict::Mode;
 use crate::client::exchange::{Exchanged, Obstacle};
 use crate::client::pool::IdleOrder;
 use crate::client::stop;
 use crate::client::worker::{ConnectionCounts, Core, CoreSettings};
 use crate::client::workload::{Answer, Next, Purpose, Reading, Work};
-use crate::engine::bench::call::{BenchCall, Prepared};
-use crate::engine::bench::pacer::{self, Changes};
-use crate::engine::bench::recorder::{Noted, Recorder};
-use crate::engine::bench::run::{CoreEnd, Event, Opened, Shared, Ways};
-use crate::engine::bench::trial::{Opening, Running, Stage};
 use crate::http::http1::{Framing, Head, Observer, RequestKind};
-use crate::machines::stats::verdict::Mode;
 use crate::os::system;
 use crate::runtime::Io;
 use crate::runtime::launch::Seat;

@@ -6,9 +6,9 @@
 
 use serde::Serialize;
 
-use crate::machines::stats::bench::BenchSummary;
-use crate::machines::stats::slo::Checked;
-use crate::machines::stats::verdict::Judgement;
+use crate::bench::slo::Checked;
+use crate::bench::summary::BenchSummary;
+use crate::bench::verdict::Judgement;
 
 /// What a search came to.
 #[derive(Clone, Debug, Serialize)]
@@ -114,8 +114,8 @@ impl LimitedBy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::stats::bench::sample::open;
-    use crate::machines::stats::slo::Objectives;
+    use crate::bench::slo::Objectives;
+    use crate::bench::summary::sample::open;
 
     #[test]
     fn a_step_holds_where_its_trial_is_valid_and_every_objective_does() {

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::base::units;
-use crate::machines::stats::bench::BenchSummary;
+use crate::bench::summary::BenchSummary;
 use crate::stats::percentiles::{Ladder, PERCENTILES, Rung};
 
 /// What a refusal offers instead.
@@ -99,7 +99,7 @@ impl Objectives {
     /// Where a term is none of this; the message says which, and what would be taken.
     ///
     /// ```
-    /// use ringfetch::machines::stats::slo::Objectives;
+    /// use ringfetch::bench::slo::Objectives;
     ///
     /// assert!(Objectives::parse("p99<10ms, errors <= 0.1%").is_ok());
     /// assert!(Objectives::parse("p99<10").unwrap_err().contains("hint: p99<10ms"));
@@ -350,7 +350,7 @@ impl Timed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::stats::bench::sample::{closed, open};
+    use crate::bench::summary::sample::{closed, open};
 
     fn bound(text: &str) -> (Figure, Comparison, f64) {
         let objectives = Objectives::parse(text).unwrap();

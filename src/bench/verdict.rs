@@ -13,9 +13,9 @@ use crate::base::limits::{
     RATE_SHARE_MIN, WAITED_SHARE_NOTABLE,
 };
 use crate::base::units;
-use crate::machines::stats::ledger::Ledger;
-use crate::machines::stats::record::Record;
-use crate::machines::stats::stability::{Stability, Steadiness};
+use crate::bench::ledger::Ledger;
+use crate::bench::record::Record;
+use crate::bench::stability::{Stability, Steadiness};
 use crate::stats::latency::Latency;
 
 /// What decides when the next request starts (Schroeder et al., "Open Versus Closed", NSDI 2006).
@@ -338,8 +338,8 @@ fn failed(ledger: &Ledger) -> String {
 mod tests {
     use super::*;
     use crate::base::failure::{Failure, Kind, Stage};
-    use crate::machines::stats::record::ConnectionCounts;
-    use crate::machines::stats::stability::RATE;
+    use crate::bench::record::ConnectionCounts;
+    use crate::bench::stability::RATE;
 
     static STEADY: Stability = Stability { steadiness: Steadiness::Steady, judged: Vec::new() };
 

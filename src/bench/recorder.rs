@@ -9,12 +9,12 @@
 
 use crate::base::failure::Failure;
 use crate::base::instant::Instant;
+use crate::bench::ledger::Ledger;
+use crate::bench::record::Record;
+use crate::bench::series::Interval;
+use crate::bench::verdict::Mode;
 use crate::client::stop::Reading;
 use crate::client::workload::Answer;
-use crate::machines::stats::ledger::Ledger;
-use crate::machines::stats::record::Record;
-use crate::machines::stats::series::Interval;
-use crate::machines::stats::verdict::Mode;
 use crate::stats::latency::Latency;
 
 /// When one request should have started, and when it was handed to the kernel.

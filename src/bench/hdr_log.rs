@@ -30,7 +30,7 @@ const LEGEND: &[u8] =
 /// ```
 /// use std::time::{Duration, SystemTime};
 ///
-/// use ringfetch::machines::format::hdr_log::HdrLog;
+/// use ringfetch::bench::hdr_log::HdrLog;
 /// use ringfetch::stats::latency::Latency;
 ///
 /// let mut latency = Latency::default();

@@ -6,8 +6,8 @@
 
 use super::*;
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::machines::stats::record::ConnectionCounts;
-use crate::machines::stats::stability::{P99, RATE, Steadiness};
+use crate::bench::record::ConnectionCounts;
+use crate::bench::stability::{P99, RATE, Steadiness};
 
 /// A core with 40 completed requests of 1 ms, one of them a 500, one failed, one in flight.
 fn core(cpu: usize) -> BenchCore {

@@ -16,14 +16,14 @@ use crate::base::limits::{
     CONNECTIONS_MAX, SEED_DEFAULT, TIMEOUT_DEFAULT,
 };
 use crate::base::target::Target;
+use crate::bench::arrivals::{Law, Profile, Stage};
+use crate::bench::run::{BenchError, Benching};
+use crate::bench::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
 use crate::client::allowed::{affordable_connections, allowed};
-use crate::command::benching::{BenchError, Benching};
-use crate::engine::bench::{BenchSettings, Loop, Trial};
 use crate::http::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
 use crate::input::Input;
 use crate::input::source::{Line, Source};
-use crate::machines::pace::{Law, Profile, Stage};
 use crate::net::dns::Override;
 use crate::runtime::cores;
 use crate::runtime::launch::{Engine, Launch, Pinning};
@@ -178,7 +178,7 @@ impl BenchOptions {
     /// [`BenchError::Option`] for a rate or stages that make no schedule.
     pub fn trial(&self) -> Result<Trial, BenchError> {
         let refused =
-            |error: crate::machines::pace::ProfileError| BenchError::Option(error.to_string());
+            |error: crate::bench::arrivals::ProfileError| BenchError::Option(error.to_string());
         let profile = match (self.rate_per_s, &self.stages[..]) {
             (Some(rate), _) => Some(Profile::constant(rate).map_err(refused)?),
             (None, []) => None,
@@ -292,7 +292,7 @@ impl BenchOptions {
     }
 
     /// The URLs of the arguments and the lists, parsed.
-    pub(super) fn targets(&mut self) -> Result<Vec<Target>, BenchError> {
+    pub(crate) fn targets(&mut self) -> Result<Vec<Target>, BenchError> {
         let (urls, files) = (std::mem::take(&mut self.urls), std::mem::take(&mut self.files));
         let mut input = Input::open(urls, files).map_err(BenchError::Input)?;
         let mut targets = Vec::new();
@@ -330,7 +330,7 @@ impl BenchOptions {
     }
 
     /// The CPUs that are used.
-    pub(super) fn cpus(&self) -> Vec<usize> {
+    pub(crate) fn cpus(&self) -> Vec<usize> {
         let mut cpus = self.cpus.clone().unwrap_or_else(cores::available);
         // A core without a connection could only wait.
         cpus.truncate(self.connections.min(self.cores_max.unwrap_or(usize::MAX)));

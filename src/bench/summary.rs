@@ -11,11 +11,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::limits::CONFIDENCE;
-use crate::machines::stats::ledger::Ledger;
-use crate::machines::stats::record::Record;
-use crate::machines::stats::series::Point;
-use crate::machines::stats::stability::Stability;
-use crate::machines::stats::verdict::{CoreLoad, Evidence, Mode, Verdict};
+use crate::bench::ledger::Ledger;
+use crate::bench::record::Record;
+use crate::bench::series::Point;
+use crate::bench::stability::Stability;
+use crate::bench::verdict::{CoreLoad, Evidence, Mode, Verdict};
 use crate::stats::counts::Counts;
 use crate::stats::latency::Latency;
 use crate::stats::percentiles::Ladder;
@@ -228,7 +228,7 @@ pub struct Warmup {
 }
 
 /// What became of the connections of all cores; see
-/// [`ConnectionCounts`](crate::machines::stats::record::ConnectionCounts).
+/// [`ConnectionCounts`](crate::bench::record::ConnectionCounts).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Connections {
     /// Connections that were asked for.

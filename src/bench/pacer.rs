@@ -15,8 +15,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use crate::base::instant::Instant;
+use crate::bench::worker::Benching;
 use crate::client::worker::{Core, Task};
-use crate::engine::bench::work::Benching;
 use crate::runtime::{Io, Timer};
 
 /// How long a core may spin before it has to look at its timers: some of its sweeps' interval.

@@ -10,8 +10,8 @@ use crate::base::buf::SharedBytes;
 use crate::base::instant::Instant;
 use crate::base::limits::EXHAUSTED_PAUSES_MAX;
 use crate::base::target::Target;
+use crate::bench::recorder::Start;
 use crate::client::workload::{Call, Purpose};
-use crate::engine::bench::recorder::Start;
 use crate::http::http1::RequestTemplate;
 
 /// A target and the bytes that ask for it, as often as a pipeline is deep.

@@ -6,7 +6,7 @@
 //! Invariant: adding loses nothing; the window, which all cores share, is not summed but the
 //! longest.
 
-use crate::machines::stats::ledger::Ledger;
+use crate::bench::ledger::Ledger;
 use crate::stats::latency::Latency;
 
 /// One core's counts and times of one trial.

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use crate::base::failure::{Kind, Stage};
 use crate::base::target::Target;
+use crate::bench::cores::{Bench, Event, Trials};
+use crate::bench::record::Record;
+use crate::bench::settings::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
 use crate::client::panicking::{PANIC, Panicking};
-use crate::engine::bench::run::{Bench, Event, Trials};
-use crate::engine::bench::settings::{BenchSettings, Loop, Trial};
 use crate::http::http1::{Method, RequestSpec, RequestTemplate};
-use crate::machines::stats::record::Record;
 use crate::runtime::launch::{Engine, Launch, Pinning, Program, Seat};
 use crate::runtime::{Io, cores};
 

@@ -5,8 +5,8 @@
 //! Invariant: the JSON of the contract stands here in full.
 
 use super::*;
-use crate::machines::stats::bench::sample::{closed, open};
-use crate::machines::stats::verdict::Judgement;
+use crate::bench::summary::sample::{closed, open};
+use crate::bench::verdict::Judgement;
 
 #[test]
 fn the_numbers_of_all_cores_add_up() {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::target::Target;
+use crate::bench::arrivals::{Law, Profile};
 use crate::http::http1::RequestTemplate;
-use crate::machines::pace::{Law, Profile};
 use crate::net::dns::Override;
 use crate::runtime::launch::Launch;
 

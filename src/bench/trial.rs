@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use crate::base::instant::Instant;
 use crate::base::limits::{BENCH_CLAIM_MAX, BENCH_UNTAKEN_PER_SWEEP};
-use crate::engine::bench::call::{BenchCall, Prepared};
-use crate::engine::bench::recorder::Recorder;
-use crate::engine::bench::settings::{Loop, Trial};
-use crate::machines::pace::Arrivals;
-use crate::machines::stats::verdict::Mode;
+use crate::bench::arrivals::Arrivals;
+use crate::bench::call::{BenchCall, Prepared};
+use crate::bench::recorder::Recorder;
+use crate::bench::settings::{Loop, Trial};
+use crate::bench::verdict::Mode;
 
 /// A trial with its start, as every core is told of it.
 #[derive(Debug)]

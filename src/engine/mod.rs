@@ -1,3 +1,0 @@
-//! What fetch and bench make of the client.
-
-pub mod bench;
