@@ -36,16 +36,13 @@ pub mod base;
 pub mod bench;
 pub mod cli;
 pub mod client;
-pub mod command;
+pub mod compare;
 pub mod extract;
 pub mod fetch;
 pub mod http;
 pub mod input;
-pub mod machines;
 pub mod net;
 pub mod os;
-#[cfg(feature = "peers")]
-pub mod peers;
 pub mod report;
 pub mod runtime;
 pub mod stats;

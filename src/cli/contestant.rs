@@ -9,7 +9,7 @@ use std::io;
 use anyhow::Context;
 
 use crate::cli::DONE;
-use crate::command::compare::contestant;
+use crate::compare::contestant;
 
 /// Works as standard input says; the exit code.
 pub(super) fn run() -> anyhow::Result<u8> {

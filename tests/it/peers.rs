@@ -10,12 +10,12 @@ use std::time::Duration;
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
 use ringfetch::bench::arrivals::{Arrivals, Law, Profile};
+use ringfetch::compare::clients::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
+use ringfetch::compare::slice::Slice;
 use ringfetch::fetch::policy::StatusPolicy;
 use ringfetch::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use ringfetch::input::source::{Line, Source};
-use ringfetch::machines::compare::slice::Slice;
 use ringfetch::net::dns::Override;
-use ringfetch::peers::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
 use ringfetch::runtime::cores;
 use ringfetch::testserver::{Origin, OriginSettings};
 

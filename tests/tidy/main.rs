@@ -62,17 +62,17 @@ const RULES: &[Rule] = &[
         check: rules::floors,
         samples: &[
             ("src/base/a.rs", "use crate::client::pool::Pool;"),
-            ("src/machines/a.rs", "fn f() { crate::report::now() }"),
-            ("src/machines/a.rs", "use crate::{base::x, report::y};"),
-            ("src/machines/a.rs", "use crate::{\n    base::{x, z},\n    report,\n};"),
+            ("src/http/a.rs", "fn f() { crate::report::now() }"),
+            ("src/http/a.rs", "use crate::{base::x, report::y};"),
+            ("src/http/a.rs", "use crate::{\n    base::{x, z},\n    report,\n};"),
             ("src/client/a.rs", "use crate::report::x;"),
-            ("src/machines/a.rs", "use crate::command::x;"),
+            ("src/http/a.rs", "use crate::cli::x;"),
             ("src/base/a.rs", "use super::super::report::x;"),
             ("src/base/a/mod.rs", "use super::super::report::x;"),
             ("src/base/a/b.rs", "use super::super::super::report::x;"),
             ("src/io/a.rs", "use crate::*;"),
             ("src/io/a.rs", "use crate as ringfetch;"),
-            ("src/command/a.rs", "use crate::cli;"),
+            ("src/compare/a.rs", "use crate::cli;"),
             ("src/report.rs", "use crate::cli::x;"),
             ("src/attic/a.rs", "fn f() {}"),
         ],
@@ -99,7 +99,7 @@ const RULES: &[Rule] = &[
         check: rules::clocks,
         samples: &[
             ("src/client/a.rs", "let t = Instant::now();"),
-            ("src/machines/a.rs", "let t = std::time::SystemTime::now();"),
+            ("src/http/a.rs", "let t = std::time::SystemTime::now();"),
             ("src/cli/a.rs", concat!("thread::", "sleep(pause);")),
         ],
     },
@@ -115,7 +115,7 @@ const RULES: &[Rule] = &[
         name: "unsafe",
         check: rules::unsafe_code,
         samples: &[
-            ("src/machines/a.rs", "let x = unsafe { *p };"),
+            ("src/http/a.rs", "let x = unsafe { *p };"),
             ("src/main.rs", "unsafe impl GlobalAlloc for A {}"),
             ("tests/it/a.rs", "unsafe { libc::kill(0, 0) };"),
         ],
@@ -136,7 +136,7 @@ const RULES: &[Rule] = &[
         check: rules::printing,
         samples: &[
             ("src/client/a.rs", "println!(\"x\");"),
-            ("src/machines/a.rs", "eprintln!(\"x\");"),
+            ("src/http/a.rs", "eprintln!(\"x\");"),
             ("src/lib.rs", "print!(\"x\");"),
         ],
     },
@@ -219,7 +219,7 @@ fn the_longest_file_and_function_are_well_and_one_line_more_is_not() {
 
 #[test]
 fn what_only_looks_like_an_offence_is_none() {
-    let text = Text::new("src/machines/a/b.rs", NO_OFFENCE);
+    let text = Text::new("src/http/a/b.rs", NO_OFFENCE);
     let complaints: Vec<_> = RULES.iter().flat_map(|rule| (rule.check)(&text)).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
@@ -233,7 +233,7 @@ const NO_OFFENCE: &str = r##"//! Names crate::io and unsafe in a comment.
 //!
 //! Three.
 
-use super::super::order;
+use super::super::http1;
 use crate::http::http1;
 use crate::base::{instant::Instant, target::{Target}};
 

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use crate::base::limits;
 use crate::cli::args::{Common, LoadArgs, PagesArgs, WireArgs};
 use crate::cli::values::{count, duration, size};
-use crate::command::compare::contender::Contender;
+use crate::compare::contender::Contender;
 
 /// Default connections.
 const CONNECTIONS: u64 = limits::CONNECTIONS_DEFAULT as u64;

@@ -6,9 +6,9 @@
 
 use std::fmt::Write as _;
 
-use crate::machines::compare::comparison::Comparison;
-use crate::machines::compare::matrix::Matrix;
-use crate::machines::compare::saved::Since;
+use crate::compare::comparison::Comparison;
+use crate::compare::matrix::Matrix;
+use crate::compare::saved::Since;
 use crate::report::compare::tables;
 use crate::report::paint::one_line;
 

@@ -6,11 +6,11 @@
 
 use crate::base::limits::KINDS_SHOWN_MAX;
 use crate::base::units;
-use crate::machines::compare::bootstrap::Estimate;
-use crate::machines::compare::comparison::{Comparison, Figures, Ratios};
-use crate::machines::compare::matrix::Matrix;
-use crate::machines::compare::ratio::{Measure, Ratio};
-use crate::machines::compare::saved::Since;
+use crate::compare::bootstrap::Estimate;
+use crate::compare::comparison::{Comparison, Figures, Ratios};
+use crate::compare::matrix::Matrix;
+use crate::compare::ratio::{Measure, Ratio};
+use crate::compare::saved::Since;
 use crate::report::table::Table;
 
 /// What each contestant did.

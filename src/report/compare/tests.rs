@@ -7,10 +7,10 @@
 use serde_json::json;
 
 use super::{markdown, text};
-use crate::machines::compare::comparison::{Comparison, Entry, Evidence, Subject};
-use crate::machines::compare::matrix::{Cell, Matrix};
-use crate::machines::compare::saved::Saved;
-use crate::machines::compare::slice::Slice;
+use crate::compare::comparison::{Comparison, Entry, Evidence, Subject};
+use crate::compare::matrix::{Cell, Matrix};
+use crate::compare::saved::Saved;
+use crate::compare::slice::Slice;
 use crate::os::counts::{RingCounts, Switches, Syscalls};
 use crate::os::machine::Machine;
 use crate::report::paint::Paint;

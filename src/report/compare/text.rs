@@ -4,9 +4,9 @@
 //!
 //! Invariant: each note is a paragraph of its own, and none is left out.
 
-use crate::machines::compare::comparison::Comparison;
-use crate::machines::compare::matrix::Matrix;
-use crate::machines::compare::saved::Since;
+use crate::compare::comparison::Comparison;
+use crate::compare::matrix::Matrix;
+use crate::compare::saved::Since;
 use crate::report::compare::tables;
 use crate::report::lines::Lines;
 use crate::report::paint::{Paint, one_line};

@@ -1,0 +1,111 @@
+//! Slices of a load by ringfetch itself: trials of one bench, whose connections stay open.
+//!
+//! Knows the bench and its summary; what a slice is good for is the comparison's business.
+//!
+//! Invariant: the engine that runs is the one that was asked for, or there is no slice.
+
+use crate::base::limits::COMPARE_DRAIN;
+use crate::bench::options::BenchOptions;
+use crate::bench::run::{BenchError, Benching, Unwatched};
+use crate::bench::summary::BenchSummary;
+use crate::bench::{Loop, Trial};
+use crate::client::Stop;
+use crate::compare::contestant::Slices;
+use crate::compare::protocol::{Means, SliceOrder};
+use crate::compare::slice::Slice;
+use crate::runtime::launch::Engine;
+use crate::stats::percentiles::Rung;
+
+/// A bench that is run slice by slice.
+pub(super) struct BenchSlices {
+    /// None once it could not go on.
+    benching: Option<Benching>,
+    /// What each slice is made of.
+    trial: Trial,
+}
+
+impl BenchSlices {
+    /// Opens the connections of `options` on `engine` and `cpus`.
+    pub(super) fn start(
+        options: BenchOptions,
+        engine: Engine,
+        cpus: Vec<usize>,
+    ) -> Result<(Self, Means), String> {
+        check_engine(engine)?;
+        let options = BenchOptions { engine, cpus: Some(cpus), ..options };
+        let (trial, keeps) = (options.trial().map_err(text)?, options.keep_alive);
+        let benching = options.start(Stop::default()).map_err(text)?;
+        let connections = if keeps { benching.connections() } else { 0 };
+        let (cores, notes) = (benching.cpus().len(), benching.notes().to_vec());
+        let means = Means { connections, cores, notes };
+        Ok((Self { benching: Some(benching), trial }, means))
+    }
+
+    /// Runs `trial`; where the bench cannot go on, why not.
+    fn run_trial(&mut self, trial: &Trial) -> Result<BenchSummary, String> {
+        let benching = self.benching.as_mut().ok_or("the bench has ended")?;
+        let summary = benching.run(trial, &mut Unwatched);
+        if summary.as_ref().is_ok_and(|summary| !summary.interrupted) {
+            return summary.map_err(text);
+        }
+        // A core that could not go on says why when it is joined, and stops the others.
+        let joined = self.benching.take().map_or(Ok(()), Benching::join);
+        joined.and(summary.map(drop)).map_err(text)?;
+        Err("the bench was stopped".to_owned())
+    }
+}
+
+/// Refuses an engine that the kernel does: epoll in its place would be compared with itself.
+pub(super) fn check_engine(engine: Engine) -> Result<(), String> {
+    match engine.refusal() {
+        Some(reason) => Err(format!("the kernel refuses the engine: {reason}")),
+        None => Ok(()),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands on")]
+fn text(error: BenchError) -> String {
+    error.to_string()
+}
+
+impl Slices for BenchSlices {
+    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String> {
+        let pace = match self.trial.pace.clone() {
+            Loop::Closed => Loop::Closed,
+            Loop::Open(profile, law) => Loop::Open(profile, law.of_round(order.round)),
+        };
+        let trial = Trial {
+            pace,
+            warmup: order.lead_in,
+            window: Some(order.window),
+            requests: None,
+            drain: COMPARE_DRAIN,
+        };
+        Ok(slice_of(self.run_trial(&trial)?))
+    }
+}
+
+/// What `summary` says of its slice.
+fn slice_of(summary: BenchSummary) -> Slice {
+    let response = &summary.latency_us.response;
+    // What is only known from below is not known well enough to be compared.
+    let known = |word: &str| {
+        let is_known = Rung::parse(word).is_some_and(|rung| !response.is_at_least(rung));
+        response.named(word).filter(|_| is_known)
+    };
+    let (warmup, ledger) = (&summary.warmup, &summary.ledger);
+    Slice {
+        window_s: summary.duration_s,
+        // Answers within the window, which is also what its CPU time was spent on.
+        completed: summary.answered_in_window,
+        errors: summary.errors.count,
+        user_s: summary.cost.user_s,
+        sys_s: summary.cost.sys_s,
+        p50_us: known("p50"),
+        p99_us: known("p99"),
+        p99_9_us: known("p99.9"),
+        handled: warmup.sent + ledger.sent,
+        notes: summary.notes,
+        ..Slice::default()
+    }
+}

@@ -1,0 +1,161 @@
+//! The peer hyper: its client connections, on Tokio's runtimes and on monoio's.
+//!
+//! Knows neither schedules nor counts. hyper keeps no connections by itself at this level, so a
+//! lane does; and each connection is driven by a task of its own, as its documentation shows.
+//!
+//! Invariant: a connection is used again only where hyper says that it is ready.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ::hyper::client::conn::http1::{self, Connection, SendRequest};
+use ::hyper::rt::{Read, Write};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use monoio_compat::StreamWrapper;
+
+use crate::base::target::Target;
+use crate::compare::clients::client::{Client, Fault, Reading};
+use crate::compare::clients::kept::Kept;
+use crate::compare::clients::supply::Supply;
+use crate::runtime::{Io, clock};
+
+/// What carries hyper's connections: their sockets, and the tasks that drive them.
+pub(super) trait Carrier: 'static {
+    /// A socket as hyper takes it.
+    type Stream: Read + Write + Unpin + 'static;
+
+    /// Opens a TCP connection to `to`, with TCP_NODELAY set.
+    fn connect(to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>>;
+
+    /// Drives a connection to its end, in a task of its own.
+    fn drive(driver: Driver<Self::Stream>);
+}
+
+/// Tokio's runtime of several threads.
+#[derive(Debug)]
+pub(super) struct SharedTokio;
+
+/// Tokio's runtime of one thread.
+#[derive(Debug)]
+pub(super) struct OwnTokio;
+
+/// monoio, whatever its driver.
+#[derive(Debug)]
+pub(super) struct Monoio;
+
+impl Carrier for SharedTokio {
+    type Stream = TokioIo<tokio::net::TcpStream>;
+
+    async fn connect(to: SocketAddr) -> io::Result<Self::Stream> {
+        let stream = tokio::net::TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(TokioIo::new(stream))
+    }
+
+    fn drive(driver: Driver<Self::Stream>) {
+        drop(tokio::spawn(driver));
+    }
+}
+
+impl Carrier for OwnTokio {
+    type Stream = TokioIo<tokio::net::TcpStream>;
+
+    async fn connect(to: SocketAddr) -> io::Result<Self::Stream> {
+        SharedTokio::connect(to).await
+    }
+
+    fn drive(driver: Driver<Self::Stream>) {
+        drop(tokio::task::spawn_local(driver));
+    }
+}
+
+impl Carrier for Monoio {
+    type Stream = TokioIo<StreamWrapper<monoio::net::TcpStream>>;
+
+    async fn connect(to: SocketAddr) -> io::Result<Self::Stream> {
+        let stream = monoio::net::TcpStream::connect_addr(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(TokioIo::new(StreamWrapper::new(stream)))
+    }
+
+    fn drive(driver: Driver<Self::Stream>) {
+        drop(monoio::spawn(driver));
+    }
+}
+
+/// A connection on its way to its end.
+pub(super) struct Driver<S: Read + Write> {
+    connection: Connection<S, Full<Bytes>>,
+    /// Nothing is ever sent: the other end learns when the last connection is gone.
+    _alive: flume::Sender<Infallible>,
+}
+
+impl<S: Read + Write + Unpin> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // Whoever waits for the answer is told of the error as well.
+        Pin::new(&mut self.connection).poll(context).map(drop)
+    }
+}
+
+/// hyper, as one lane has it.
+pub(super) struct Hyper<I, C> {
+    pub(super) supply: Arc<Supply<I>>,
+    pub(super) carrier: PhantomData<C>,
+    pub(super) kept: Kept<SendRequest<Full<Bytes>>>,
+}
+
+impl<I: Io, C: Carrier> Hyper<I, C> {
+    /// A connection to the origin of `target` that takes a request.
+    async fn ready(&mut self, target: &Target) -> Result<SendRequest<Full<Bytes>>, Fault> {
+        // Bounded by the connections that are kept.
+        while let Some(mut idle) = self.kept.take(target, clock::now()) {
+            // The server may have closed it.
+            if idle.connection.ready().await.is_ok() {
+                return Ok(idle.connection);
+            }
+        }
+        let stream = self.supply.connect(target, C::connect).await?;
+        let (sender, connection) = http1::handshake(stream).await.map_err(Fault::new)?;
+        C::drive(Driver { connection, _alive: self.supply.alive.clone() });
+        Ok(sender)
+    }
+}
+
+impl<I: Io, C: Carrier> Client for Hyper<I, C> {
+    type Request = http::Request<Full<Bytes>>;
+
+    fn request(&self, target: &Target) -> Result<Self::Request, Fault> {
+        self.supply.fields.request(target, Full::new)
+    }
+
+    async fn ask(
+        &mut self,
+        target: &Target,
+        request: &Self::Request,
+        reading: &mut Reading,
+    ) -> Result<(), Fault> {
+        let mut sender = self.ready(target).await?;
+        let response = sender.send_request(request.clone()).await.map_err(Fault::new)?;
+        reading.handle_head(response.status().as_u16(), response.headers());
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            if let Ok(piece) = frame.map_err(Fault::new)?.into_data() {
+                reading.handle_body(&piece)?;
+            }
+        }
+        if !self.supply.fields.closes {
+            self.kept.put(target, sender, clock::now());
+        }
+        Ok(())
+    }
+}

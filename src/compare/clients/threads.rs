@@ -1,0 +1,195 @@
+//! The threads of a peer: a runtime for each CPU, built as the own engine's are, or Tokio's runtime
+//! of several threads.
+//!
+//! Knows which peer has which, and nothing of slices.
+//!
+//! Invariant: the threads end with the value that stands for them, and the connections with them.
+
+use std::convert::Infallible;
+use std::io;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use crate::compare::clients::group::{Group, Post, Way, wait_for, way};
+use crate::compare::clients::hyper::{Carrier, Hyper, Monoio, OwnTokio, SharedTokio};
+use crate::compare::clients::kept::Kept;
+use crate::compare::clients::lane::Lane;
+use crate::compare::clients::monoio_http::MonoioHttp;
+use crate::compare::clients::peer::Peer;
+use crate::compare::clients::reqwest::Reqwest;
+use crate::compare::clients::settings::PeerSettings;
+use crate::compare::clients::supply::Supply;
+use crate::net::dns::Resolver;
+use crate::os::system;
+use crate::runtime::launch::{Engine, Launch, Pinning, Program, Running, Seat, launch};
+use crate::runtime::{Io, TokioIo};
+
+/// How long connections may take to close at the end.
+const CLOSING_MAX: Duration = Duration::from_secs(1);
+
+// LIMIT: connections to the hosts of a list that one group keeps while nothing is asked of them, so
+// that hosts which take turns are not connected to anew each time.
+const IDLE_MAX: usize = 4096;
+
+/// The threads of a peer.
+pub(super) struct Threads {
+    /// One way to each group of lanes.
+    pub(super) ways: Vec<Way>,
+    /// One runtime for each CPU, where it is that.
+    pinned: Option<Running<()>>,
+    /// One runtime for all of them, else. Dropping it ends what it runs.
+    _shared: Option<Runtime>,
+}
+
+/// Starts the threads of the peer that `settings` name. They inherit the CPUs of this one, and
+/// those of a runtime for each CPU are pinned besides.
+pub(super) fn start(settings: &Arc<PeerSettings>) -> io::Result<Threads> {
+    let resolver = Resolver::start(settings.overrides.clone())?;
+    match settings.peer.carrier() {
+        Some(engine) => start_pinned(settings, resolver, engine),
+        None => start_shared(settings, resolver),
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // Without orders the groups end.
+        self.ways.clear();
+        if let Some(Err(error)) = self.pinned.take().map(Running::join) {
+            tracing::warn!(%error, "a thread of the peer did not end in order");
+        }
+    }
+}
+
+fn start_pinned(
+    settings: &Arc<PeerSettings>,
+    resolver: Resolver,
+    engine: Engine,
+) -> io::Result<Threads> {
+    let (ways, posts): (Vec<_>, Vec<_>) = settings.cpus.iter().map(|_| way()).unzip();
+    let posts = Mutex::new(posts.into_iter().map(Some).collect());
+    let program = Arc::new(Pinned { settings: Arc::clone(settings), resolver, posts });
+    let launched = Launch {
+        engine,
+        cpus: settings.cpus.clone(),
+        pinning: Pinning::Pinned,
+        operations: settings.connections.div_ceil(settings.cpus.len()),
+        name: "peer",
+    };
+    let pinned = Some(launch(&launched, &program)?);
+    Ok(Threads { ways, pinned, _shared: None })
+}
+
+fn start_shared(settings: &Arc<PeerSettings>, resolver: Resolver) -> io::Result<Threads> {
+    let count = settings.cpus.len();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(count).enable_all().build()?;
+    let mut ways = Vec::new();
+    let mut group = |seats: Range<usize>, clients| {
+        let (way, post) = way();
+        ways.push(way);
+        Group { io: TokioIo, settings: Arc::clone(settings), post, seats, clients }
+    };
+    if settings.peer == Peer::Reqwest {
+        let refused =
+            |fault: crate::compare::clients::client::Fault| io::Error::other(fault.to_string());
+        let client = Reqwest::new(settings, resolver).map_err(refused)?;
+        let width = settings.connections;
+        let start = move |lane: Lane<_, _>| drop(tokio::spawn(lane.unordered(width)));
+        drop(runtime.spawn(group(0..count, 1).serve(move || client.clone(), start)));
+    } else {
+        for idx in 0..count {
+            let seat = Seat { idx, count, cpu: settings.cpus[idx], pinned: false };
+            let group = group(idx..idx + 1, seat.share_of(settings.connections));
+            // Dropping the runtime ends the connections, so nobody listens for the last of them.
+            let (alive, _) = flume::bounded(1);
+            let make = hypers::<_, SharedTokio>(&group, resolver.clone(), alive);
+            let start = |lane: Lane<_, _>| drop(tokio::spawn(lane.one_by_one()));
+            drop(runtime.spawn(group.serve(make, start)));
+        }
+    }
+    Ok(Threads { ways, pinned: None, _shared: Some(runtime) })
+}
+
+/// A peer on one runtime for each CPU.
+struct Pinned {
+    settings: Arc<PeerSettings>,
+    resolver: Resolver,
+    /// One for each core, until that core takes it.
+    posts: Mutex<Vec<Option<Post>>>,
+}
+
+impl Program for Pinned {
+    type Output = ();
+
+    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) {
+        let post = self.posts.lock().unwrap_or_else(PoisonError::into_inner)[seat.idx].take();
+        let group = Group {
+            io: io.clone(),
+            settings: Arc::clone(&self.settings),
+            post: post.expect("each core takes its own once"),
+            seats: seat.idx..seat.idx + 1,
+            clients: seat.share_of(self.settings.connections),
+        };
+        let (alive, gone) = flume::bounded(1);
+        let resolver = self.resolver.clone();
+        let spawner = io.clone();
+        match self.settings.peer {
+            Peer::UringHyper | Peer::EpollHyper => {
+                let make = hypers::<_, Monoio>(&group, resolver, alive);
+                group.serve(make, |lane| spawner.spawn(lane.one_by_one())).await;
+            }
+            Peer::TokioHyper => {
+                let make = hypers::<_, OwnTokio>(&group, resolver, alive);
+                group.serve(make, |lane| spawner.spawn(lane.one_by_one())).await;
+            }
+            Peer::MonoioHttp => {
+                let supply = supply(&group, resolver, alive);
+                let kept = Kept::maker(&group.settings.work, idle_max(&group.settings));
+                let make = move || MonoioHttp { supply: Arc::clone(&supply), kept: kept() };
+                group.serve(make, |lane| spawner.spawn(lane.one_by_one())).await;
+            }
+            Peer::Hyper | Peer::Reqwest => unreachable!("they have a runtime of several threads"),
+        }
+        // A runtime that is dropped while tasks hold connections leaks their descriptors.
+        wait_for(&io, gone, CLOSING_MAX).await;
+    }
+}
+
+/// What the clients of `group` have in common.
+fn supply<I: Io>(
+    group: &Group<I>,
+    resolver: Resolver,
+    alive: flume::Sender<Infallible>,
+) -> Arc<Supply<I>> {
+    let settings = &group.settings;
+    Arc::new(Supply {
+        io: group.io.clone(),
+        fields: settings.fields.clone(),
+        resolver,
+        connect_timeout: settings.connect_timeout,
+        alive,
+    })
+}
+
+/// Makes the clients of `group`, which are hyper's.
+fn hypers<I: Io, C: Carrier>(
+    group: &Group<I>,
+    resolver: Resolver,
+    alive: flume::Sender<Infallible>,
+) -> impl Fn() -> Hyper<I, C> + use<I, C> {
+    let supply = supply(group, resolver, alive);
+    let kept = Kept::maker(&group.settings.work, idle_max(&group.settings));
+    move || Hyper { supply: Arc::clone(&supply), carrier: PhantomData, kept: kept() }
+}
+
+/// How many idle connections a group may keep: half of the descriptors that may be open are for
+/// them, shared by all groups.
+fn idle_max(settings: &PeerSettings) -> usize {
+    let limit = system::raise_descriptor_limit().unwrap_or(0);
+    (limit / 2 / settings.cpus.len()).clamp(1, IDLE_MAX)
+}

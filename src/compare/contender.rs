@@ -1,0 +1,156 @@
+//! What can be compared: the engines of ringfetch, and other clients where they were built in.
+//!
+//! Knows their words alone; how each is run is the contestant's business.
+//!
+//! Invariant: a word names one contender, and a label one contestant of a comparison.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "peers")]
+use crate::compare::clients::Peer;
+use crate::runtime::launch::Engine;
+
+/// The words of what is there only in a build with the feature `peers`.
+#[cfg(any(test, not(feature = "peers")))]
+const PEER_WORDS: [&str; 6] =
+    ["hyper", "reqwest", "monoio-http", "uring+hyper", "epoll+hyper", "tokio+hyper"];
+
+/// One way to do the work of a comparison. In JSON it is its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+pub enum Contender {
+    /// ringfetch on one of its engines.
+    Own(Engine),
+    /// Another client.
+    #[cfg(feature = "peers")]
+    Peer(Peer),
+}
+
+impl Contender {
+    /// What is compared where nothing else is asked for: each engine that differs in kind, each
+    /// other client that was built in, and hyper on the first engine, which shows what the own
+    /// protocol layer is worth.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let own = Engine::ALL.into_iter().map(Self::Own);
+        #[cfg(feature = "peers")]
+        let own = own.chain(
+            [Peer::Hyper, Peer::Reqwest, Peer::MonoioHttp, Peer::UringHyper].map(Self::Peer),
+        );
+        own.collect()
+    }
+
+    /// The word that the command line uses.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Own(engine) => engine.word(),
+            #[cfg(feature = "peers")]
+            Self::Peer(peer) => peer.word(),
+        }
+    }
+}
+
+/// The labels of `contenders`: their words, and from the second time on with a number, `uring#2`.
+#[must_use]
+pub fn labels(contenders: &[Contender]) -> Vec<String> {
+    let label = |(idx, contender): (usize, &Contender)| {
+        let before = contenders[..idx].iter().filter(|other| *other == contender).count();
+        match before {
+            0 => contender.word().to_owned(),
+            _ => format!("{}#{}", contender.word(), before + 1),
+        }
+    };
+    contenders.iter().enumerate().map(label).collect()
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Contender {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        #[cfg(feature = "peers")]
+        if let Some(peer) = Peer::ALL.into_iter().find(|peer| peer.word() == word) {
+            return Ok(Self::Peer(peer));
+        }
+        #[cfg(not(feature = "peers"))]
+        if PEER_WORDS.contains(&word) {
+            let hint = "cargo build --release --features peers";
+            return Err(format!("this build has no other clients: {word}, hint: {hint}"));
+        }
+        let engine = word.parse().map(Self::Own);
+        #[cfg(feature = "peers")]
+        let engine = engine.map_err(|error: String| {
+            format!("{error}; other clients: {}", Peer::ALL.map(Peer::word).join(", "))
+        });
+        engine
+    }
+}
+
+impl From<Contender> for &'static str {
+    fn from(contender: Contender) -> Self {
+        contender.word()
+    }
+}
+
+impl TryFrom<String> for Contender {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        word.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_of_a_kind_has_a_number() {
+        let contenders = ["uring", "epoll", "uring", "uring"].map(|word| word.parse().unwrap());
+        assert_eq!(labels(&contenders), ["uring", "epoll", "uring#2", "uring#3"]);
+        assert!("kqueue".parse::<Contender>().unwrap_err().contains("hint"));
+    }
+
+    #[test]
+    fn a_contender_is_its_word_in_json() {
+        for engine in Engine::VARIANTS {
+            let json = serde_json::to_string(&Contender::Own(engine)).unwrap();
+            assert_eq!(json, format!("\"{}\"", engine.word()));
+            assert_eq!(serde_json::from_str::<Contender>(&json).unwrap(), Contender::Own(engine));
+        }
+    }
+
+    #[cfg(not(feature = "peers"))]
+    #[test]
+    fn a_client_that_was_not_built_in_says_how_to_build_it() {
+        for word in PEER_WORDS {
+            let error = word.parse::<Contender>().unwrap_err();
+            assert!(error.contains(word) && error.contains("hint: cargo build"), "{error}");
+            assert!(error.ends_with("--features peers"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "peers")]
+    #[test]
+    fn every_peer_has_its_word_and_the_defaults_have_one_of_each_kind() {
+        assert_eq!(Peer::ALL.map(Peer::word), PEER_WORDS);
+        for peer in Peer::ALL {
+            let json = serde_json::to_string(&Contender::Peer(peer)).unwrap();
+            assert_eq!(json, format!("\"{}\"", peer.word()));
+            assert_eq!(serde_json::from_str::<Contender>(&json).unwrap(), Contender::Peer(peer));
+        }
+        let defaults = Contender::defaults().into_iter().map(Contender::word).collect::<Vec<_>>();
+        let (own, peers) = defaults.split_at(3);
+        assert_eq!(own, ["uring", "epoll", "tokio"]);
+        assert_eq!(peers, ["hyper", "reqwest", "monoio-http", "uring+hyper"]);
+    }
+}

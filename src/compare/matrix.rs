@@ -1,0 +1,91 @@
+//! Comparisons over a sweep of two settings, and who wins where.
+//!
+//! Knows comparisons by their verdicts alone.
+//!
+//! Invariant: nobody wins by less than a verdict.
+
+use serde::Serialize;
+
+use crate::compare::bootstrap::Estimate;
+use crate::compare::comparison::{Comparison, Entry, Evidence};
+use crate::compare::ratio::{Ratio, Verdict};
+
+/// The comparisons of a sweep; its JSON.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Matrix {
+    /// One comparison for each pair of settings, connections first.
+    pub matrix: Vec<Cell>,
+}
+
+/// One comparison of a sweep.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// Connections in all.
+    pub connections: usize,
+    /// Size of the bodies that were asked for.
+    pub body_bytes: u64,
+    /// Who wins, and those that were not told apart from the winner; empty where too few turns
+    /// tell.
+    pub winners: Vec<String>,
+    /// The comparison.
+    pub comparison: Comparison,
+}
+
+impl Cell {
+    /// The comparison that `evidence` makes with these settings.
+    #[must_use]
+    pub fn new(connections: usize, body_bytes: u64, evidence: &Evidence) -> Self {
+        let comparison = Comparison::new(evidence);
+        let winners = winners(evidence, &comparison).unwrap_or_default();
+        Self { connections, body_bytes, winners, comparison }
+    }
+}
+
+impl Matrix {
+    /// The connections of the sweep, in order.
+    #[must_use]
+    pub fn connections(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = self.matrix.iter().map(|cell| cell.connections).collect();
+        all.dedup();
+        all
+    }
+
+    /// The body sizes of the sweep, in order.
+    #[must_use]
+    pub fn body_sizes(&self) -> Vec<u64> {
+        let mut all = Vec::new();
+        for cell in &self.matrix {
+            if !all.contains(&cell.body_bytes) {
+                all.push(cell.body_bytes);
+            }
+        }
+        all
+    }
+
+    /// The comparison with these settings, if it was made.
+    #[must_use]
+    pub fn cell(&self, connections: usize, body_bytes: u64) -> Option<&Cell> {
+        let is_it = |cell: &&Cell| cell.connections == connections && cell.body_bytes == body_bytes;
+        self.matrix.iter().find(is_it)
+    }
+}
+
+/// The contestant with the best median, and those that are not told to be worse than it, compared
+/// with it and not with the baseline.
+fn winners(evidence: &Evidence, comparison: &Comparison) -> Option<Vec<String>> {
+    let measure = comparison.verdict_by;
+    let noise = comparison.same_to_baseline.measure(measure)?.noise();
+    let median = |entry: &Entry| {
+        Estimate::of(&entry.slices.iter().filter_map(|slice| measure.of(slice)).collect::<Vec<_>>())
+    };
+    let medians = evidence.entries.iter().filter_map(|entry| Some((entry, median(entry)?.median)));
+    // Less is better of whatever verdicts go by.
+    let (best, _) = medians.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let is_as_good = |entry: &&Entry| {
+        let ratio = Ratio::of(measure, &entry.slices, &best.slices);
+        entry.label == best.label
+            || ratio.is_some_and(|r| measure.verdict(&r.estimate, noise) != Verdict::Slower)
+    };
+    let others = evidence.entries.iter().filter(is_as_good).map(|entry| entry.label.clone());
+    Some(others.collect())
+}

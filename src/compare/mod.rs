@@ -1,0 +1,34 @@
+//! The job of `compare`: one workload on several engines in turns, each in a process of its own.
+//!
+//! The parent only schedules and reads; the contestants do the work.
+//!
+//! Invariants: at most one contestant runs at a time, and the others rest. A verdict is given only
+//! where an interval excludes 1 by more than the same run shows between two that are the same.
+
+mod bench_slices;
+pub mod bootstrap;
+mod child;
+#[cfg(feature = "peers")]
+pub mod clients;
+pub mod comparison;
+pub mod contender;
+pub mod contestant;
+mod fetch_slices;
+pub mod ground;
+pub mod matrix;
+mod notes;
+pub mod order;
+#[cfg(feature = "peers")]
+mod peer_slices;
+mod protocol;
+pub mod ratio;
+mod run;
+pub mod saved;
+pub mod server_process;
+pub mod slice;
+mod slowed;
+#[cfg(test)]
+mod tests;
+pub mod workload;
+
+pub use run::{Compare, CompareError, Turn};

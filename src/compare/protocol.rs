@@ -1,0 +1,141 @@
+//! What a comparison and its contestants say to each other: one JSON object a line.
+//!
+//! Knows neither pipes nor processes. A contestant hears its assignment, then one order for each
+//! slice; it answers once it is ready, and once for each slice.
+//!
+//! Invariant: both sides are the same program, so a line that cannot be read is a bug.
+
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::compare::contender::Contender;
+use crate::compare::slice::Slice;
+use crate::compare::workload::Workload;
+
+/// What a contestant is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Assignment {
+    /// What it is called in the report.
+    pub(super) label: String,
+    /// What it is.
+    pub(super) contender: Contender,
+    /// The CPUs that it may use.
+    pub(super) cpus: Vec<usize>,
+    /// What is to be done.
+    pub(super) workload: Workload,
+}
+
+/// One slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SliceOrder {
+    /// Which order it is; its answer has the same number.
+    pub(super) number: u64,
+    /// Which round it belongs to: what an open loop draws its arrivals by lot from, so that all
+    /// contestants of a round have the same ones, and rounds have others.
+    pub(super) round: u64,
+    /// How long to work before anything is measured.
+    pub(super) lead_in: Duration,
+    /// How long is measured.
+    pub(super) window: Duration,
+    /// Whether system calls are counted, which makes the times of the slice useless.
+    pub(super) counts_syscalls: bool,
+}
+
+/// What a contestant says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// It can begin.
+    Ready(Ready),
+    /// What came of the slice of the order with this number.
+    Slice(u64, Box<Slice>),
+    /// It cannot go on, and why.
+    Failed(String),
+}
+
+/// A contestant that can begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ready {
+    /// What it works with.
+    pub(super) means: Means,
+    /// Memory that was resident before any connection was open, in bytes.
+    pub(super) rss_before_bytes: u64,
+}
+
+/// What a contestant works with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Means {
+    /// Connections that it keeps; 0 where the work opens and closes them.
+    pub(super) connections: usize,
+    /// How many CPUs it uses of those that it may.
+    pub(super) cores: usize,
+    /// What was changed on the way from the workload to the first slice.
+    pub(super) notes: Vec<String>,
+}
+
+impl Ready {
+    /// What nobody has said yet.
+    pub(super) const NONE: Self =
+        Self { means: Means { connections: 0, cores: 0, notes: Vec::new() }, rss_before_bytes: 0 };
+}
+
+/// Writes `message` as one line, at once.
+///
+/// # Errors
+///
+/// Where nobody reads it any more.
+pub(super) fn say(output: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message).map_err(io::Error::other)?;
+    line.push(b'\n');
+    output.write_all(&line)?;
+    output.flush()
+}
+
+/// The next message; none at the end of the input.
+///
+/// # Errors
+///
+/// Where the line is no such message.
+pub(super) fn hear<T: DeserializeOwned>(input: &mut impl BufRead) -> io::Result<Option<T>> {
+    let mut line = String::new();
+    if input.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    serde_json::from_str(&line).map(Some).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let order = SliceOrder {
+            number: 7,
+            round: 3,
+            lead_in: Duration::from_millis(50),
+            window: Duration::from_secs(1),
+            counts_syscalls: true,
+        };
+        let answers = [
+            Answer::Ready(Ready {
+                means: Means { connections: 64, cores: 1, notes: vec!["a note".to_owned()] },
+                rss_before_bytes: 7,
+            }),
+            Answer::Slice(7, Box::default()),
+            Answer::Failed("two\nlines".to_owned()),
+        ];
+        let mut wire = Vec::new();
+        say(&mut wire, &order).unwrap();
+        answers.iter().for_each(|answer| say(&mut wire, answer).unwrap());
+        let mut input = &wire[..];
+        assert_eq!(hear::<SliceOrder>(&mut input).unwrap(), Some(order));
+        for answer in answers {
+            assert_eq!(hear::<Answer>(&mut input).unwrap(), Some(answer));
+        }
+        assert_eq!(hear::<Answer>(&mut input).unwrap(), None);
+        assert!(hear::<Answer>(&mut &b"{}\n"[..]).is_err());
+    }
+}
