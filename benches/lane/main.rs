@@ -34,7 +34,7 @@ use ringfetch::bench::record::Record;
 use ringfetch::bench::{Bench, BenchSettings, Event, Loop, Trial, Trials};
 use ringfetch::client::Stop;
 use ringfetch::http::http1::{Method, RequestSpec, RequestTemplate};
-use ringfetch::runtime::launch::{Engine, Launch, Pinning, Program, Seat};
+use ringfetch::runtime::launch::{Engine, Launch, Pinning, Placement, Program};
 use ringfetch::runtime::{Io, clock, cores};
 
 /// The allocator of the program.
@@ -165,10 +165,10 @@ struct InMemory {
 impl Program for InMemory {
     type Output = Option<io::Error>;
 
-    async fn run<I: Io>(self: Arc<Self>, _: I, seat: Seat) -> Option<io::Error> {
+    async fn run<I: Io>(self: Arc<Self>, _: I, placement: Placement) -> Option<io::Error> {
         Executor::run(|executor| async move {
             let memory = Memory::new(executor, self.script.clone());
-            self.trials.on(memory, seat).await
+            self.trials.on(memory, placement).await
         })
     }
 }

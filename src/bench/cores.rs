@@ -21,7 +21,7 @@ use crate::bench::worker::Benching;
 use crate::client::stop::{Gauge, Reading, Stop};
 use crate::client::worker::Core;
 use crate::net::dns::Resolver;
-use crate::runtime::launch::{Program, Running, Seat, launch};
+use crate::runtime::launch::{Placement, Program, Running, launch};
 use crate::runtime::{Io, clock, cores};
 use crate::stats::latency::Latency;
 
@@ -51,7 +51,7 @@ pub struct Opened {
 #[derive(Debug)]
 pub struct CoreEnd {
     /// Which core it is, and where it ran.
-    pub seat: Seat,
+    pub placement: Placement,
     /// What it noted.
     pub record: Record,
     /// CPU time of the whole process while this core measured.
@@ -105,18 +105,19 @@ pub struct Trials {
 impl Program for Trials {
     type Output = Option<io::Error>;
 
-    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Option<io::Error> {
-        self.on(io, seat).await
+    async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> Option<io::Error> {
+        self.on(io, placement).await
     }
 }
 
 impl Trials {
-    /// Runs on the core at `seat`, whose machine is `io`, until no trial will come any more; why
-    /// that was too early, if it was.
-    pub async fn on<I: Io>(&self, io: I, seat: Seat) -> Option<io::Error> {
-        let settings = Benching::core_settings(&self.shared, seat);
-        let work = Benching::new(Arc::clone(&self.shared), seat, self.ways[seat.idx].clone());
-        let core = Core::new(io, seat, &settings, self.resolver.clone(), work);
+    /// Runs on the core at `placement` by `io` until no trial will come any more; why that was too
+    /// early, if it was.
+    pub async fn on<I: Io>(&self, io: I, placement: Placement) -> Option<io::Error> {
+        let settings = Benching::core_settings(&self.shared, placement);
+        let work =
+            Benching::new(Arc::clone(&self.shared), placement, self.ways[placement.idx].clone());
+        let core = Core::new(io, placement, &settings, self.resolver.clone(), work);
         core.run().await;
         core.work.broken()
     }

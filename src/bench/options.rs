@@ -20,11 +20,11 @@ use crate::bench::arrivals::{Law, Profile, Stage};
 use crate::bench::run::{BenchError, Benching};
 use crate::bench::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
-use crate::client::allowed::{affordable_connections, allowed};
 use crate::http::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
 use crate::input::Input;
 use crate::input::source::{Line, Source};
 use crate::net::dns::Override;
+use crate::runtime::allowed::{affordable_connections, allowed};
 use crate::runtime::cores;
 use crate::runtime::launch::{Engine, Launch, Pinning};
 

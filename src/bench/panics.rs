@@ -18,7 +18,7 @@ use crate::bench::settings::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
 use crate::client::panicking::{PANIC, Panicking};
 use crate::http::http1::{Method, RequestSpec, RequestTemplate};
-use crate::runtime::launch::{Engine, Launch, Pinning, Program, Seat};
+use crate::runtime::launch::{Engine, Launch, Pinning, Placement, Program};
 use crate::runtime::{Io, cores};
 
 /// Requests of a trial, every tenth of which panics.
@@ -31,8 +31,8 @@ struct PanickingTrials(Trials);
 impl Program for PanickingTrials {
     type Output = Option<io::Error>;
 
-    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Option<io::Error> {
-        self.0.on(Panicking(io), seat).await
+    async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> Option<io::Error> {
+        self.0.on(Panicking(io), placement).await
     }
 }
 

@@ -189,7 +189,7 @@ impl Benching {
                 watch.show(&self.progress(trial, start_at, now));
             }
         }
-        ends.sort_by_key(|end| end.seat.idx);
+        ends.sort_by_key(|end| end.placement.idx);
         let window_ns = ends.iter().map(|end| end.record.window_ns).max().unwrap_or(0);
         series.end(window_ns);
         keep_seconds(&mut series, watch)?;
@@ -253,8 +253,8 @@ impl Benching {
         let window = Duration::from_nanos(window_ns);
         let mut notes = self.notes.clone();
         if self.pinning == Pinning::Pinned {
-            let free = ends.iter().filter(|end| !end.seat.pinned);
-            notes.extend(free.map(|end| format!("CPU {}: not pinned", end.seat.cpu)));
+            let free = ends.iter().filter(|end| !end.placement.pinned);
+            notes.extend(free.map(|end| format!("CPU {}: not pinned", end.placement.cpu)));
         }
         let (mode, wanted_per_s) = match &trial.pace {
             Loop::Closed => (Mode::Closed, None),
@@ -299,7 +299,7 @@ fn lost_core(stop: &Stop) -> BenchError {
 
 fn bench_core(end: CoreEnd) -> BenchCore {
     let record: Record = end.record;
-    BenchCore { cpu: end.seat.cpu, pinned: end.seat.pinned, record }
+    BenchCore { cpu: end.placement.cpu, pinned: end.placement.pinned, record }
 }
 
 /// Whether the trial was steady; one whose rate was to change cannot be blamed for it.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::base::units;
 use crate::bench::summary::BenchSummary;
-use crate::stats::percentiles::{Ladder, PERCENTILES, Rung};
+use crate::stats::percentiles::{PERCENTILES, Percentiles, Statistic};
 
 /// What a refusal offers instead.
 const HINT: &str = "hint: p99<10ms, errors<0.1%, rate>1000";
@@ -19,7 +19,7 @@ const HINT: &str = "hint: p99<10ms, errors<0.1%, rate>1000";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
     /// A time in microseconds.
-    Time(Timed, Rung),
+    Time(Timed, Statistic),
     /// Requests completed a second: `rate`.
     Rate,
     /// Requests that failed or were answered with 400 or above, as a share from 0 to 1: `errors`.
@@ -113,7 +113,7 @@ impl Objectives {
     #[must_use]
     pub fn samples_min(&self) -> u64 {
         let samples = self.0.iter().map(|objective| match objective.figure {
-            Figure::Time(_, rung) => rung.samples_min(),
+            Figure::Time(_, statistic) => statistic.samples_min(),
             Figure::Rate | Figure::Errors | Figure::Failed | Figure::Completed => 1,
         });
         samples.max().unwrap_or(1)
@@ -206,12 +206,12 @@ impl Figure {
             "completed" => return Some(Self::Completed),
             _ => {}
         }
-        if let Some(rung) = Rung::parse(name) {
-            return Some(Self::Time(Timed::Response, rung));
+        if let Some(statistic) = Statistic::parse(name) {
+            return Some(Self::Time(Timed::Response, statistic));
         }
-        let (prefix, rung) = name.split_once('.')?;
+        let (prefix, statistic) = name.split_once('.')?;
         let timed = Timed::ALL.into_iter().find(|timed| timed.word() == prefix)?;
-        Some(Self::Time(timed, Rung::parse(rung)?))
+        Some(Self::Time(timed, Statistic::parse(statistic)?))
     }
 
     /// The figure in the trial that `summary` is of, in microseconds, a second, as a share of 1 or
@@ -219,7 +219,7 @@ impl Figure {
     #[must_use]
     pub fn of(self, summary: &BenchSummary) -> Option<f64> {
         match self {
-            Self::Time(timed, rung) => timed.ladder(summary).rung(rung),
+            Self::Time(timed, statistic) => timed.percentiles(summary).statistic(statistic),
             Self::Rate => summary.rate_per_s,
             Self::Errors => summary.errors.share,
             Self::Failed => Some(summary.ledger.failed.total() as f64),
@@ -283,15 +283,15 @@ impl Figure {
     /// Whether the figure is known to be larger than what it says, and not how much.
     fn is_at_least(self, summary: &BenchSummary) -> bool {
         match self {
-            Self::Time(timed, rung) => timed.ladder(summary).is_at_least(rung),
+            Self::Time(timed, statistic) => timed.percentiles(summary).is_at_least(statistic),
             _ => false,
         }
     }
 
     fn unknown_text(self, summary: &BenchSummary) -> String {
         match self {
-            Self::Time(timed, rung) => {
-                let (n, samples_min) = (timed.ladder(summary).n, rung.samples_min());
+            Self::Time(timed, statistic) => {
+                let (n, samples_min) = (timed.percentiles(summary).n, statistic.samples_min());
                 format!("{self} is not known: samples {n}, needed {samples_min}")
             }
             _ => format!("{self} is not known: nothing was measured"),
@@ -302,11 +302,11 @@ impl Figure {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Time(timed, rung) => {
+            Self::Time(timed, statistic) => {
                 if *timed != Timed::Response {
                     write!(f, "{}.", timed.word())?;
                 }
-                f.write_str(rung.word())
+                f.write_str(statistic.word())
             }
             Self::Rate => f.write_str("rate"),
             Self::Errors => f.write_str("errors"),
@@ -335,7 +335,7 @@ impl Timed {
 
     /// The times of this kind in the trial that `summary` is of.
     #[must_use]
-    pub const fn ladder(self, summary: &BenchSummary) -> &Ladder {
+    pub const fn percentiles(self, summary: &BenchSummary) -> &Percentiles {
         let times = &summary.latency_us;
         match self {
             Self::Response => &times.response,
@@ -370,17 +370,20 @@ mod tests {
 
     #[test]
     fn terms_are_a_name_a_sign_and_a_value_with_a_unit() {
-        let response = |rung| Figure::Time(Timed::Response, rung);
+        let response = |statistic| Figure::Time(Timed::Response, statistic);
         use Comparison::{Greater, GreaterOrEqual, Less, LessOrEqual};
         for (text, expected) in [
-            ("p99<10ms", (response(Rung::Percentile(3)), Less, 1e4)),
-            (" p99.999 <= 1.5 s ", (response(Rung::Percentile(6)), LessOrEqual, 1.5e6)),
-            ("max<2m", (response(Rung::Max), Less, 1.2e8)),
-            ("response.p50>=10us", (response(Rung::Percentile(0)), GreaterOrEqual, 10.0)),
-            ("service.mean<500ns", (Figure::Time(Timed::Service, Rung::Mean), Less, 0.5)),
-            ("send_lag.p99.9<1h", (Figure::Time(Timed::SendLag, Rung::Percentile(4)), Less, 3.6e9)),
-            ("first_byte.min>0", (Figure::Time(Timed::FirstByte, Rung::Min), Greater, 0.0)),
-            ("connect.max<=1ms", (Figure::Time(Timed::Connect, Rung::Max), LessOrEqual, 1e3)),
+            ("p99<10ms", (response(Statistic::Percentile(3)), Less, 1e4)),
+            (" p99.999 <= 1.5 s ", (response(Statistic::Percentile(6)), LessOrEqual, 1.5e6)),
+            ("max<2m", (response(Statistic::Max), Less, 1.2e8)),
+            ("response.p50>=10us", (response(Statistic::Percentile(0)), GreaterOrEqual, 10.0)),
+            ("service.mean<500ns", (Figure::Time(Timed::Service, Statistic::Mean), Less, 0.5)),
+            (
+                "send_lag.p99.9<1h",
+                (Figure::Time(Timed::SendLag, Statistic::Percentile(4)), Less, 3.6e9),
+            ),
+            ("first_byte.min>0", (Figure::Time(Timed::FirstByte, Statistic::Min), Greater, 0.0)),
+            ("connect.max<=1ms", (Figure::Time(Timed::Connect, Statistic::Max), LessOrEqual, 1e3)),
             ("rate>1.5k", (Figure::Rate, Greater, 1500.0)),
             ("errors<0.1%", (Figure::Errors, Less, 0.001)),
             ("errors<=0.001", (Figure::Errors, LessOrEqual, 0.001)),
@@ -453,7 +456,9 @@ mod tests {
 
     #[test]
     fn every_figure_is_found_by_the_name_it_gives_itself() {
-        let times = Rung::ALL.iter().flat_map(|rung| Timed::ALL.map(|t| Figure::Time(t, *rung)));
+        let times = Statistic::ALL
+            .iter()
+            .flat_map(|statistic| Timed::ALL.map(|t| Figure::Time(t, *statistic)));
         let rest = [Figure::Rate, Figure::Errors, Figure::Failed, Figure::Completed];
         for figure in times.chain(rest) {
             assert_eq!(Figure::parse(&figure.to_string()), Some(figure));

@@ -1,7 +1,7 @@
 //! The numbers of one trial of a benchmark, added up once, as its JSON report holds them.
 //!
 //! Does not know how it is shown; serde turns it into JSON and `report` into text and CSV. Names
-//! end in their units; times of the ladders are microseconds.
+//! end in their units; times of the percentiles are microseconds.
 //!
 //! Invariant: every ledger closes and every histogram holds as many times as the ledgers say, or
 //! there is no summary.
@@ -18,7 +18,7 @@ use crate::bench::stability::Stability;
 use crate::bench::verdict::{CoreLoad, Evidence, Mode, Verdict};
 use crate::stats::counts::Counts;
 use crate::stats::latency::Latency;
-use crate::stats::percentiles::Ladder;
+use crate::stats::percentiles::Percentiles;
 use crate::stats::survival::Survival;
 
 /// What one core brings to the summary of a trial.
@@ -148,19 +148,19 @@ pub struct Requests {
 pub struct Times {
     /// From the intended start to the last byte, of the completed; and the ages of the censored,
     /// which are not let below the shortest service time.
-    pub response: Ladder,
+    pub response: Percentiles,
     /// From the hand-over to the last byte, of the completed.
-    pub service: Ladder,
+    pub service: Percentiles,
     /// From the intended start to the hand-over.
-    pub send_lag: Ladder,
+    pub send_lag: Percentiles,
     /// Opening connections.
-    pub connect: Ladder,
+    pub connect: Percentiles,
     /// From the hand-over to the first byte.
-    pub first_byte: Ladder,
+    pub first_byte: Percentiles,
     /// From the intended start to the failure, of the failed.
-    pub failed: Ladder,
+    pub failed: Percentiles,
     /// Open loop: send lag of the arrivals that found a free connection.
-    pub pacing: Ladder,
+    pub pacing: Percentiles,
 }
 
 /// What a trial took of the machine.
@@ -334,13 +334,13 @@ impl Requests {
 impl Times {
     fn of(all: &Record, completed: &Latency) -> Self {
         Self {
-            response: Ladder::of_censored(completed, &all.censored),
-            service: Ladder::of(&all.service),
-            send_lag: Ladder::of(&all.send_lag),
-            connect: Ladder::of(&all.connect),
-            first_byte: Ladder::of(&all.first_byte),
-            failed: Ladder::of(&all.failed),
-            pacing: Ladder::of(&all.pacing),
+            response: Percentiles::of_censored(completed, &all.censored),
+            service: Percentiles::of(&all.service),
+            send_lag: Percentiles::of(&all.send_lag),
+            connect: Percentiles::of(&all.connect),
+            first_byte: Percentiles::of(&all.first_byte),
+            failed: Percentiles::of(&all.failed),
+            pacing: Percentiles::of(&all.pacing),
         }
     }
 }

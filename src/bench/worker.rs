@@ -32,14 +32,14 @@ use crate::client::workload::{Answer, Next, Purpose, Reading, Work};
 use crate::http::http1::{Framing, Head, Observer, RequestKind};
 use crate::os::system;
 use crate::runtime::Io;
-use crate::runtime::launch::Seat;
+use crate::runtime::launch::Placement;
 use crate::stats::latency::Latency;
 
 /// One core's part of a bench.
 pub(super) struct Benching {
     pub(super) changes: Changes,
     shared: Arc<Shared>,
-    seat: Seat,
+    placement: Placement,
     ways: Ways,
     /// Every target, in the order of its turns.
     targets: Vec<Rc<Prepared>>,
@@ -288,19 +288,19 @@ fn is_behind_connect(failure: Failure) -> bool {
 }
 
 impl Benching {
-    /// The part of the core at `seat`.
-    pub(super) fn new(shared: Arc<Shared>, seat: Seat, ways: Ways) -> Self {
+    /// The part of the core at `placement`.
+    pub(super) fn new(shared: Arc<Shared>, placement: Placement, ways: Ways) -> Self {
         let settings = &shared.settings;
         let prepare = |target| Prepared::new(target, &settings.request, settings.pipeline);
         let targets = settings.targets.iter().cloned().map(|t| Rc::new(prepare(t))).collect();
         // Cores begin at different places, so that a short list is not asked for in step.
-        let turn = seat.idx * settings.targets.len() / seat.count;
-        let lanes = seat.share_of(settings.connections);
+        let turn = placement.idx * settings.targets.len() / placement.count;
+        let lanes = placement.share_of(settings.connections);
         let block_bytes_max = (RESPONSE_BLOCKS_BYTES / lanes)
             .clamp(RESPONSE_BLOCK_BYTES_MIN, RESPONSE_BLOCK_BYTES_MAX);
         Self {
             changes: Changes::default(),
-            seat,
+            placement,
             ways,
             targets,
             turn: Cell::new(turn),
@@ -321,10 +321,10 @@ impl Benching {
         }
     }
 
-    /// What the core at `seat` is told of such a run.
-    pub(super) fn core_settings(shared: &Shared, seat: Seat) -> CoreSettings {
+    /// What the core at `placement` is told of such a run.
+    pub(super) fn core_settings(shared: &Shared, placement: Placement) -> CoreSettings {
         let settings = &shared.settings;
-        let lanes_max = seat.share_of(settings.connections);
+        let lanes_max = placement.share_of(settings.connections);
         CoreSettings {
             lanes_max,
             connections_max: lanes_max.saturating_mul(shared.origins.len()).min(CONNECTIONS_MAX),
@@ -494,7 +494,7 @@ impl Benching {
         }
         let Ok(order) = self.ways.orders.try_recv() else { return };
         let (measure_at, end_at) = (order.measure_at(), order.end_at());
-        let running = Running::new(order, self.seat.idx, self.seat.count);
+        let running = Running::new(order, self.placement.idx, self.placement.count);
         self.recorder.borrow_mut().begin(running.mode(), measure_at, end_at);
         self.interval_at.set(measure_at + SERIES_STEP);
         self.began.set(None);
@@ -536,7 +536,7 @@ impl Benching {
         }
         core.stop_at(Instant::NEVER);
         let last = recorder.take_interval(now, Latency::default());
-        self.ways.tell(Event::Interval(self.seat.idx, Box::new(last)));
+        self.ways.tell(Event::Interval(self.placement.idx, Box::new(last)));
         let end = self.end_of_trial(core, &mut recorder);
         *state = None;
         self.ways.tell(Event::Ended(Box::new(end)));
@@ -546,7 +546,7 @@ impl Benching {
     fn hand_on_interval(&self, recorder: &mut Recorder, now: Instant) {
         if let Ok(spare) = self.ways.spares.try_recv() {
             let interval = recorder.take_interval(now, spare);
-            self.ways.tell(Event::Interval(self.seat.idx, Box::new(interval)));
+            self.ways.tell(Event::Interval(self.placement.idx, Box::new(interval)));
             self.interval_at.set(self.interval_at.get() + SERIES_STEP);
         }
     }
@@ -569,7 +569,7 @@ impl Benching {
         record.cpu_user_ns = ns(used.thread.user);
         record.cpu_sys_ns = ns(used.thread.system);
         record.run_queue_ns = ns(used.run_queue_wait);
-        CoreEnd { seat: self.seat, record, process: used.process }
+        CoreEnd { placement: self.placement, record, process: used.process }
     }
 
     /// Connections that are to be open before a trial, where a core has `lanes`.
@@ -581,7 +581,7 @@ impl Benching {
     fn show<I: Io>(&self, core: &Core<I, Self>) {
         let in_flight = core.in_flight() as u64;
         let reading = stop::Reading { in_flight, ..self.recorder.borrow().reading() };
-        self.shared.gauges[self.seat.idx].show(reading);
+        self.shared.gauges[self.placement.idx].show(reading);
     }
 }
 

@@ -6,7 +6,6 @@
 //! Invariant: nothing here is shared between cores but the relaxed progress counters, the stop
 //! signal and the bounded queues that batches travel through.
 
-pub(crate) mod allowed;
 pub(crate) mod deadlines;
 pub(crate) mod exchange;
 pub(crate) mod lane;

@@ -25,7 +25,7 @@ use crate::client::workload::Work;
 use crate::http::http1::HeadMemo;
 use crate::net::dns::{Names, Resolver};
 use crate::os::system;
-use crate::runtime::launch::Seat;
+use crate::runtime::launch::Placement;
 use crate::runtime::{Io, Socket};
 
 /// What ends the operations of an engine's socket.
@@ -34,7 +34,7 @@ type AlarmOf<I> = Alarm<<<I as Io>::Socket as Socket>::Interrupter>;
 /// What the lanes of one core share.
 pub(crate) struct Core<I: Io, W> {
     pub(crate) io: I,
-    pub(crate) seat: Seat,
+    pub(crate) placement: Placement,
     pub(crate) work: W,
     pub(crate) names: Names<I>,
     pub(crate) pool: RefCell<Pool<Connection<I>>>,
@@ -131,7 +131,7 @@ impl<I: Io, W: Work> Core<I, W> {
     /// A core for `work` with no job and no lane.
     pub(crate) fn new(
         io: I,
-        seat: Seat,
+        placement: Placement,
         settings: &CoreSettings,
         resolver: Resolver,
         work: W,
@@ -142,7 +142,7 @@ impl<I: Io, W: Work> Core<I, W> {
         let pool = Pool::new(idle_per_origin_max, connections_max, settings.idle_max);
         Rc::new(Self {
             io,
-            seat,
+            placement,
             work,
             names,
             pool: RefCell::new(pool.in_order(W::IDLE_ORDER)),

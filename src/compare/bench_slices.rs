@@ -14,7 +14,7 @@ use crate::compare::contestant::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
 use crate::runtime::launch::Engine;
-use crate::stats::percentiles::Rung;
+use crate::stats::percentiles::Statistic;
 
 /// A bench that is run slice by slice.
 pub(super) struct BenchSlices {
@@ -90,7 +90,8 @@ fn slice_of(summary: BenchSummary) -> Slice {
     let response = &summary.latency_us.response;
     // What is only known from below is not known well enough to be compared.
     let known = |word: &str| {
-        let is_known = Rung::parse(word).is_some_and(|rung| !response.is_at_least(rung));
+        let is_known =
+            Statistic::parse(word).is_some_and(|statistic| !response.is_at_least(statistic));
         response.named(word).filter(|_| is_known)
     };
     let (warmup, ledger) = (&summary.warmup, &summary.ledger);

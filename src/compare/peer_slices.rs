@@ -9,7 +9,6 @@
 use crate::bench::options::BenchOptions;
 use crate::bench::run::BenchError;
 use crate::bench::{Loop, Trial};
-use crate::client::allowed::affordable_connections;
 use crate::compare::clients::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
 use crate::compare::contestant::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
@@ -17,6 +16,7 @@ use crate::compare::slice::Slice;
 use crate::fetch::options::{Extract, Fetch};
 use crate::http::http1::Connection;
 use crate::input::Repeated;
+use crate::runtime::allowed::affordable_connections;
 use crate::runtime::{clock, cores};
 
 /// A load by a peer.

@@ -21,7 +21,7 @@ use crate::fetch::tally::Tally;
 use crate::fetch::worker::Fetching;
 use crate::input::source::{Source, SourceSize};
 use crate::net::dns::Resolver;
-use crate::runtime::launch::{Ended, Program, Running, Seat, launch};
+use crate::runtime::launch::{Ended, Placement, Program, Running, launch};
 use crate::runtime::{Io, clock};
 
 /// How often the end of a run looks for the end of its reader.
@@ -64,26 +64,26 @@ struct Fetch {
 impl Program for Fetch {
     type Output = Tally;
 
-    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
+    async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> Tally {
         let mut alarm = StopOnPanic(Some(self.shared.stop.clone()));
-        let (inbox, arrivals) = (&self.inboxes[seat.idx], &self.arrivals[seat.idx]);
-        let tally = fetch_on(io, seat, &self.shared, inbox, arrivals).await;
+        let (inbox, arrivals) = (&self.inboxes[placement.idx], &self.arrivals[placement.idx]);
+        let tally = fetch_on(io, placement, &self.shared, inbox, arrivals).await;
         alarm.0 = None;
         tally
     }
 }
 
-/// Does the part of the core at `seat`; what it counted.
+/// Does the part of the core at `placement`; what it counted.
 pub(super) async fn fetch_on<I: Io>(
     io: I,
-    seat: Seat,
+    placement: Placement,
     shared: &Arc<Shared>,
     inbox: &flume::Receiver<Vec<Intake>>,
     arrivals: &flume::Receiver<Vec<Job>>,
 ) -> Tally {
-    let settings = Fetching::core_settings(shared, seat);
-    let work = Fetching::new(Arc::clone(shared), seat, inbox.clone(), arrivals.clone());
-    let core = Core::new(io, seat, &settings, shared.resolver.clone(), work);
+    let settings = Fetching::core_settings(shared, placement);
+    let work = Fetching::new(Arc::clone(shared), placement, inbox.clone(), arrivals.clone());
+    let core = Core::new(io, placement, &settings, shared.resolver.clone(), work);
     core.run().await;
     core.work.take_tally(*core.connections.borrow())
 }

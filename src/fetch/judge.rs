@@ -88,7 +88,7 @@ pub(super) fn judge<I: Io>(
                 progress.first_url = Some(from.into_url());
             }
             job.progress = Some(progress);
-            core.work.requeue(job, core.seat);
+            core.work.requeue(job, core.placement);
         }
     }
     None

@@ -17,7 +17,6 @@ use crate::base::limits::{
     ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
 };
 use crate::client::Stop;
-use crate::client::allowed::{affordable_connections, allowed};
 use crate::extract::Extractor;
 use crate::fetch::job::Sink;
 use crate::fetch::ordinals::Ordinals;
@@ -32,6 +31,7 @@ use crate::input::Input;
 use crate::input::source::Source;
 use crate::net::dns::Override;
 use crate::os::system;
+use crate::runtime::allowed::{affordable_connections, allowed};
 use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::runtime::{clock, cores};
 

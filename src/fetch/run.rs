@@ -119,9 +119,9 @@ impl Fetching {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => RunEnd::OutputClosed,
             Err(error) => return Err(FetchError::Output(error)),
         };
-        let unpinned = outcome.cores.iter().filter(|core| !core.seat.pinned);
+        let unpinned = outcome.cores.iter().filter(|core| !core.placement.pinned);
         if self.pinning == Pinning::Pinned {
-            notes.extend(unpinned.map(|core| format!("CPU {}: not pinned", core.seat.cpu)));
+            notes.extend(unpinned.map(|core| format!("CPU {}: not pinned", core.placement.cpu)));
         }
         let cpu_time = system::process_cpu_time();
         let input_error = outcome.input_error.take();
@@ -159,8 +159,8 @@ fn add_notes(outcome: &Outcome, finished: &Finished, notes: &mut Vec<String>) {
 fn core_input(ended: Ended<Tally>) -> CoreInput {
     ended.output.assert_jobs_closed();
     CoreInput {
-        cpu: ended.seat.cpu,
-        pinned: ended.seat.pinned,
+        cpu: ended.placement.cpu,
+        pinned: ended.placement.pinned,
         tally: ended.output,
         cpu_time: Some(ended.cpu_time),
     }

@@ -25,7 +25,7 @@ use crate::fetch::shared::Shared;
 use crate::fetch::tally::Tally;
 use crate::http::http1::{Method, RequestSpec, RequestTemplate};
 use crate::net::dns::Resolver;
-use crate::runtime::launch::{Engine, Launch, Pinning, Program, Seat, launch};
+use crate::runtime::launch::{Engine, Launch, Pinning, Placement, Program, launch};
 use crate::runtime::{Io, cores};
 
 /// One core on an engine that panics.
@@ -38,8 +38,8 @@ struct OneCore {
 impl Program for OneCore {
     type Output = Tally;
 
-    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> Tally {
-        fetch_on(Panicking(io), seat, &self.shared, &self.inbox, &self.arrivals).await
+    async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> Tally {
+        fetch_on(Panicking(io), placement, &self.shared, &self.inbox, &self.arrivals).await
     }
 }
 

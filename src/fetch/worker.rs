@@ -33,7 +33,7 @@ use crate::fetch::shared::Shared;
 use crate::fetch::tally::Tally;
 use crate::http::http1::RequestKind;
 use crate::runtime::Io;
-use crate::runtime::launch::Seat;
+use crate::runtime::launch::Placement;
 
 /// One core's part of a fetch.
 pub(super) struct Fetching {
@@ -192,21 +192,21 @@ impl Work for Fetching {
 }
 
 impl Fetching {
-    /// The part of the core at `seat`, which lines reach through `inbox` and other cores' jobs
+    /// The part of the core at `placement`, which lines reach through `inbox` and other cores' jobs
     /// through `arrivals`.
     pub(super) fn new(
         shared: Arc<Shared>,
-        seat: Seat,
+        placement: Placement,
         inbox: flume::Receiver<Vec<Intake>>,
         arrivals: flume::Receiver<Vec<Job>>,
     ) -> Self {
         let shard = Shard::new(shared.settings.politeness);
         Self {
             tally: RefCell::default(),
-            idx: seat.idx,
+            idx: placement.idx,
             shard: RefCell::new(shard),
             outbox: RefCell::default(),
-            moved: RefCell::new((0..seat.count).map(|_| Vec::new()).collect()),
+            moved: RefCell::new((0..placement.count).map(|_| Vec::new()).collect()),
             inbox,
             arrivals,
             feeder: RefCell::default(),
@@ -215,9 +215,9 @@ impl Fetching {
         }
     }
 
-    /// What the core at `seat` is told of such a run.
-    pub(super) fn core_settings(shared: &Shared, seat: Seat) -> CoreSettings {
-        let connections_max = seat.share_of(shared.settings.connections);
+    /// What the core at `placement` is told of such a run.
+    pub(super) fn core_settings(shared: &Shared, placement: Placement) -> CoreSettings {
+        let connections_max = placement.share_of(shared.settings.connections);
         let idle_per_origin_max = match shared.settings.politeness.per_host {
             0 => connections_max,
             cap => usize::try_from(cap).unwrap_or(usize::MAX),
@@ -255,12 +255,12 @@ impl Fetching {
     }
 
     /// Gives `job`, which has begun, to the core that owns its next request.
-    pub(super) fn requeue(&self, job: Job, seat: Seat) {
+    pub(super) fn requeue(&self, job: Job, placement: Placement) {
         let owner = match self.shared.settings.politeness.is_by_host() {
-            true => Politeness::owner(job.target.origin_hash(), seat.count),
-            false => seat.idx,
+            true => Politeness::owner(job.target.origin_hash(), placement.count),
+            false => placement.idx,
         };
-        if owner == seat.idx {
+        if owner == placement.idx {
             self.shard.borrow_mut().push_front(job);
         } else {
             self.moved.borrow_mut()[owner].push(job);

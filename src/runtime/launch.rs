@@ -143,7 +143,7 @@ pub struct Launch {
 
 /// One core of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct Placement {
     /// Which core of the run it is, from 0.
     pub idx: usize,
     /// How many cores the run has.
@@ -154,7 +154,7 @@ pub struct Seat {
     pub pinned: bool,
 }
 
-impl Seat {
+impl Placement {
     /// This core's share of `total`: equal ones, the first cores taking what is left over, and one
     /// at least.
     #[must_use]
@@ -170,14 +170,18 @@ pub trait Program: Send + Sync + 'static {
     type Output: Send + 'static;
 
     /// Runs on one core until its work is done.
-    fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> impl Future<Output = Self::Output>;
+    fn run<I: Io>(
+        self: Arc<Self>,
+        io: I,
+        placement: Placement,
+    ) -> impl Future<Output = Self::Output>;
 }
 
 /// What one core hands back.
 #[derive(Debug)]
 pub struct Ended<T> {
     /// Where it ran.
-    pub seat: Seat,
+    pub placement: Placement,
     /// CPU time of its thread.
     pub cpu_time: CpuTime,
     /// What its program came to.
@@ -265,9 +269,9 @@ pub fn launch<P: Program>(launch: &Launch, program: &Arc<P>) -> io::Result<Runni
         let name = format!("{}-{idx}", launch.name);
         let run = move || {
             let pinned = launch.pinning == Pinning::Pinned && cores::pin(cpu);
-            let seat = Seat { idx, count, cpu, pinned };
-            let output = on_engine(&launch, program, seat, gate)?;
-            Ok(Ended { seat, cpu_time: system::thread_cpu_time(), output })
+            let placement = Placement { idx, count, cpu, pinned };
+            let output = on_engine(&launch, program, placement, gate)?;
+            Ok(Ended { placement, cpu_time: system::thread_cpu_time(), output })
         };
         running.push(std::thread::Builder::new().name(name).spawn(run)?);
     }
@@ -288,7 +292,7 @@ pub fn launch<P: Program>(launch: &Launch, program: &Arc<P>) -> io::Result<Runni
 fn on_engine<P: Program>(
     launch: &Launch,
     program: Arc<P>,
-    seat: Seat,
+    placement: Placement,
     gate: Gate,
 ) -> io::Result<P::Output> {
     match launch.engine {
@@ -296,19 +300,19 @@ fn on_engine<P: Program>(
             let setup = launch.engine.ring().expect("the engine has a ring");
             let mut runtime = ring::runtime(setup, launch.operations)?;
             gate.pass()?;
-            Ok(runtime.block_on(program.run(MonoioIo(Driver::Uring), seat)))
+            Ok(runtime.block_on(program.run(MonoioIo(Driver::Uring), placement)))
         }
         Engine::Epoll => {
             let builder = RuntimeBuilder::<LegacyDriver>::new().enable_timer();
             let mut runtime = builder.build()?;
             gate.pass()?;
-            Ok(runtime.block_on(program.run(MonoioIo(Driver::Epoll), seat)))
+            Ok(runtime.block_on(program.run(MonoioIo(Driver::Epoll), placement)))
         }
         Engine::Tokio => {
             let mut builder = tokio::runtime::Builder::new_current_thread();
             let runtime = builder.enable_io().enable_time().build_local(Default::default())?;
             gate.pass()?;
-            Ok(runtime.block_on(program.run(TokioIo, seat)))
+            Ok(runtime.block_on(program.run(TokioIo, placement)))
         }
     }
 }

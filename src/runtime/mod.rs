@@ -6,6 +6,7 @@
 //! Invariant: a worker stays on the thread that built its runtime, so nothing here is `Send`;
 //! everything is generic and compiled once for each engine.
 
+pub(crate) mod allowed;
 pub mod clock;
 pub mod cores;
 pub mod launch;

@@ -11,7 +11,7 @@ use crate::base::limits::QUANTILE_SAMPLES_BEYOND;
 use crate::stats::latency::{Latency, is_known};
 use crate::stats::survival::{Quantile, Survival};
 
-/// The percentiles of a ladder: their names in reports, and the quantiles.
+/// The percentiles of a percentiles: their names in reports, and the quantiles.
 pub const PERCENTILES: [(&str, f64); 7] = [
     ("p50", 0.5),
     ("p75", 0.75),
@@ -22,9 +22,9 @@ pub const PERCENTILES: [(&str, f64); 7] = [
     ("p99.999", 0.99999),
 ];
 
-/// One number that a ladder has.
+/// One number that a percentiles has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
+pub enum Statistic {
     /// The mean.
     Mean,
     /// The shortest.
@@ -37,7 +37,7 @@ pub enum Rung {
 
 /// The times of one kind in microseconds; none, and null in JSON, for what the samples do not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Ladder {
+pub struct Percentiles {
     /// Times recorded.
     pub n: u64,
     /// Their mean.
@@ -56,7 +56,7 @@ pub struct Ladder {
     pub clipped: u64,
 }
 
-impl Ladder {
+impl Percentiles {
     /// The times that `latency` holds, as far as it knows them.
     #[must_use]
     pub fn of(latency: &Latency) -> Self {
@@ -97,37 +97,37 @@ impl Ladder {
         }
     }
 
-    /// Whether the number at `rung` is known to be larger than it says, and not how much.
+    /// Whether the number at `statistic` is known to be larger than it says, and not how much.
     #[must_use]
-    pub const fn is_at_least(&self, rung: Rung) -> bool {
-        matches!(rung, Rung::Percentile(idx) if self.at_least[idx])
+    pub const fn is_at_least(&self, statistic: Statistic) -> bool {
+        matches!(statistic, Statistic::Percentile(idx) if self.at_least[idx])
     }
 
     /// The number that reports call `word`, as in `p99`, in microseconds; none where it is not
     /// known or there is no such number.
     #[must_use]
     pub fn named(&self, word: &str) -> Option<f64> {
-        self.rung(Rung::parse(word)?)
+        self.statistic(Statistic::parse(word)?)
     }
 
-    /// The number at `rung` in microseconds; none where it is not known.
+    /// The number at `statistic` in microseconds; none where it is not known.
     ///
     /// # Panics
     ///
     /// Where it is a percentile beyond [`PERCENTILES`].
     #[must_use]
-    pub const fn rung(&self, rung: Rung) -> Option<f64> {
-        match rung {
-            Rung::Mean => self.mean,
-            Rung::Min => self.min,
-            Rung::Percentile(idx) => self.percentiles[idx],
-            Rung::Max => self.max,
+    pub const fn statistic(&self, statistic: Statistic) -> Option<f64> {
+        match statistic {
+            Statistic::Mean => self.mean,
+            Statistic::Min => self.min,
+            Statistic::Percentile(idx) => self.percentiles[idx],
+            Statistic::Max => self.max,
         }
     }
 }
 
-impl Rung {
-    /// Every rung, in the order of reports.
+impl Statistic {
+    /// Every statistic, in the order of reports.
     pub const ALL: [Self; PERCENTILES.len() + 3] = [
         Self::Mean,
         Self::Min,
@@ -141,7 +141,7 @@ impl Rung {
         Self::Max,
     ];
 
-    /// The rung that reports call `word`.
+    /// The statistic that reports call `word`.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         match word {
@@ -193,7 +193,7 @@ impl Rung {
     }
 }
 
-impl Serialize for Ladder {
+impl Serialize for Percentiles {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("n", &self.n)?;
@@ -226,19 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn a_ladder_is_as_high_as_its_samples() {
-        for (samples, rungs) in
+    fn percentiles_are_known_as_far_as_the_samples_tell() {
+        for (samples, statistics) in
             [(0, 0), (19, 0), (20, 1), (40, 2), (100, 3), (1000, 4), (10_000, 5)]
         {
-            let ladder = Ladder::of(&latency(samples));
-            assert_eq!(ladder.percentiles.iter().flatten().count(), rungs, "{samples}");
-            assert_eq!(ladder.max.is_some(), samples > 0);
+            let percentiles = Percentiles::of(&latency(samples));
+            assert_eq!(percentiles.percentiles.iter().flatten().count(), statistics, "{samples}");
+            assert_eq!(percentiles.max.is_some(), samples > 0);
         }
     }
 
     #[test]
-    fn the_names_in_json_are_those_of_the_rungs() {
-        let json = serde_json::to_string(&Ladder::of(&latency(100))).unwrap();
+    fn the_names_in_json_are_those_of_the_statistics() {
+        let json = serde_json::to_string(&Percentiles::of(&latency(100))).unwrap();
         let expected = concat!(
             r#"{"n":100,"mean":50.5,"min":1.0,"p50":50.015,"p75":75.007,"p90":90.047,"#,
             r#""p99":null,"p99.9":null,"p99.99":null,"p99.999":null,"max":100.0}"#,
@@ -246,12 +246,12 @@ mod tests {
         assert_eq!(json, expected);
         let mut slow = Latency::default();
         slow.record_ns(u64::MAX);
-        assert_eq!(serde_json::to_value(Ladder::of(&slow)).unwrap()["clipped"], 1);
+        assert_eq!(serde_json::to_value(Percentiles::of(&slow)).unwrap()["clipped"], 1);
     }
 
     #[test]
     fn rungs_are_found_by_their_names() {
-        let ladder = Ladder::of(&latency(1000));
+        let percentiles = Percentiles::of(&latency(1000));
         for (word, us, samples_min) in [
             ("mean", Some(500.5), 1),
             ("min", Some(1.0), 1),
@@ -260,10 +260,14 @@ mod tests {
             ("p99.9", None, 10_000),
             ("p99.999", None, 1_000_000),
         ] {
-            let rung = Rung::parse(word).unwrap();
-            assert_eq!((ladder.rung(rung), ladder.named(word)), (us, us), "{word}");
-            assert_eq!(rung.samples_min(), samples_min, "{word}");
+            let statistic = Statistic::parse(word).unwrap();
+            assert_eq!(
+                (percentiles.statistic(statistic), percentiles.named(word)),
+                (us, us),
+                "{word}"
+            );
+            assert_eq!(statistic.samples_min(), samples_min, "{word}");
         }
-        assert_eq!((Rung::parse("p42"), ladder.named("p42")), (None, None));
+        assert_eq!((Statistic::parse("p42"), percentiles.named("p42")), (None, None));
     }
 }

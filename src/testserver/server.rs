@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::base::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX, ORIGIN_STAMPS_MAX};
 use crate::os::system;
-use crate::runtime::launch::{Ended, Engine, Launch, Pinning, Program, Running, Seat, launch};
+use crate::runtime::launch::{Ended, Engine, Launch, Pinning, Placement, Program, Running, launch};
 use crate::runtime::{Io, cores};
 use crate::testserver::core::{Core, Served, Shared};
 
@@ -63,19 +63,19 @@ struct Serving {
 }
 
 impl Serving {
-    /// The listener of the core at `seat`.
-    fn listener(&self, seat: Seat) -> TcpListener {
+    /// The listener of the core at `placement`.
+    fn listener(&self, placement: Placement) -> TcpListener {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners[seat.idx].take().expect("each core takes its own once")
+        listeners[placement.idx].take().expect("each core takes its own once")
     }
 }
 
 impl Program for Serving {
     type Output = io::Result<()>;
 
-    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) -> io::Result<()> {
-        let listener = io.listen(self.listener(seat))?;
-        Core::new(io, Arc::clone(&self.shared), seat.idx).run(listener).await;
+    async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> io::Result<()> {
+        let listener = io.listen(self.listener(placement))?;
+        Core::new(io, Arc::clone(&self.shared), placement.idx).run(listener).await;
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use crate::engines::engines;
 use crate::places::Dir;
 use crate::server::{Act, Server, ok};
 
-/// Percentiles of a ladder, and from how many samples on each is known: ten beyond it.
+/// Percentiles of a percentiles, and from how many samples on each is known: ten beyond it.
 const PERCENTILES: [(&str, u64); 7] = [
     ("p50", 20),
     ("p75", 40),
@@ -65,25 +65,30 @@ fn check_kind(value: Option<&Value>, path: &str, kind: &str) {
     assert!(is_so, "{path} is no {kind}: {value}");
 }
 
-/// Checks every field of the contract, and the ladders.
+/// Checks every field of the contract, and the percentiles.
 fn check_contract(report: &Value) {
     for (path, kind) in CONTRACT {
         check_kind(report.pointer(path), path, kind);
     }
     for name in ["response", "service", "send_lag", "connect", "first_byte"] {
-        let ladder = &report["latency_us"][name];
-        check_kind(ladder.get("n"), name, "whole");
-        let n = ladder["n"].as_u64().unwrap();
-        for rung in ["mean", "min", "max"] {
-            assert_eq!(ladder[rung].is_number(), n > 0, "{name}: {rung}: {ladder}");
+        let percentiles = &report["latency_us"][name];
+        check_kind(percentiles.get("n"), name, "whole");
+        let n = percentiles["n"].as_u64().unwrap();
+        for percentile in ["mean", "min", "max"] {
+            assert_eq!(
+                percentiles[percentile].is_number(),
+                n > 0,
+                "{name}: {percentile}: {percentiles}"
+            );
         }
-        let mut before = ladder["min"].as_f64();
+        let mut before = percentiles["min"].as_f64();
         for (percentile, samples) in PERCENTILES {
-            let found = ladder.get(percentile).unwrap_or_else(|| panic!("{name}: {percentile}"));
-            assert_eq!(found.is_number(), n >= samples, "{name}: {percentile}: {ladder}");
+            let found =
+                percentiles.get(percentile).unwrap_or_else(|| panic!("{name}: {percentile}"));
+            assert_eq!(found.is_number(), n >= samples, "{name}: {percentile}: {percentiles}");
             // A histogram's buckets are a thousandth wide.
             let rises = found.is_null() || found.as_f64() >= before.map(|us| us * 0.998);
-            assert!(rises, "{name}: {percentile}: {ladder}");
+            assert!(rises, "{name}: {percentile}: {percentiles}");
             before = found.as_f64().or(before);
         }
     }

@@ -8,7 +8,7 @@
 use crate::base::instant::Instant;
 use crate::compare::slice::Slice;
 use crate::stats::latency::Latency;
-use crate::stats::percentiles::Ladder;
+use crate::stats::percentiles::Percentiles;
 
 /// When things happen in one slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Tally {
 
     /// All of it, but for what the process has used.
     pub(super) fn into_slice(self, window_s: f64) -> Slice {
-        let response = Ladder::of_censored(&self.response, &self.censored);
+        let response = Percentiles::of_censored(&self.response, &self.censored);
         Slice {
             window_s,
             completed: self.completed,

@@ -25,7 +25,7 @@ use crate::compare::clients::settings::PeerSettings;
 use crate::compare::clients::supply::Supply;
 use crate::net::dns::Resolver;
 use crate::os::system;
-use crate::runtime::launch::{Engine, Launch, Pinning, Program, Running, Seat, launch};
+use crate::runtime::launch::{Engine, Launch, Pinning, Placement, Program, Running, launch};
 use crate::runtime::{Io, TokioIo};
 
 /// How long connections may take to close at the end.
@@ -103,8 +103,8 @@ fn start_shared(settings: &Arc<PeerSettings>, resolver: Resolver) -> io::Result<
         drop(runtime.spawn(group(0..count, 1).serve(move || client.clone(), start)));
     } else {
         for idx in 0..count {
-            let seat = Seat { idx, count, cpu: settings.cpus[idx], pinned: false };
-            let group = group(idx..idx + 1, seat.share_of(settings.connections));
+            let placement = Placement { idx, count, cpu: settings.cpus[idx], pinned: false };
+            let group = group(idx..idx + 1, placement.share_of(settings.connections));
             // Dropping the runtime ends the connections, so nobody listens for the last of them.
             let (alive, _) = flume::bounded(1);
             let make = hypers::<_, SharedTokio>(&group, resolver.clone(), alive);
@@ -126,14 +126,14 @@ struct Pinned {
 impl Program for Pinned {
     type Output = ();
 
-    async fn run<I: Io>(self: Arc<Self>, io: I, seat: Seat) {
-        let post = self.posts.lock().unwrap_or_else(PoisonError::into_inner)[seat.idx].take();
+    async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) {
+        let post = self.posts.lock().unwrap_or_else(PoisonError::into_inner)[placement.idx].take();
         let group = Group {
             io: io.clone(),
             settings: Arc::clone(&self.settings),
             post: post.expect("each core takes its own once"),
-            seats: seat.idx..seat.idx + 1,
-            clients: seat.share_of(self.settings.connections),
+            seats: placement.idx..placement.idx + 1,
+            clients: placement.share_of(self.settings.connections),
         };
         let (alive, gone) = flume::bounded(1);
         let resolver = self.resolver.clone();

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::bench::slo::Timed;
 use crate::bench::summary::BenchSummary;
-use crate::stats::percentiles::Rung;
+use crate::stats::percentiles::Statistic;
 
 type Column = (&'static str, fn(&BenchSummary) -> String);
 
@@ -67,8 +67,9 @@ pub fn header() -> String {
     let first = FIRST.iter().map(|(name, _)| (*name).to_owned());
     let times = Timed::ALL.into_iter().flat_map(|timed| {
         let counted = format!("{}_n", timed.word());
-        let rung = move |rung: &Rung| format!("{}_{}_us", timed.word(), rung.word());
-        std::iter::once(counted).chain(Rung::ALL.iter().map(rung))
+        let statistic =
+            move |statistic: &Statistic| format!("{}_{}_us", timed.word(), statistic.word());
+        std::iter::once(counted).chain(Statistic::ALL.iter().map(statistic))
     });
     line(first.chain(times).chain(LAST.iter().map(|(name, _)| (*name).to_owned())))
 }
@@ -79,9 +80,10 @@ pub fn header() -> String {
 pub fn row(summary: &BenchSummary) -> String {
     let first = FIRST.iter().map(|(_, value)| value(summary));
     let times = Timed::ALL.into_iter().flat_map(|timed| {
-        let ladder = timed.ladder(summary);
-        let rungs = Rung::ALL.iter().map(|rung| known(ladder.rung(*rung)));
-        std::iter::once(ladder.n.to_string()).chain(rungs)
+        let percentiles = timed.percentiles(summary);
+        let statistics =
+            Statistic::ALL.iter().map(|statistic| known(percentiles.statistic(*statistic)));
+        std::iter::once(percentiles.n.to_string()).chain(statistics)
     });
     line(first.chain(times).chain(LAST.iter().map(|(_, value)| value(summary))))
 }

@@ -16,9 +16,9 @@ use crate::bench::verdict::{Judgement, Mode};
 use crate::report::bench::plan::cores;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
-use crate::stats::percentiles::{Ladder, Rung};
+use crate::stats::percentiles::{Percentiles, Statistic};
 
-/// Columns of one kind of time in the ladder.
+/// Columns of one kind of time in the percentiles.
 const TIME_COLUMNS: usize = 9;
 
 /// `summary` as lines of text, each ended by a line feed.
@@ -27,7 +27,7 @@ pub fn text(summary: &BenchSummary, paint: Paint) -> String {
     let mut report = Report(Lines::new(paint));
     report.run(summary);
     report.rates(summary);
-    report.ladder(summary);
+    report.percentiles(summary);
     report.outcome(summary);
     report.ledger(summary);
     report.connections(summary);
@@ -96,7 +96,7 @@ impl Report {
         self.0.raw(&format!("Transfer/sec: {}", bytes.trim_end_matches("/s")));
     }
 
-    fn ladder(&mut self, summary: &BenchSummary) {
+    fn percentiles(&mut self, summary: &BenchSummary) {
         let times = &summary.latency_us;
         let open = summary.mode == Mode::Open;
         // In a closed loop service is the response time of what completed, and nothing is late.
@@ -108,15 +108,16 @@ impl Report {
             ("connect", &times.connect, times.connect.n > 0),
         ];
         let shown = kinds.into_iter().filter(|(.., shown)| *shown);
-        let shown: Vec<(&str, &Ladder)> = shown.map(|(name, times, _)| (name, times)).collect();
+        let shown: Vec<(&str, &Percentiles)> =
+            shown.map(|(name, times, _)| (name, times)).collect();
         if shown.iter().all(|(_, times)| times.n == 0) {
             self.0.raw("");
             return;
         }
         let intervals = [
-            (Rung::Percentile(0), summary.confidence_us.p50),
-            (Rung::Percentile(3), summary.confidence_us.p99),
-            (Rung::Percentile(4), summary.confidence_us.p99_9),
+            (Statistic::Percentile(0), summary.confidence_us.p50),
+            (Statistic::Percentile(3), summary.confidence_us.p99),
+            (Statistic::Percentile(4), summary.confidence_us.p99_9),
         ];
         self.0.raw("");
         let mut head = String::new();
@@ -124,26 +125,26 @@ impl Report {
             let _ = write!(head, "{name:>TIME_COLUMNS$}");
         }
         self.0.line("time", &format!("{head}  95 % confidence"));
-        for rung in Rung::ALL {
+        for statistic in Statistic::ALL {
             let mut cells = String::new();
             for (_, times) in &shown {
-                let at_least = if times.is_at_least(rung) { ">" } else { "" };
+                let at_least = if times.is_at_least(statistic) { ">" } else { "" };
                 let time = |us| format!("{at_least}{}", units::duration_us(us));
-                let cell = times.rung(rung).map_or("-".to_owned(), time);
+                let cell = times.statistic(statistic).map_or("-".to_owned(), time);
                 let _ = write!(cells, "{cell:>TIME_COLUMNS$}");
             }
-            let interval = intervals.iter().find(|(of, _)| *of == rung);
+            let interval = intervals.iter().find(|(of, _)| *of == statistic);
             if let Some((low, high)) = interval.and_then(|(_, interval)| *interval) {
                 let (low, high) = (units::duration_us(low), units::duration_us(high));
                 let _ = write!(cells, "  {low} - {high}");
             }
-            self.0.line(&format!("  {}", rung_label(rung)), &cells);
+            self.0.line(&format!("  {}", rung_label(statistic)), &cells);
         }
         self.beside_the_ladder(summary);
         self.0.raw("");
     }
 
-    /// What the ladder does not say by itself: how many are over an hour, how many censored.
+    /// What the percentiles does not say by itself: how many are over an hour, how many censored.
     fn beside_the_ladder(&mut self, summary: &BenchSummary) {
         let response = &summary.latency_us.response;
         if response.clipped > 0 {
@@ -298,10 +299,10 @@ impl Report {
 }
 
 /// `50%` rather than `p50`, as wrk has it.
-fn rung_label(rung: Rung) -> String {
-    match rung.word().strip_prefix('p') {
+fn rung_label(statistic: Statistic) -> String {
+    match statistic.word().strip_prefix('p') {
         Some(percent) => format!("{percent}%"),
-        None => rung.word().to_owned(),
+        None => statistic.word().to_owned(),
     }
 }
 
@@ -438,7 +439,7 @@ assert       p99<1ms missed: p99 is not known: samples 82, needed 1000
             &mut times.failed,
         ] {
             let percentiles = [hours; 7];
-            *times = Ladder {
+            *times = Percentiles {
                 n: billions,
                 mean: hours,
                 min: hours,
