@@ -15,13 +15,13 @@ use ringfetch::client::pool::{IdleOrder, Pool};
 const CONNECTIONS: usize = 1000;
 const NOW: Instant = Instant::from_ns(1);
 
-/// Benches a pool of one origin, as a bench has it, and one of as many origins as connections.
+/// Benches a pool of one route, as a bench has it, and one of as many routes as connections.
 pub(crate) fn bench(criterion: &mut Criterion) {
     let target = |idx: usize| Target::parse(&format!("http://site{idx}.example:8080/"));
     let mut group = criterion.benchmark_group("pool");
     group.throughput(Throughput::Elements(1));
-    for (name, origin_count) in [("1 origin", 1), ("1000 origins", CONNECTIONS)] {
-        let targets = (0..origin_count).map(|idx| target(idx).expect("it is a URL"));
+    for (name, route_count) in [("1 route", 1), ("1000 routes", CONNECTIONS)] {
+        let targets = (0..route_count).map(|idx| target(idx).expect("it is a URL"));
         let targets: Vec<Target> = targets.collect();
         let pool = Pool::new(CONNECTIONS, CONNECTIONS, Duration::from_secs(60));
         let mut pool = pool.in_order(IdleOrder::OldestFirst);
@@ -45,12 +45,12 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
 /// Takes a connection to `target` out and puts it back; which one it was.
 fn take_turn(pool: &mut Pool<usize>, target: &Target) -> usize {
-    let conn = pool.checkout(target.origin_hash(), target.origin(), NOW);
-    let conn = conn.expect("every origin has an idle connection");
+    let conn = pool.checkout(target.route(), NOW);
+    let conn = conn.expect("every route has an idle connection");
     assert!(check_in(pool, target, conn).is_none(), "a pool with room closes nothing");
     conn
 }
 
 fn check_in(pool: &mut Pool<usize>, target: &Target, conn: usize) -> Option<usize> {
-    pool.checkin(target.origin_hash(), target.origin(), conn, NOW)
+    pool.checkin(target.route(), conn, NOW)
 }

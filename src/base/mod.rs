@@ -7,5 +7,6 @@ pub mod cpu_time;
 pub mod failure;
 pub mod instant;
 pub mod limits;
+pub mod route;
 pub mod target;
 pub mod units;

@@ -1,40 +1,35 @@
-//! What to fetch: one http URL, taken apart once.
+//! What to fetch: one http or https URL, taken apart once.
 //!
-//! Knows neither addresses nor connections; URLs are read as browsers read them (the WHATWG URL
-//! Standard, by the `url` crate).
+//! URLs are read as browsers read them (the WHATWG URL Standard, by the `url` crate).
 //!
 //! Invariant: `origin()` is a prefix of `url()`, and equal origins have equal hashes in one
 //! process.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
-
 use url::Url;
 
 use crate::base::failure::{Failure, Kind, Stage};
+use crate::base::route::{Route, Scheme};
 
-/// One seed for the whole process: a list cannot be written so that all its origins collide.
-static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-
-/// An http URL without its fragment, with its origin and path marked out.
+/// An http or https URL without its fragment, with its origin and path marked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     url: Box<str>,
     origin_bytes: u32,
     port: u16,
+    scheme: Scheme,
     origin_hash: u64,
 }
 
 impl Target {
-    /// Reads `text` as an absolute http URL.
+    /// Reads `text` as an absolute URL.
     ///
     /// # Errors
     ///
     /// A failure of stage `url`: `invalid` for what is no absolute URL or names no host,
-    /// `unsupported` for another scheme or credentials inside the URL.
+    /// `unsupported` for a scheme that cannot be fetched or credentials inside the URL.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let url = Url::parse(text).map_err(|error| invalid(error, Stage::Url))?;
-        Self::from_url(url, Stage::Url)
+        Self::from_url(url, Stage::Url)?.supported(Stage::Url)
     }
 
     /// Resolves the reference `reference` against this URL (RFC 3986 section 5).
@@ -45,7 +40,7 @@ impl Target {
     pub fn join(&self, reference: &str) -> Result<Self, Failure> {
         let base = Url::parse(&self.url).map_err(|error| invalid(error, Stage::Redirect))?;
         let url = base.join(reference).map_err(|error| invalid(error, Stage::Redirect))?;
-        Self::from_url(url, Stage::Redirect)
+        Self::from_url(url, Stage::Redirect)?.supported(Stage::Redirect)
     }
 
     /// The whole URL, without a fragment.
@@ -72,22 +67,29 @@ impl Target {
         self.origin_hash
     }
 
+    /// The way to the server.
+    #[must_use]
+    pub fn route(&self) -> Route<'_> {
+        Route::hashed(self.scheme, self.host(), self.port, self.origin_hash)
+    }
+
     /// Host and, where it is not the default one, port: what a Host field says (RFC 9110 section
     /// 7.2).
     #[must_use]
     pub fn authority(&self) -> &str {
-        &self.origin()["http://".len()..]
+        &self.origin()[self.scheme.word().len() + "://".len()..]
     }
 
     /// The host: a name, an IPv4 address, or an IPv6 address in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         let authority = self.authority();
-        let end = match authority.rfind(':') {
-            Some(colon) if !authority.ends_with(']') => colon,
-            _ => authority.len(),
+        // A port stands there where it is not the scheme's own, and in as few digits as it has.
+        let port_bytes = match self.port == self.scheme.default_port() {
+            true => 0,
+            false => ":0".len() + self.port.checked_ilog10().unwrap_or(0) as usize,
         };
-        &authority[..end]
+        &authority[..authority.len() - port_bytes]
     }
 
     /// The port, the scheme's own where the URL names none.
@@ -104,26 +106,35 @@ impl Target {
 
     fn from_url(mut url: Url, stage: Stage) -> Result<Self, Failure> {
         let unsupported = |phrase| Err(Failure::new(stage, Kind::Unsupported, phrase));
-        match url.scheme() {
-            "http" => {}
-            "https" => return unsupported("https is not supported yet; hint: fetch http:// URLs"),
-            _ => return unsupported("its scheme is not supported; hint: fetch http:// URLs"),
-        }
+        let Some(scheme) = Scheme::of(url.scheme()) else {
+            return unsupported("its scheme is not supported; hint: fetch http:// URLs");
+        };
         if !url.username().is_empty() || url.password().is_some() {
             return unsupported("credentials in a URL; hint: -H 'Authorization: ..' sends them");
         }
         url.set_fragment(None);
-        let Some(port) = url.port_or_known_default() else {
-            return Err(Failure::new(stage, Kind::Invalid, "no port"));
-        };
+        let port = url.port().unwrap_or(scheme.default_port());
         // Nothing stands between the host (with its port) and the path: credentials were refused.
         let origin_bytes = url[..url::Position::BeforePath].len();
         let text: String = url.into();
         let Ok(origin_bytes) = u32::try_from(origin_bytes) else {
             return Err(Failure::new(stage, Kind::TooLarge, "the host is too long"));
         };
-        let origin_hash = SEED.hash_one(&text[..origin_bytes as usize]);
-        Ok(Self { url: text.into_boxed_str(), origin_bytes, port, origin_hash })
+        let url = text.into_boxed_str();
+        let mut target = Self { url, origin_bytes, port, scheme, origin_hash: 0 };
+        target.origin_hash = Route::new(scheme, target.host(), port).hash();
+        Ok(target)
+    }
+
+    /// The target, where connections to it can be opened.
+    fn supported(self, stage: Stage) -> Result<Self, Failure> {
+        match self.scheme {
+            Scheme::Http => Ok(self),
+            Scheme::Https => {
+                let phrase = "https is not supported yet; hint: fetch http:// URLs";
+                Err(Failure::new(stage, Kind::Unsupported, phrase))
+            }
+        }
     }
 }
 
@@ -148,9 +159,11 @@ mod tests {
 
     /// Checks the parts of `text`: origin, authority, host, port, path and query.
     fn check(text: &str, origin: &str, host: &str, port: u16, path: &str) {
-        let target = Target::parse(text).unwrap();
+        let target = Target::from_url(Url::parse(text).unwrap(), Stage::Url).unwrap();
         assert_eq!(target.origin(), origin, "{text}");
-        assert_eq!(target.authority(), &origin[7..], "{text}");
+        assert_eq!(target.authority(), origin.split_once("://").unwrap().1, "{text}");
+        let scheme = Scheme::of(origin.split_once(':').unwrap().0).unwrap();
+        assert_eq!(target.route(), Route::new(scheme, host, port), "{text}");
         assert_eq!((target.host(), target.port()), (host, port), "{text}");
         assert_eq!(target.path_and_query(), path, "{text}");
     }
@@ -162,6 +175,13 @@ mod tests {
         check("http://a:8080/x?y=1#z", "http://a:8080", "a", 8080, "/x?y=1");
         check("http://[::1]/", "http://[::1]", "[::1]", 80, "/");
         check("http://[::1]:81/p", "http://[::1]:81", "[::1]", 81, "/p");
+        check("https://a/x", "https://a", "a", 443, "/x");
+        check("https://a:80/x", "https://a:80", "a", 80, "/x");
+        check("http://a:443/x", "http://a:443", "a", 443, "/x");
+        check("http://a:0/x", "http://a:0", "a", 0, "/x");
+        check("http://a:10/x", "http://a:10", "a", 10, "/x");
+        check("http://a:65535/x", "http://a:65535", "a", 65535, "/x");
+        check("https://[::1]:443/", "https://[::1]", "[::1]", 443, "/");
         check("http://127.1/../a/./b", "http://127.0.0.1", "127.0.0.1", 80, "/a/b");
         check(
             "http://bücher.example/ü",

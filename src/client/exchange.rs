@@ -123,8 +123,7 @@ impl<I: Io, W: Work> Berth<I, W> {
 
 fn check_in<I: Io, W: Work>(core: &Core<I, W>, target: &Target, connection: Connection<I>) {
     let since = connection.idle_since;
-    let (hash, origin) = (target.origin_hash(), target.origin());
-    drop(core.pool.borrow_mut().checkin(hash, origin, connection, since));
+    drop(core.pool.borrow_mut().checkin(target.route(), connection, since));
 }
 
 /// Drives one exchange for `call`, and one more on a fresh connection where a reused one turns out
@@ -186,7 +185,7 @@ fn dock_idle<I: Io, W: Work>(
     if let (Some(connection), Some(key)) = (&berth.connection, &key) {
         let own = W::target_of(key);
         // Mostly it is the very same target, and nothing needs to be compared.
-        if std::ptr::eq(own, target) || own.origin() == target.origin() {
+        if std::ptr::eq(own, target) || own.route() == target.route() {
             if is_usable(connection) {
                 return true;
             }
@@ -197,7 +196,7 @@ fn dock_idle<I: Io, W: Work>(
     berth.clear();
     let mut pool = core.pool.borrow_mut();
     // Bounded by the connections that are idle.
-    while let Some(connection) = pool.checkout(target.origin_hash(), target.origin(), now) {
+    while let Some(connection) = pool.checkout(target.route(), now) {
         if is_usable(&connection) {
             berth.dock(connection);
             return true;

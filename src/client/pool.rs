@@ -1,9 +1,8 @@
-//! Idle connections of one core, grouped by origin, the newest or the oldest of an origin first.
+//! Idle connections of one core, grouped by route, the newest or the oldest of a route first.
 //!
-//! Knows nothing of sockets or clocks: connections are a type parameter, `now` is an argument and
-//! so is an origin's hash. Two origins with one hash are told apart by their text.
+//! Knows nothing of sockets or clocks: connections are a type parameter, `now` is an argument.
 //!
-//! Invariant: a connection is either here or with its caller, never both; an origin without an idle
+//! Invariant: a connection is either here or with its caller, never both; a route without an idle
 //! connection is not in the table.
 
 use std::time::Duration;
@@ -11,21 +10,19 @@ use std::time::Duration;
 use hashbrown::HashTable;
 
 use crate::base::instant::Instant;
+use crate::base::route::{Route, RouteBuf};
 
 // LIMIT: what one `expire` hands back: closing a socket is a system call, and a core that closes
 // thousands in a row keeps its fetches waiting.
 const EXPIRED_PER_CALL_MAX: usize = 64;
-// LIMIT: the longest origin whose allocation is kept for the next one. Host names have at most 253
-// bytes (RFC 1035 section 2.3.4), but the URL Standard allows longer ones.
-const KEPT_ORIGIN_BYTES_MAX: usize = 512;
 /// No index: the end of a chain.
 const NONE: u32 = u32::MAX;
 /// The chain of all idle connections, by the time they were checked in.
 const ALL: usize = 0;
-/// The chain of one origin's idle connections, by the time they were checked in.
+/// The chain of one route's idle connections, by the time they were checked in.
 const OWN: usize = 1;
 
-/// Which of an origin's idle connections is used next.
+/// Which of a route's idle connections is used next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdleOrder {
     /// The one that was used last: the fewest connections do the work, and the others may expire.
@@ -36,18 +33,18 @@ pub enum IdleOrder {
 
 /// Idle connections of one core.
 ///
-/// Every operation takes constant time but for what it closes, whatever the number of origins and
+/// Every operation takes constant time but for what it closes, whatever the number of routes and
 /// connections. Memory is bounded by the most connections that were ever idle at once; once that
-/// was reached nothing is allocated, also not for an origin that comes and goes.
+/// was reached nothing is allocated, also not for a route that comes and goes.
 #[derive(Debug)]
 pub struct Pool<C> {
-    per_origin_max: usize,
+    per_route_max: usize,
     total_max: usize,
     idle_max: Duration,
     order: IdleOrder,
-    /// Indices of `origins`, by the hash of the origin.
+    /// Indices of `routes`, by the hash of the route.
     table: HashTable<u32>,
-    origins: Slots<Origin>,
+    routes: Slots<KnownRoute>,
     idle: Slots<Idle<C>>,
     /// The ends of the chain of all idle connections.
     all: Ends,
@@ -55,40 +52,38 @@ pub struct Pool<C> {
 }
 
 impl<C> Pool<C> {
-    /// An empty pool that keeps at most `per_origin_max` connections of one origin and `total_max`
-    /// in all, each for less than `idle_max`, and hands the newest of an origin out first. A bound
+    /// An empty pool that keeps at most `per_route_max` connections of one route and `total_max`
+    /// in all, each for less than `idle_max`, and hands the newest of a route out first. A bound
     /// of zero keeps none; `usize::MAX` is no bound.
     #[must_use]
-    pub fn new(per_origin_max: usize, total_max: usize, idle_max: Duration) -> Self {
+    pub fn new(per_route_max: usize, total_max: usize, idle_max: Duration) -> Self {
         Self {
-            per_origin_max,
+            per_route_max,
             // INVARIANT: every index is below `NONE`, also while one more than the total is here.
             total_max: total_max.min(NONE as usize - 1),
             idle_max,
             order: IdleOrder::NewestFirst,
             table: HashTable::new(),
-            origins: Slots::default(),
+            routes: Slots::default(),
             idle: Slots::default(),
             all: Ends::default(),
             len: 0,
         }
     }
 
-    /// The same pool, which hands an origin's connections out in `order`.
+    /// The same pool, which hands a route's connections out in `order`.
     #[must_use]
     pub fn in_order(self, order: IdleOrder) -> Self {
         Self { order, ..self }
     }
 
-    /// Takes out the next idle connection to `origin`, by the pool's order; those found expired are
+    /// Takes out the next idle connection by `route`, by the pool's order; those found expired are
     /// dropped.
-    ///
-    /// `hash` is the hash of `origin`, the same at every call.
-    pub fn checkout(&mut self, hash: u64, origin: &str, now: Instant) -> Option<C> {
-        let origin_idx = self.find(hash, origin)?;
-        // Bounded by the number of this origin's connections.
+    pub fn checkout(&mut self, route: Route<'_>, now: Instant) -> Option<C> {
+        let route_idx = self.find(route)?;
+        // Bounded by the number of this route's connections.
         loop {
-            let ends = &self.origins.at(origin_idx).ends;
+            let ends = &self.routes.at(route_idx).ends;
             let is_last = ends.newest == ends.oldest;
             let idx = match self.order {
                 IdleOrder::NewestFirst => ends.newest,
@@ -104,27 +99,27 @@ impl<C> Pool<C> {
         }
     }
 
-    /// Keeps `conn`, idle since `now`, for the next request to `origin`.
+    /// Keeps `conn`, idle since `now`, for the next request by `route`.
     ///
-    /// Returns the connection that has to be closed, if any: the oldest one of the same origin
+    /// Returns the connection that has to be closed, if any: the oldest one of the same route
     /// where that has its full number, else the oldest one of all where the pool is full, or `conn`
     /// itself where a bound is zero.
     #[must_use = "the connection handed back is to be closed"]
-    pub fn checkin(&mut self, hash: u64, origin: &str, conn: C, now: Instant) -> Option<C> {
-        if self.per_origin_max == 0 || self.total_max == 0 {
+    pub fn checkin(&mut self, route: Route<'_>, conn: C, now: Instant) -> Option<C> {
+        if self.per_route_max == 0 || self.total_max == 0 {
             return Some(conn);
         }
-        let known = self.find(hash, origin);
+        let known = self.find(route);
         let evicted = match known {
-            Some(idx) if self.origins.at(idx).idle_count >= self.per_origin_max => {
-                Some(self.origins.at(idx).ends.oldest)
+            Some(idx) if self.routes.at(idx).idle_count >= self.per_route_max => {
+                Some(self.routes.at(idx).ends.oldest)
             }
             _ if self.len >= self.total_max => Some(self.all.oldest),
             _ => None,
         };
-        // The new one goes in first, so that an origin whose only connection gives way stays known.
-        let origin_idx = known.unwrap_or_else(|| self.add_origin(hash, origin));
-        self.add(origin_idx, conn, now);
+        // The new one goes in first, so that a route whose only connection gives way stays known.
+        let route_idx = known.unwrap_or_else(|| self.add_route(route));
+        self.add(route_idx, conn, now);
         evicted.map(|idx| self.remove(idx))
     }
 
@@ -147,7 +142,7 @@ impl<C> Pool<C> {
 
     /// Drops every connection and frees the memory.
     pub fn clear(&mut self) {
-        let emptied = Self::new(self.per_origin_max, self.total_max, self.idle_max);
+        let emptied = Self::new(self.per_route_max, self.total_max, self.idle_max);
         *self = emptied.in_order(self.order);
     }
 
@@ -167,43 +162,40 @@ impl<C> Pool<C> {
         now >= self.idle.at(idx).since + self.idle_max
     }
 
-    fn find(&self, hash: u64, origin: &str) -> Option<u32> {
-        let is_it = |idx: &u32| self.origins.at(*idx).is(hash, origin);
-        self.table.find(hash, is_it).copied()
+    fn find(&self, route: Route<'_>) -> Option<u32> {
+        let is_it = |idx: &u32| self.routes.at(*idx).route.as_route() == route;
+        self.table.find(route.hash(), is_it).copied()
     }
 
-    fn add_origin(&mut self, hash: u64, name: &str) -> u32 {
-        let idx = self.origins.claim(Origin::default);
-        let slot = self.origins.at_mut(idx);
-        slot.name.push_str(name);
-        slot.hash = hash;
-        let origins = &self.origins;
-        self.table.insert_unique(hash, idx, |other| origins.at(*other).hash);
+    fn add_route(&mut self, route: Route<'_>) -> u32 {
+        let idx = self.routes.claim(KnownRoute::default);
+        self.routes.at_mut(idx).route.set(route);
+        let routes = &self.routes;
+        let hash_of = |other: &u32| routes.at(*other).route.as_route().hash();
+        self.table.insert_unique(route.hash(), idx, hash_of);
         idx
     }
 
-    fn forget_origin(&mut self, idx: u32) {
-        let hash = self.origins.at(idx).hash;
+    fn forget_route(&mut self, idx: u32) {
+        let hash = self.routes.at(idx).route.as_route().hash();
         let entry = self.table.find_entry(hash, |other| *other == idx);
-        entry.expect("an origin with an idle connection is in the table").remove();
-        // The text's allocation waits in the free slot: an origin whose only connection is checked
+        entry.expect("a route with an idle connection is in the table").remove();
+        // The host's allocation waits in the free slot: a route whose only connection is checked
         // out and in again, over and over, must not allocate each time.
-        let slot = self.origins.at_mut(idx);
-        slot.name.clear();
-        slot.name.shrink_to(KEPT_ORIGIN_BYTES_MAX);
-        self.origins.release(idx);
+        self.routes.at_mut(idx).route.clear();
+        self.routes.release(idx);
     }
 
-    fn add(&mut self, origin_idx: u32, conn: C, now: Instant) {
+    fn add(&mut self, route_idx: u32, conn: C, now: Instant) {
         let idx = self.idle.claim(Idle::vacant);
         let slot = self.idle.at_mut(idx);
         assert!(slot.conn.is_none(), "a free slot holds no connection");
         slot.conn = Some(conn);
         slot.since = now;
-        slot.origin_idx = origin_idx;
-        let origin = self.origins.at_mut(origin_idx);
-        origin.idle_count += 1;
-        append(&mut self.idle, &mut origin.ends, OWN, idx);
+        slot.route_idx = route_idx;
+        let route = self.routes.at_mut(route_idx);
+        route.idle_count += 1;
+        append(&mut self.idle, &mut route.ends, OWN, idx);
         append(&mut self.idle, &mut self.all, ALL, idx);
         self.len += 1;
     }
@@ -211,34 +203,27 @@ impl<C> Pool<C> {
     fn remove(&mut self, idx: u32) -> C {
         let slot = self.idle.at_mut(idx);
         let conn = slot.conn.take().expect("a chained slot holds a connection");
-        let origin_idx = slot.origin_idx;
-        let origin = self.origins.at_mut(origin_idx);
-        origin.idle_count -= 1;
-        let is_unused = origin.idle_count == 0;
-        unlink(&mut self.idle, &mut origin.ends, OWN, idx);
+        let route_idx = slot.route_idx;
+        let route = self.routes.at_mut(route_idx);
+        route.idle_count -= 1;
+        let is_unused = route.idle_count == 0;
+        unlink(&mut self.idle, &mut route.ends, OWN, idx);
         unlink(&mut self.idle, &mut self.all, ALL, idx);
         self.idle.release(idx);
         self.len -= 1;
         if is_unused {
-            self.forget_origin(origin_idx);
+            self.forget_route(route_idx);
         }
         conn
     }
 }
 
-/// An origin with at least one idle connection.
+/// A route with at least one idle connection, or a slot for one.
 #[derive(Debug, Default)]
-struct Origin {
-    name: String,
-    hash: u64,
+struct KnownRoute {
+    route: RouteBuf,
     ends: Ends,
     idle_count: usize,
-}
-
-impl Origin {
-    fn is(&self, hash: u64, name: &str) -> bool {
-        self.hash == hash && self.name == name
-    }
 }
 
 /// One idle connection, or a slot for one.
@@ -246,14 +231,14 @@ impl Origin {
 struct Idle<C> {
     conn: Option<C>,
     since: Instant,
-    origin_idx: u32,
+    route_idx: u32,
     links: [Links; 2],
 }
 
 impl<C> Idle<C> {
     const fn vacant() -> Self {
         let unlinked = Links { older: NONE, newer: NONE };
-        Self { conn: None, since: Instant::NEVER, origin_idx: NONE, links: [unlinked; 2] }
+        Self { conn: None, since: Instant::NEVER, route_idx: NONE, links: [unlinked; 2] }
     }
 }
 
@@ -343,6 +328,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use crate::base::route::Scheme;
 
     const IDLE_MAX: Duration = Duration::from_nanos(100);
 
@@ -350,23 +336,28 @@ mod tests {
         Instant::from_ns(ns)
     }
 
-    /// A pool of up to 8 connections to one origin, 16 in all.
+    /// A route to `host`; all of them have one hash.
+    fn route(host: &str) -> Route<'_> {
+        Route::hashed(Scheme::Http, host, 80, 7)
+    }
+
+    /// A pool of up to 8 connections to one route, 16 in all.
     fn pool() -> Pool<u32> {
         Pool::new(8, 16, IDLE_MAX)
     }
 
-    fn put(pool: &mut Pool<u32>, origin: &str, conns: impl IntoIterator<Item = u32>) {
+    fn put(pool: &mut Pool<u32>, host: &str, conns: impl IntoIterator<Item = u32>) {
         for conn in conns {
-            assert_eq!(pool.checkin(7, origin, conn, at(u64::from(conn))), None);
+            assert_eq!(pool.checkin(route(host), conn, at(u64::from(conn))), None);
         }
     }
 
     #[test]
-    fn the_newest_connection_of_an_origin_comes_out_first() {
+    fn the_newest_connection_of_a_route_comes_out_first() {
         let mut pool = pool();
         put(&mut pool, "a", [1, 2, 3]);
         for wanted in [Some(3), Some(2), Some(1), None] {
-            assert_eq!(pool.checkout(7, "a", at(5)), wanted);
+            assert_eq!(pool.checkout(route("a"), at(5)), wanted);
         }
     }
 
@@ -375,22 +366,22 @@ mod tests {
         let mut pool = pool().in_order(IdleOrder::OldestFirst);
         put(&mut pool, "a", [1, 2, 3]);
         for turn in 0..9 {
-            let conn = pool.checkout(7, "a", at(5)).unwrap();
+            let conn = pool.checkout(route("a"), at(5)).unwrap();
             assert_eq!(conn, turn % 3 + 1);
-            assert_eq!(pool.checkin(7, "a", conn, at(5)), None);
+            assert_eq!(pool.checkin(route("a"), conn, at(5)), None);
         }
-        assert_eq!(pool.checkout(7, "a", at(104)), Some(1));
-        assert_eq!(pool.checkout(7, "a", at(105)), None);
+        assert_eq!(pool.checkout(route("a"), at(104)), Some(1));
+        assert_eq!(pool.checkout(route("a"), at(105)), None);
     }
 
     #[test]
-    fn origins_with_one_hash_are_told_apart() {
+    fn routes_with_one_hash_are_told_apart() {
         let mut pool = pool();
-        put(&mut pool, "http://a", [1]);
-        put(&mut pool, "http://a:81", [2]);
-        assert_eq!(pool.checkout(7, "http://b", at(5)), None);
-        assert_eq!(pool.checkout(7, "http://a", at(5)), Some(1));
-        assert_eq!(pool.checkout(7, "http://a:81", at(5)), Some(2));
+        put(&mut pool, "a", [1]);
+        put(&mut pool, "b", [2]);
+        assert_eq!(pool.checkout(route("c"), at(5)), None);
+        assert_eq!(pool.checkout(route("a"), at(5)), Some(1));
+        assert_eq!(pool.checkout(route("b"), at(5)), Some(2));
     }
 
     #[test]
@@ -398,19 +389,19 @@ mod tests {
         let mut pool = pool();
         put(&mut pool, "a", [1, 2]);
         put(&mut pool, "b", [3]);
-        assert_eq!(pool.checkout(7, "a", at(101)), Some(2));
-        assert_eq!(pool.checkout(7, "a", at(101)), None);
+        assert_eq!(pool.checkout(route("a"), at(101)), Some(2));
+        assert_eq!(pool.checkout(route("a"), at(101)), None);
         assert_eq!(pool.len(), 1);
-        assert_eq!(pool.checkout(7, "b", at(103)), None);
+        assert_eq!(pool.checkout(route("b"), at(103)), None);
         assert!(pool.is_empty());
     }
 
     #[test]
-    fn the_oldest_of_an_origin_gives_way_at_the_bound_of_the_origin() {
+    fn the_oldest_of_a_route_gives_way_at_the_bound_of_the_route() {
         let mut pool = Pool::new(2, 16, IDLE_MAX);
         put(&mut pool, "b", [0]);
         put(&mut pool, "a", [1, 2]);
-        assert_eq!(pool.checkin(7, "a", 3, at(3)), Some(1));
+        assert_eq!(pool.checkin(route("a"), 3, at(3)), Some(1));
         assert_eq!(pool.len(), 3);
     }
 
@@ -419,8 +410,8 @@ mod tests {
         let mut pool = Pool::new(8, 3, IDLE_MAX);
         put(&mut pool, "a", [1]);
         put(&mut pool, "b", [2, 3]);
-        assert_eq!(pool.checkin(7, "c", 4, at(4)), Some(1));
-        assert_eq!(pool.checkin(7, "c", 5, at(5)), Some(2));
+        assert_eq!(pool.checkin(route("c"), 4, at(4)), Some(1));
+        assert_eq!(pool.checkin(route("c"), 5, at(5)), Some(2));
         assert_eq!(pool.evict_oldest(), Some(3));
         assert_eq!(pool.len(), 2);
     }
@@ -429,7 +420,7 @@ mod tests {
     fn a_bound_of_zero_keeps_nothing() {
         for (per_origin, total) in [(0, 16), (8, 0)] {
             let mut pool = Pool::new(per_origin, total, IDLE_MAX);
-            assert_eq!(pool.checkin(7, "a", 1, at(1)), Some(1));
+            assert_eq!(pool.checkin(route("a"), 1, at(1)), Some(1));
             assert!(pool.is_empty());
         }
     }
@@ -449,33 +440,38 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_without_an_idle_connection_leaves_nothing_behind() {
+    fn a_route_without_an_idle_connection_leaves_nothing_behind() {
         let mut pool = pool();
         for n in 0..10_000 {
-            put(&mut pool, &format!("http://host-{n}"), [n]);
-            assert_eq!(pool.checkout(7, &format!("http://host-{n}"), at(0)), Some(n));
+            put(&mut pool, &format!("host-{n}"), [n]);
+            assert_eq!(pool.checkout(route(&format!("host-{n}")), at(0)), Some(n));
         }
         assert_eq!((pool.table.len(), pool.len()), (0, 0));
-        assert_eq!((pool.origins.slots.len(), pool.idle.slots.len()), (1, 1));
+        assert_eq!((pool.routes.slots.len(), pool.idle.slots.len()), (1, 1));
         put(&mut pool, &"x".repeat(100_000), [1]);
         assert_eq!(pool.evict_oldest(), Some(1));
-        assert!(pool.origins.slots[0].name.capacity() <= KEPT_ORIGIN_BYTES_MAX);
+        assert!(pool.routes.slots[0].route.capacity() < 1000);
     }
 
     #[test]
-    fn an_origin_that_comes_and_goes_does_not_allocate() {
+    fn a_route_that_comes_and_goes_does_not_allocate() {
         let mut pool = pool();
-        put(&mut pool, "http://a", [1]);
+        put(&mut pool, "a", [1]);
         let seen = |pool: &Pool<u32>| {
-            let name = &pool.origins.slots[0].name;
-            let rooms = [name.capacity(), pool.idle.slots.capacity(), pool.idle.free.capacity()];
-            (name.as_ptr(), rooms, pool.table.capacity(), pool.origins.free.capacity())
+            let host = &pool.routes.slots[0].route;
+            let rooms = [host.capacity(), pool.idle.slots.capacity(), pool.idle.free.capacity()];
+            (
+                host.as_route().host().as_ptr(),
+                rooms,
+                pool.table.capacity(),
+                pool.routes.free.capacity(),
+            )
         };
-        assert_eq!(pool.checkout(7, "http://a", at(1)), Some(1));
+        assert_eq!(pool.checkout(route("a"), at(1)), Some(1));
         let warm = seen(&pool);
         for _ in 0..1000 {
-            put(&mut pool, "http://a", [1]);
-            assert_eq!(pool.checkout(7, "http://a", at(1)), Some(1));
+            put(&mut pool, "a", [1]);
+            assert_eq!(pool.checkout(route("a"), at(1)), Some(1));
             assert_eq!(seen(&pool), warm);
         }
     }
@@ -483,12 +479,12 @@ mod tests {
     #[test]
     fn clearing_drops_every_connection_and_keeps_the_bounds() {
         let mut pool = Pool::new(1, 1, IDLE_MAX);
-        assert!(pool.checkin(7, "a", Rc::new(()), at(1)).is_none());
+        assert!(pool.checkin(route("a"), Rc::new(()), at(1)).is_none());
         let conn = Rc::new(());
-        assert!(pool.checkin(7, "a", Rc::clone(&conn), at(2)).is_some());
+        assert!(pool.checkin(route("a"), Rc::clone(&conn), at(2)).is_some());
         pool.clear();
         assert_eq!((Rc::strong_count(&conn), pool.len()), (1, 0));
-        assert!(pool.checkin(7, "a", Rc::clone(&conn), at(3)).is_none());
-        assert!(pool.checkin(7, "a", conn, at(4)).is_some());
+        assert!(pool.checkin(route("a"), Rc::clone(&conn), at(3)).is_none());
+        assert!(pool.checkin(route("a"), conn, at(4)).is_some());
     }
 }

@@ -1,7 +1,5 @@
 //! The pool beside a plain list: random steps must give both the same answers.
 //!
-//! Knows the pool's chains, which it walks after every step; times and hashes are made up.
-//!
 //! Invariant: a connection that was put in is handed out once or dropped once, in the list's order.
 
 use std::cell::RefCell;
@@ -10,10 +8,11 @@ use std::rc::Rc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::route::Scheme;
 
 const IDLE_MAX_NS: u64 = 100;
 
-/// What can be asked of a pool. Origins are numbered.
+/// What can be asked of a pool. Routes are numbered.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Checkout(usize),
@@ -35,7 +34,7 @@ impl Drop for Conn {
     }
 }
 
-/// The same pool as a list in the order of check-in: origin, connection, when it was checked in.
+/// The same pool as a list in the order of check-in: route, connection, when it was checked in.
 #[derive(Default)]
 struct Model {
     idle: Vec<(usize, u32, u64)>,
@@ -43,8 +42,8 @@ struct Model {
 }
 
 impl Model {
-    fn checkout(&mut self, origin: usize, now: u64) -> Option<u32> {
-        while let Some(idx) = self.idle.iter().rposition(|(o, ..)| *o == origin) {
+    fn checkout(&mut self, route: usize, now: u64) -> Option<u32> {
+        while let Some(idx) = self.idle.iter().rposition(|(r, ..)| *r == route) {
             let (_, conn, since) = self.idle.remove(idx);
             self.dropped.push(conn);
             if now < since + IDLE_MAX_NS {
@@ -54,16 +53,16 @@ impl Model {
         None
     }
 
-    fn checkin(&mut self, origin: usize, conn: u32, now: u64, bounds: [usize; 2]) -> Option<u32> {
-        let own = self.idle.iter().filter(|(o, ..)| *o == origin).count();
+    fn checkin(&mut self, route: usize, conn: u32, now: u64, bounds: [usize; 2]) -> Option<u32> {
+        let own = self.idle.iter().filter(|(r, ..)| *r == route).count();
         let oldest = if own >= bounds[0] {
-            self.idle.iter().position(|(o, ..)| *o == origin)
+            self.idle.iter().position(|(r, ..)| *r == route)
         } else {
             (self.idle.len() >= bounds[1]).then_some(0)
         };
         let evicted = oldest.map(|idx| self.idle.remove(idx).1);
         self.dropped.extend(evicted);
-        self.idle.push((origin, conn, now));
+        self.idle.push((route, conn, now));
         evicted
     }
 
@@ -93,10 +92,10 @@ fn check_chains(pool: &Pool<Conn>, model: &Model) {
     assert_eq!(pool.len(), wanted.len());
     let mut own_count = 0;
     for idx in &pool.table {
-        let origin = pool.origins.at(*idx);
-        let own = walk(&origin.ends, OWN);
+        let route = pool.routes.at(*idx);
+        let own = walk(&route.ends, OWN);
         assert!(!own.is_empty());
-        assert_eq!(own.len(), origin.idle_count);
+        assert_eq!(own.len(), route.idle_count);
         own_count += own.len();
     }
     assert_eq!(own_count, wanted.len());
@@ -122,19 +121,20 @@ proptest! {
         let mut pool = Pool::new(bounds[0], bounds[1], Duration::from_nanos(IDLE_MAX_NS));
         let mut model = Model::default();
         let (mut now, mut next_conn) = (0, 0);
-        // Three hashes for five origins, so that some collide.
-        let hash = |origin: usize| origin as u64 % 3;
+        let hosts: Vec<String> = (0..5).map(|number| number.to_string()).collect();
+        // Three hashes for five routes, so that some collide.
+        let route = |r: usize| Route::hashed(Scheme::Http, &hosts[r], 80, r as u64 % 3);
         for step in steps {
             let at = Instant::from_ns(now);
             match step {
-                Step::Checkout(o) => {
-                    let conn: Option<Conn> = pool.checkout(hash(o), &o.to_string(), at);
-                    prop_assert_eq!(conn.map(|c| c.0), model.checkout(o, now));
+                Step::Checkout(r) => {
+                    let conn: Option<Conn> = pool.checkout(route(r), at);
+                    prop_assert_eq!(conn.map(|c| c.0), model.checkout(r, now));
                 }
-                Step::Checkin(o) => {
+                Step::Checkin(r) => {
                     let conn = Conn(next_conn, Rc::clone(&dropped));
-                    let evicted = pool.checkin(hash(o), &o.to_string(), conn, at);
-                    let wanted = model.checkin(o, next_conn, now, bounds);
+                    let evicted = pool.checkin(route(r), conn, at);
+                    let wanted = model.checkin(r, next_conn, now, bounds);
                     prop_assert_eq!(evicted.map(|c| c.0), wanted);
                     next_conn += 1;
                 }

@@ -56,7 +56,7 @@ impl<C> Kept<C> {
             }
             Self::Shared(pool) => {
                 let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
-                pool.checkout(target.origin_hash(), target.origin(), now)
+                pool.checkout(target.route(), now)
             }
         }
     }
@@ -71,7 +71,7 @@ impl<C> Kept<C> {
             },
             Self::Shared(pool) => {
                 let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
-                let evicted = pool.checkin(target.origin_hash(), target.origin(), idle, now);
+                let evicted = pool.checkin(target.route(), idle, now);
                 // Closing it can wait until others may use the pool.
                 drop(pool);
                 drop(evicted);
