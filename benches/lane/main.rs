@@ -31,7 +31,7 @@ use executor::{Executor, give_turn};
 use memory::{Memory, Script};
 use ringfetch::base::target::Target;
 use ringfetch::bench::record::Record;
-use ringfetch::bench::{Bench, BenchSettings, Event, Loop, Trial, Trials};
+use ringfetch::bench::{BenchRun, BenchSettings, Event, Loop, Trial, Trials};
 use ringfetch::client::Stop;
 use ringfetch::http::http1::{Method, RequestSpec, RequestTemplate};
 use ringfetch::runtime::launch::{Engine, Launch, Pinning, Placement, Program};
@@ -87,7 +87,7 @@ fn bench_lanes(criterion: &mut Criterion, name: &str, reads_per_turn: u32) {
 
 /// What `requests` requests take, by a trial of that many, or of more where that is too few to be
 /// timed.
-fn time_for(bench: &Bench, requests: u64) -> Duration {
+fn time_for(bench: &BenchRun, requests: u64) -> Duration {
     let count = requests.max(REQUESTS_MIN);
     let record = record_of(bench, count);
     let ledger = &record.measured;
@@ -100,7 +100,7 @@ fn time_for(bench: &Bench, requests: u64) -> Duration {
 }
 
 /// The record of a closed loop of `requests` requests.
-fn record_of(bench: &Bench, requests: u64) -> Record {
+fn record_of(bench: &BenchRun, requests: u64) -> Record {
     bench.begin(Trial {
         pace: Loop::Closed,
         warmup: Duration::ZERO,
@@ -117,12 +117,12 @@ fn record_of(bench: &Bench, requests: u64) -> Record {
     }
 }
 
-fn next_event(bench: &Bench) -> Event {
+fn next_event(bench: &BenchRun) -> Event {
     bench.next_event(Duration::from_secs(60)).expect("a core says how far it is")
 }
 
 /// A run on one core with its connections open.
-fn start(lanes: usize, pipeline: usize, reads_per_turn: u32) -> Bench {
+fn start(lanes: usize, pipeline: usize, reads_per_turn: u32) -> BenchRun {
     let target = Target::parse("http://127.0.0.1:8080/bytes/64").expect("it is a URL");
     let request = RequestTemplate::new(&RequestSpec::new(&Method::Get));
     let request = request.expect("the defaults can be sent");
@@ -147,7 +147,7 @@ fn start(lanes: usize, pipeline: usize, reads_per_turn: u32) -> Bench {
         spin: Duration::ZERO,
         overrides: Vec::new(),
     };
-    let bench = Bench::start_as(settings, Stop::default(), |trials| InMemory { trials, script });
+    let bench = BenchRun::start_as(settings, Stop::default(), |trials| InMemory { trials, script });
     let bench = bench.expect("a thread can be started");
     match next_event(&bench) {
         Event::Opened(opened) => assert_eq!(opened.opened, lanes, "{opened:?}"),

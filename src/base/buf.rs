@@ -133,6 +133,26 @@ impl SharedBytes {
     }
 }
 
+/// Bytes on their way out.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// In a block of their own.
+    Block(Block),
+    /// Shared with whoever sends them again.
+    Shared(SharedBytes),
+}
+
+impl Outgoing {
+    /// The bytes.
+    #[must_use]
+    pub fn filled(&self) -> &[u8] {
+        match self {
+            Self::Block(block) => block.filled(),
+            Self::Shared(bytes) => bytes.filled(),
+        }
+    }
+}
+
 /// Blocks of one core that wait to be used again, newest first: its memory is the warmest.
 ///
 /// Small ones, of less than [`BLOCK_BYTES`], are kept apart from the others: a connection that only

@@ -1,62 +1,52 @@
-//! One request of a bench, or a pipeline of them, as the driver sees it.
-//!
-//! Knows when each should have started; what that means is the recorder's business.
+//! One request of a bench, or a pipeline of them, on their way.
 //!
 //! Invariant: the requests of one call have one target, and are answered in their order.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::base::buf::SharedBytes;
 use crate::base::instant::Instant;
 use crate::base::limits::EXHAUSTED_PAUSES_MAX;
 use crate::base::target::Target;
 use crate::bench::recorder::Start;
-use crate::client::workload::{Call, Purpose};
+use crate::client::question::Rendered;
 use crate::http::http1::RequestTemplate;
 
 /// A target and the bytes that ask for it, as often as a pipeline is deep.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) target: Target,
-    bytes: SharedBytes,
-    request_bytes: usize,
+    pub(super) rendered: Rendered,
 }
 
 impl Prepared {
     /// Renders `depth` requests for `target`.
     pub(super) fn new(target: Target, request: &RequestTemplate, depth: usize) -> Self {
-        let (authority, path) = (target.authority(), target.path_and_query());
-        let request_bytes = request.len(authority, path);
-        let mut bytes = Vec::with_capacity(request_bytes * depth);
-        for _ in 0..depth {
-            request.write(&mut bytes, authority, path);
-        }
-        Self { bytes: SharedBytes::new(bytes), request_bytes, target }
+        Self { rendered: Rendered::new(&target, request, depth), target }
     }
+}
 
-    /// The bytes of `count` requests.
-    pub(super) fn requests(&self, count: usize) -> SharedBytes {
-        self.bytes.first(self.request_bytes * count)
-    }
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests and their answers.
+    Ask,
+    /// A connection that waits in the pool.
+    Open,
 }
 
 /// Requests that go out together on one connection, or none where only the connection is wanted.
 #[derive(Debug)]
 pub(super) struct BenchCall {
     pub(super) prepared: Rc<Prepared>,
+    pub(super) purpose: Purpose,
+    pub(super) deadline: Instant,
     /// When the first should have started.
     first_due: Instant,
     /// When the others should have.
     more_due: Vec<Instant>,
-    pub(super) purpose: Purpose,
-    /// How many were answered.
-    pub(super) answered: usize,
-    /// How many were handed to the kernel, the last of them perhaps in part.
-    begun: usize,
-    /// When that was.
-    sent_at: Instant,
-    deadline: Instant,
-    connect_ns: u64,
+    /// How many were answered. Counted here, so that a panic between two answers loses none.
+    answered: Cell<usize>,
     /// Pauses made because the kernel was out of descriptors, buffers or ports.
     pauses: u32,
 }
@@ -76,14 +66,11 @@ impl BenchCall {
     pub(super) fn open(prepared: Rc<Prepared>, deadline: Instant) -> Self {
         Self {
             prepared,
+            purpose: Purpose::Open,
+            deadline,
             first_due: Instant::NEVER,
             more_due: Vec::new(),
-            purpose: Purpose::Open,
-            answered: 0,
-            begun: 0,
-            sent_at: Instant::default(),
-            deadline,
-            connect_ns: 0,
+            answered: Cell::new(0),
             pauses: 0,
         }
     }
@@ -97,23 +84,25 @@ impl BenchCall {
     }
 
     /// When request `idx` should have started.
-    fn due(&self, idx: usize) -> Instant {
+    pub(super) fn due(&self, idx: usize) -> Instant {
         if idx == 0 { self.first_due } else { self.more_due[idx - 1] }
     }
 
-    /// When request `idx` should have started, and when it did.
-    pub(super) fn start(&self, idx: usize) -> Start {
-        Start { due: self.due(idx), sent_at: (idx < self.begun).then_some(self.sent_at) }
+    /// Counts the answer to request `idx`, which is the next one.
+    pub(super) fn count_answer(&self, idx: usize) {
+        self.answered.set(idx + 1);
     }
 
-    /// The starts of the requests that were not answered.
-    pub(super) fn unanswered(&self) -> impl Iterator<Item = Start> + '_ {
-        (self.answered..self.count()).map(|idx| self.start(idx))
-    }
-
-    /// How long opening a connection took; zero where none was opened.
-    pub(super) fn connect_ns(&self) -> u64 {
-        self.connect_ns
+    /// The starts of the requests that were not answered, where the first `sent` of all were handed
+    /// to the kernel at `sent_at`.
+    pub(super) fn unanswered(
+        &self,
+        sent: usize,
+        sent_at: Option<Instant>,
+    ) -> impl Iterator<Item = Start> + '_ {
+        let start =
+            move |idx| Start { due: self.due(idx), sent_at: sent_at.filter(|_| idx < sent) };
+        (self.answered.get()..self.count()).map(start)
     }
 
     /// Takes the list of due times back, for the next pipeline.
@@ -126,37 +115,9 @@ impl BenchCall {
         self.deadline = deadline;
     }
 
-    /// Counts a pause for want of the kernel's room; whether another one may be made.
+    /// Counts a pause because the kernel had no room; whether another one may be made.
     pub(super) fn count_pause(&mut self) -> bool {
         self.pauses += 1;
         self.pauses <= EXHAUSTED_PAUSES_MAX
-    }
-}
-
-impl Call for BenchCall {
-    fn target(&self) -> &Target {
-        &self.prepared.target
-    }
-
-    fn purpose(&self) -> Purpose {
-        self.purpose
-    }
-
-    fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
-    fn add_connect_ns(&mut self, ns: u64) {
-        self.connect_ns += ns;
-    }
-
-    fn handle_sent(&mut self, now: Instant) {
-        self.begun = self.count();
-        self.sent_at = now;
-    }
-
-    fn handle_cut(&mut self, bytes: usize) {
-        // What was handed over in part may count as seen; what is behind it cannot.
-        self.begun = bytes.div_ceil(self.prepared.request_bytes);
     }
 }

@@ -6,88 +6,30 @@
 //! out. What travels is bounded: two intervals for each core, and one end for each trial.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::cpu_time::CpuTime;
-use crate::base::failure::FailureCounts;
 use crate::base::instant::Instant;
 use crate::base::limits::{BENCH_SPARES, BENCH_START_LEAD};
-use crate::bench::record::Record;
-use crate::bench::series::Interval;
+use crate::bench::events::{Event, Ways};
+use crate::bench::pacer;
 use crate::bench::settings::{BenchSettings, Trial};
-use crate::bench::trial::Order;
-use crate::bench::worker::Benching;
-use crate::client::stop::{Gauge, Reading, Stop};
-use crate::client::worker::Core;
+use crate::bench::shared::Shared;
+use crate::bench::trial::TrialOrder;
+use crate::bench::worker::BenchWorker;
+use crate::client::lane;
+use crate::client::stop::{Gauge, Snapshot, Stop};
+use crate::client::worker::Worker;
 use crate::net::dns::Resolver;
 use crate::runtime::launch::{Placement, Program, Running, launch};
 use crate::runtime::{Io, clock, cores};
 use crate::stats::latency::Latency;
 
-/// What a core says of itself.
-#[derive(Debug)]
-pub enum Event {
-    /// Its connections are open, as far as they could be opened; it can begin a trial.
-    Opened(Opened),
-    /// What it saw in the last stretch of time of a trial, and which core it is.
-    Interval(usize, Box<Interval>),
-    /// Its part of the trial is over.
-    Ended(Box<CoreEnd>),
-}
-
-/// What became of the connections that a core opened before the first trial.
-#[derive(Debug)]
-pub struct Opened {
-    /// Connections that were wanted; none where each request has its own.
-    pub wanted: usize,
-    /// Connections that are open.
-    pub opened: usize,
-    /// Why others are not.
-    pub failures: FailureCounts,
-}
-
-/// What a core's part of a trial came to.
-#[derive(Debug)]
-pub struct CoreEnd {
-    /// Which core it is, and where it ran.
-    pub placement: Placement,
-    /// What it noted.
-    pub record: Record,
-    /// CPU time of the whole process while this core measured.
-    pub process: CpuTime,
-}
-
-/// What all cores of a run share. Nothing of it is written to for a request, but for the counter
-/// that numbered requests are claimed from, many at once.
-pub(super) struct Shared {
-    pub(super) settings: BenchSettings,
-    pub(super) stop: Stop,
-    pub(super) gauges: Vec<Gauge>,
-    /// The first target of each origin.
-    pub(super) origins: Vec<usize>,
-}
-
-/// One core's ways in and out.
-#[derive(Clone)]
-pub(super) struct Ways {
-    pub(super) orders: flume::Receiver<Arc<Order>>,
-    /// Empty histograms for intervals.
-    pub(super) spares: flume::Receiver<Latency>,
-    events: flume::Sender<Event>,
-}
-
-impl Ways {
-    /// Says what happened. Where nobody listens any more the run is over anyway.
-    pub(super) fn tell(&self, event: Event) {
-        let _ = self.events.send(event);
-    }
-}
-
 /// A run of trials that is under way.
-pub struct Bench {
+pub struct BenchRun {
     shared: Arc<Shared>,
-    orders: Vec<flume::Sender<Arc<Order>>>,
+    orders: Vec<flume::Sender<Arc<TrialOrder>>>,
     spares: Vec<flume::Sender<Latency>>,
     events: flume::Receiver<Event>,
     cores: Running<Option<io::Error>>,
@@ -114,16 +56,20 @@ impl Trials {
     /// Runs on the core at `placement` by `io` until no trial will come any more; why that was too
     /// early, if it was.
     pub async fn on<I: Io>(&self, io: I, placement: Placement) -> Option<io::Error> {
-        let settings = Benching::core_settings(&self.shared, placement);
-        let work =
-            Benching::new(Arc::clone(&self.shared), placement, self.ways[placement.idx].clone());
-        let core = Core::new(io, placement, &settings, self.resolver.clone(), work);
-        core.run().await;
-        core.work.broken()
+        let settings = BenchWorker::settings(&self.shared, placement);
+        let ways = self.ways[placement.idx].clone();
+        let work = BenchWorker::new(Arc::clone(&self.shared), placement, ways);
+        let resolver = self.resolver.clone();
+        let worker = Worker::new(io.clone(), &settings, resolver, work, lane::start);
+        worker.work.open(io.now(), worker.lanes.most());
+        io.spawn(pacer::run(Rc::clone(&worker)));
+        worker.kick();
+        worker.run().await;
+        worker.work.session.broken()
     }
 }
 
-impl Bench {
+impl BenchRun {
     /// Starts the cores. Each opens its connections and says so.
     ///
     /// # Errors
@@ -141,7 +87,7 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// As [`Bench::start`].
+    /// As [`BenchRun::start`].
     pub fn start_as<P: Program<Output = Option<io::Error>>>(
         settings: BenchSettings,
         stop: Stop,
@@ -177,7 +123,7 @@ impl Bench {
     /// have said that it is ready, or that the trial before is over.
     pub fn begin(&self, trial: Trial) -> Instant {
         let start_at = clock::now() + BENCH_START_LEAD;
-        let order = Arc::new(Order::new(trial, start_at));
+        let order = Arc::new(TrialOrder::new(trial, start_at));
         for orders in &self.orders {
             // A core that has ended takes no orders; its end is told by the join.
             let _ = orders.send(Arc::clone(&order));
@@ -206,11 +152,11 @@ impl Bench {
 
     /// How far all cores have come, in the present trial.
     #[must_use]
-    pub fn reading(&self) -> Reading {
-        Reading::of(&self.shared.gauges)
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.shared.gauges)
     }
 
-    /// Whether a core has ended, which before [`Bench::join`] only a failure brings about.
+    /// Whether a core has ended, which before [`BenchRun::join`] only a failure brings about.
     #[must_use]
     pub fn has_lost_core(&self) -> bool {
         self.cores.has_lost_one()

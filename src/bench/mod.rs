@@ -5,12 +5,16 @@
 //! Invariant: a request is in exactly one place of its trial's ledger, and the ledger closes.
 
 pub mod arrivals;
+mod block_size;
 mod call;
+mod changes;
 mod cores;
+mod events;
 pub mod find_max;
 pub mod found;
 pub mod hdr_log;
 pub mod ledger;
+mod opening;
 pub mod options;
 mod pacer;
 #[cfg(test)]
@@ -20,15 +24,19 @@ mod recorder;
 pub mod run;
 pub mod search;
 pub mod series;
+mod session;
 mod settings;
+mod shared;
 pub mod slo;
 pub mod stability;
 pub mod summary;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod usage;
 pub mod verdict;
 mod worker;
 
-pub use cores::{Bench, CoreEnd, Event, Opened, Trials};
+pub use cores::{BenchRun, Trials};
+pub use events::{CoreEnd, Event, Opened};
 pub use settings::{BenchSettings, Loop, Trial};

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use crate::base::failure::{Kind, Stage};
 use crate::base::target::Target;
-use crate::bench::cores::{Bench, Event, Trials};
+use crate::bench::cores::{BenchRun, Trials};
+use crate::bench::events::Event;
 use crate::bench::record::Record;
 use crate::bench::settings::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
@@ -83,7 +84,7 @@ fn bench(engine: Engine, addr: SocketAddr) -> Record {
         spin: Duration::ZERO,
         overrides: Vec::new(),
     };
-    let bench = Bench::start_as(settings, Stop::default(), PanickingTrials).unwrap();
+    let bench = BenchRun::start_as(settings, Stop::default(), PanickingTrials).unwrap();
     let trial = Trial {
         pace: Loop::Closed,
         warmup: Duration::ZERO,

@@ -13,8 +13,8 @@ use crate::bench::ledger::Ledger;
 use crate::bench::record::Record;
 use crate::bench::series::Interval;
 use crate::bench::verdict::Mode;
-use crate::client::stop::Reading;
-use crate::client::workload::Answer;
+use crate::client::answer::Arrival;
+use crate::client::stop::Snapshot;
 use crate::stats::latency::Latency;
 
 /// When one request should have started, and when it was handed to the kernel.
@@ -25,9 +25,9 @@ pub(super) struct Start {
     pub(super) sent_at: Option<Instant>,
 }
 
-/// What was noted of one response.
+/// What is noted of one answer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Noted {
+pub(super) struct BenchAnswer {
     pub(super) status: u16,
     pub(super) body_bytes: u64,
 }
@@ -120,8 +120,8 @@ impl Recorder {
     }
 
     /// Notes a whole response.
-    pub(super) fn handle_answer(&mut self, start: Start, noted: Noted, answer: Answer) {
-        let ended_at = answer.ended_at;
+    pub(super) fn handle_answer(&mut self, start: Start, answer: BenchAnswer, arrival: Arrival) {
+        let ended_at = arrival.ended_at;
         if ended_at >= self.end_at {
             return self.handle_in_flight(start);
         }
@@ -132,18 +132,18 @@ impl Recorder {
         let ledger = self.ledger(start.due);
         ledger.sent += 1;
         ledger.completed += 1;
-        ledger.statuses.count(noted.status);
-        ledger.wire_bytes += answer.wire_bytes;
-        ledger.body_bytes += noted.body_bytes;
+        ledger.statuses.count(answer.status);
+        ledger.wire_bytes += arrival.wire_bytes;
+        ledger.body_bytes += answer.body_bytes;
         if !self.is_measured(start.due) {
             return;
         }
         let service_ns = ended_at.ns_since(sent_at);
-        if answer.first_byte_at == ended_at {
+        if arrival.first_byte_at == ended_at {
             self.at_once.record_ns(service_ns);
         } else {
             self.record.service.record_ns(service_ns);
-            self.record.first_byte.record_ns(answer.first_byte_at.ns_since(sent_at));
+            self.record.first_byte.record_ns(arrival.first_byte_at.ns_since(sent_at));
         }
         let mut response_ns = service_ns;
         if self.mode == Mode::Open {
@@ -152,7 +152,7 @@ impl Recorder {
         }
         self.record_lag(start);
         self.interval.completed += 1;
-        self.interval.bytes += answer.wire_bytes;
+        self.interval.bytes += arrival.wire_bytes;
         self.interval.response.record_ns(response_ns);
     }
 
@@ -225,10 +225,10 @@ impl Recorder {
     }
 
     /// How far the trial has come, but for what is in flight.
-    pub(super) fn reading(&self) -> Reading {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let (warmup, measured) = (&self.record.warmup, &self.record.measured);
         let failed = warmup.failed() + measured.failed();
-        Reading {
+        Snapshot {
             rows: warmup.completed + measured.completed + failed,
             failed,
             body_bytes: warmup.body_bytes + measured.body_bytes,

@@ -16,15 +16,15 @@ use crate::bench::series::{Second, Series};
 use crate::bench::stability::{Stability, Steadiness};
 use crate::bench::summary::{BenchCore, BenchInput, BenchSummary};
 use crate::bench::verdict::Mode;
-use crate::bench::{Bench, BenchSettings, CoreEnd, Event, Loop, Opened, Trial};
-use crate::client::{Reading, Stop};
+use crate::bench::{BenchRun, BenchSettings, CoreEnd, Event, Loop, Opened, Trial};
+use crate::client::{Snapshot, Stop};
 use crate::os::system;
 use crate::runtime::clock;
 use crate::runtime::launch::{Engine, Pinning};
 
 /// A bench whose connections are open.
 pub struct Benching {
-    bench: Bench,
+    bench: BenchRun,
     engine: Engine,
     cpus: Vec<usize>,
     pinning: Pinning,
@@ -71,7 +71,7 @@ pub struct Progress {
     /// How many requests are measured, where their number ends it.
     pub requests: Option<u64>,
     /// What the cores show.
-    pub reading: Reading,
+    pub reading: Snapshot,
 }
 
 /// Why a bench could not run, or not to its end.
@@ -98,7 +98,7 @@ impl Benching {
         let launch = settings.launch.clone();
         let (connections, pipeline) = (settings.connections, settings.pipeline);
         let (first_url, url_count) = (settings.targets[0].url().to_owned(), settings.targets.len());
-        let bench = Bench::start(settings, stop.clone()).map_err(BenchError::Start)?;
+        let bench = BenchRun::start(settings, stop.clone()).map_err(BenchError::Start)?;
         let mut benching = Self {
             bench,
             engine: launch.engine,
@@ -239,7 +239,7 @@ impl Benching {
             elapsed: now.since(start_at),
             span: trial.window.map(|window| trial.warmup + window),
             requests: trial.requests,
-            reading: self.bench.reading(),
+            reading: self.bench.snapshot(),
         }
     }
 
@@ -322,7 +322,7 @@ fn keep_seconds(series: &mut Series, watch: &mut impl Watch) -> Result<(), Bench
 
 impl fmt::Debug for Benching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Benching").field("reading", &self.bench.reading()).finish_non_exhaustive()
+        f.debug_struct("Benching").field("reading", &self.bench.snapshot()).finish_non_exhaustive()
     }
 }
 

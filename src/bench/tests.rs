@@ -13,13 +13,12 @@ use crate::base::instant::Instant;
 use crate::base::target::Target;
 use crate::bench::arrivals::{Law, Profile};
 use crate::bench::call::{BenchCall, Prepared};
-use crate::bench::recorder::{Noted, Recorder, Start};
+use crate::bench::recorder::{BenchAnswer, Recorder, Start};
 use crate::bench::settings::{Loop, Trial};
-use crate::bench::trial::{Order, Running};
+use crate::bench::trial::{RunningTrial, TrialOrder};
 use crate::bench::verdict::Mode;
-use crate::client::workload::{Answer, Call};
+use crate::client::answer::Arrival;
 use crate::http::http1::{Method, RequestSpec, RequestTemplate};
-use crate::runtime::Sendable;
 use crate::stats::latency::Latency;
 
 const MEASURE_AT: Instant = Instant::from_ns(1_000);
@@ -40,11 +39,16 @@ fn start(due: u64, sent_at: Option<u64>) -> Start {
     Start { due: at(due), sent_at: sent_at.map(at) }
 }
 
+/// An answer of 10 bytes that came all at once.
+fn arrival(sent_at: u64, ended_at: u64) -> Arrival {
+    let (sent_at, ended_at) = (at(sent_at), at(ended_at));
+    Arrival { sent_at, first_byte_at: ended_at, ended_at, wire_bytes: 10 }
+}
+
 fn answer(recorder: &mut Recorder, due: u64, sent_at: u64, ended_at: u64) {
     recorder.handle_taken(at(due), at(sent_at), false);
-    let noted = Noted { status: 200, body_bytes: 3 };
-    let answer = Answer { first_byte_at: at(ended_at), ended_at: at(ended_at), wire_bytes: 10 };
-    recorder.handle_answer(start(due, Some(sent_at)), noted, answer);
+    let answer = BenchAnswer { status: 200, body_bytes: 3 };
+    recorder.handle_answer(start(due, Some(sent_at)), answer, arrival(sent_at, ended_at));
 }
 
 #[test]
@@ -82,9 +86,8 @@ fn what_hangs_until_the_end_is_counted_with_its_age() {
         recorder.handle_taken(at(due), at(due), true);
     }
     // One was answered after the end, one was interrupted by it, one was never sent.
-    let noted = Noted { status: 200, body_bytes: 0 };
-    let late = Answer { first_byte_at: at(2_000), ended_at: at(2_000), wire_bytes: 9 };
-    recorder.handle_answer(start(1_100, Some(1_150)), noted, late);
+    let answer = BenchAnswer { status: 200, body_bytes: 0 };
+    recorder.handle_answer(start(1_100, Some(1_150)), answer, arrival(1_150, 2_000));
     recorder.handle_failure(start(1_200, Some(1_250)), RESET, at(2_001));
     recorder.handle_failure(start(1_300, None), RESET, at(2_001));
     let record = recorder.finish();
@@ -116,14 +119,13 @@ fn what_was_handed_over_in_part_is_in_flight_and_what_is_behind_it_is_skipped() 
     let request = RequestTemplate::new(&RequestSpec::new(&Method::Get)).unwrap();
     let target = Target::parse("http://127.0.0.1/").unwrap();
     let prepared = Rc::new(Prepared::new(target, &request, 3));
-    let request_bytes = prepared.requests(1).bytes().len();
+    let request_bytes = prepared.rendered.requests(1).filled().len();
     for (bytes, begun) in [(0, 0), (1, 1), (request_bytes, 1), (request_bytes + 1, 2)] {
         let more = vec![at(1_100), at(1_200)];
-        let mut call = BenchCall::ask(Rc::clone(&prepared), at(1_000), more, Instant::NEVER);
-        call.handle_sent(at(1_500));
-        call.handle_cut(bytes);
+        let call = BenchCall::ask(Rc::clone(&prepared), at(1_000), more, Instant::NEVER);
+        let sent = prepared.rendered.begun_by(bytes);
         let mut recorder = recorder(Mode::Closed);
-        for start in call.unanswered() {
+        for start in call.unanswered(sent, Some(at(1_500))) {
             recorder.handle_taken(start.due, at(1_500), false);
             recorder.handle_failure(start, Failure { kind: Kind::Interrupted, ..RESET }, END_AT);
         }
@@ -141,7 +143,12 @@ fn trial(pace: Loop, requests: Option<u64>) -> Trial {
 }
 
 /// Takes whatever is due at `now`, up to `depth` at a time; how many requests that were.
-fn take_all(running: &mut Running, recorder: &mut Recorder, now: Instant, depth: usize) -> u64 {
+fn take_all(
+    running: &mut RunningTrial,
+    recorder: &mut Recorder,
+    now: Instant,
+    depth: usize,
+) -> u64 {
     let mut count = 0;
     let mut more = Vec::new();
     while running.take_due(now, depth, recorder, &mut more).is_some() {
@@ -156,12 +163,12 @@ fn take_all(running: &mut Running, recorder: &mut Recorder, now: Instant, depth:
 #[test]
 fn numbered_requests_are_handed_out_once_over_all_cores() {
     for depth in [1, 16] {
-        let order = Arc::new(Order::new(trial(Loop::Closed, Some(1_003)), MEASURE_AT));
+        let order = Arc::new(TrialOrder::new(trial(Loop::Closed, Some(1_003)), MEASURE_AT));
         let mut recorders: Vec<Recorder> = (0..3).map(|_| Recorder::new()).collect();
         for recorder in &mut recorders {
             recorder.begin(Mode::Closed, MEASURE_AT, Instant::NEVER);
         }
-        let cores = (0..3).map(|idx| Running::new(Arc::clone(&order), idx, 3));
+        let cores = (0..3).map(|idx| RunningTrial::new(Arc::clone(&order), idx, 3));
         let counts: Vec<u64> = cores
             .zip(&mut recorders)
             .map(|(mut core, recorder)| take_all(&mut core, recorder, at(1_500), depth))
@@ -172,9 +179,9 @@ fn numbered_requests_are_handed_out_once_over_all_cores() {
 
 #[test]
 fn nothing_is_due_before_the_start_nor_after_the_end() {
-    let order = Arc::new(Order::new(trial(Loop::Closed, None), MEASURE_AT));
+    let order = Arc::new(TrialOrder::new(trial(Loop::Closed, None), MEASURE_AT));
     let mut recorder = recorder(Mode::Closed);
-    let mut running = Running::new(order, 0, 1);
+    let mut running = RunningTrial::new(order, 0, 1);
     assert_eq!(running.next_due(), MEASURE_AT);
     assert_eq!(running.take_due(at(999), 1, &mut recorder, &mut Vec::new()), None);
     assert_eq!(running.take_due(at(1_000), 1, &mut recorder, &mut Vec::new()), Some(at(1_000)));
@@ -187,9 +194,9 @@ fn nothing_is_due_before_the_start_nor_after_the_end() {
 fn arrivals_that_no_connection_was_free_for_are_skipped_with_their_age() {
     // One each 10 ns: 100 in the window.
     let profile = Arc::new(Profile::constant(1e8).unwrap());
-    let order = Arc::new(Order::new(trial(Loop::Open(profile, Law::Even), None), MEASURE_AT));
+    let order = Arc::new(TrialOrder::new(trial(Loop::Open(profile, Law::Even), None), MEASURE_AT));
     let mut recorder = recorder(Mode::Open);
-    let mut running = Running::new(order, 0, 1);
+    let mut running = RunningTrial::new(order, 0, 1);
     assert_eq!(take_all(&mut running, &mut recorder, at(1_095), 1), 10);
     for due in (1_000..1_100).step_by(10) {
         recorder.handle_failure(start(due, Some(due)), RESET, at(1_096));

@@ -5,29 +5,27 @@
 //! Invariant: a request is due once; where requests are numbered, no more of them are handed out
 //! than there are, over all cores.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use crate::base::instant::Instant;
 use crate::base::limits::{BENCH_CLAIM_MAX, BENCH_UNTAKEN_PER_SWEEP};
 use crate::bench::arrivals::Arrivals;
-use crate::bench::call::{BenchCall, Prepared};
+use crate::bench::call::BenchCall;
 use crate::bench::recorder::Recorder;
 use crate::bench::settings::{Loop, Trial};
 use crate::bench::verdict::Mode;
 
 /// A trial with its start, as every core is told of it.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct TrialOrder {
     pub(super) trial: Trial,
     pub(super) start_at: Instant,
     /// Measured requests that no core has claimed.
     unclaimed: AtomicU64,
 }
 
-impl Order {
+impl TrialOrder {
     /// `trial`, to be begun at `start_at`.
     pub(super) fn new(trial: Trial, start_at: Instant) -> Self {
         let unclaimed = AtomicU64::new(trial.requests.unwrap_or(0));
@@ -56,7 +54,7 @@ impl Order {
 
 /// How far a trial has come on one core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum TrialStage {
     /// Its first request is not due yet.
     Ordered,
     /// Requests go out.
@@ -67,9 +65,9 @@ pub(super) enum Stage {
 
 /// One core's part of a trial.
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) order: Arc<Order>,
-    pub(super) stage: Stage,
+pub(super) struct RunningTrial {
+    pub(super) order: Arc<TrialOrder>,
+    pub(super) stage: TrialStage,
     arrivals: Option<Arrivals>,
     /// Measured requests that this core has claimed and not sent.
     claimed: u64,
@@ -84,9 +82,9 @@ pub(super) struct Running {
     seen_at: Instant,
 }
 
-impl Running {
+impl RunningTrial {
     /// The part of core `idx` out of `cores` in the trial of `order`.
-    pub(super) fn new(order: Arc<Order>, idx: usize, cores: usize) -> Self {
+    pub(super) fn new(order: Arc<TrialOrder>, idx: usize, cores: usize) -> Self {
         let arrivals = match &order.trial.pace {
             Loop::Closed => None,
             Loop::Open(profile, law) => {
@@ -95,7 +93,7 @@ impl Running {
         };
         Self {
             order,
-            stage: Stage::Ordered,
+            stage: TrialStage::Ordered,
             arrivals,
             claimed: 0,
             cores,
@@ -114,23 +112,23 @@ impl Running {
     /// When something must be done next, other than at the end of a request.
     pub(super) fn next_due(&self) -> Instant {
         match self.stage {
-            Stage::Ordered => self.order.start_at,
-            Stage::Running => self.next_arrival(),
-            Stage::Draining => Instant::NEVER,
+            TrialStage::Ordered => self.order.start_at,
+            TrialStage::Running => self.next_arrival(),
+            TrialStage::Draining => Instant::NEVER,
         }
     }
 
     /// Takes notice of the time; whether the trial has begun by it.
     pub(super) fn observe(&mut self, now: Instant) {
         self.seen_at = self.seen_at.max(now);
-        if self.stage == Stage::Ordered && now >= self.order.start_at {
-            self.stage = Stage::Running;
+        if self.stage == TrialStage::Ordered && now >= self.order.start_at {
+            self.stage = TrialStage::Running;
         }
     }
 
     /// Whether a request may start, as far as the last time that was seen tells.
     pub(super) fn has_due(&self) -> bool {
-        if self.stage != Stage::Running || self.has_ended {
+        if self.stage != TrialStage::Running || self.has_ended {
             return false;
         }
         match &self.arrivals {
@@ -150,7 +148,7 @@ impl Running {
         more: &mut Vec<Instant>,
     ) -> Option<Instant> {
         self.observe(now);
-        if self.stage != Stage::Running || self.has_ended {
+        if self.stage != TrialStage::Running || self.has_ended {
             return None;
         }
         if now >= self.order.end_at() {
@@ -206,12 +204,12 @@ impl Running {
     /// Whether the trial has run its course by `now`, where `in_flight` calls are under way.
     pub(super) fn is_over(&self, now: Instant, in_flight: usize) -> bool {
         let is_done = self.is_dry() && in_flight == 0 && self.returned.is_empty();
-        self.stage == Stage::Running && (now >= self.order.end_at() || is_done)
+        self.stage == TrialStage::Running && (now >= self.order.end_at() || is_done)
     }
 
     /// Sends nothing more.
     pub(super) fn end(&mut self, recorder: &mut Recorder) {
-        self.stage = Stage::Draining;
+        self.stage = TrialStage::Draining;
         self.has_ended = true;
         self.skip_returned(recorder);
     }
@@ -234,7 +232,7 @@ impl Running {
     /// Notes the calls that still wait for the kernel's room as skipped.
     pub(super) fn skip_returned(&mut self, recorder: &mut Recorder) {
         for call in self.returned.drain(..) {
-            call.unanswered().for_each(|start| recorder.handle_skipped(start.due));
+            call.unanswered(0, None).for_each(|start| recorder.handle_skipped(start.due));
         }
     }
 
@@ -244,59 +242,5 @@ impl Running {
             Some(arrivals) if !self.is_dry() => arrivals.next_at(),
             _ => Instant::NEVER,
         }
-    }
-}
-
-/// Connections that are opened before the first trial.
-#[derive(Debug)]
-pub(super) struct Opening {
-    /// One target of each origin.
-    origins: Vec<Rc<Prepared>>,
-    /// Connections that were not begun.
-    left: usize,
-    /// Those that were begun and have not ended.
-    pub(super) under_way: usize,
-    pub(super) until: Instant,
-}
-
-impl Opening {
-    /// `count` connections, as many to each of `origins`, to be begun before `until`.
-    pub(super) fn new(origins: Vec<Rc<Prepared>>, count: usize, until: Instant) -> Self {
-        Self { left: count, origins, under_way: 0, until }
-    }
-
-    /// The next connection to open, while no more than `under_way_max` are being opened.
-    pub(super) fn take(&mut self, now: Instant, under_way_max: usize) -> Option<BenchCall> {
-        if now >= self.until {
-            self.left = 0;
-        }
-        if !self.has_ready(under_way_max) {
-            return None;
-        }
-        self.left -= 1;
-        self.under_way += 1;
-        let prepared = &self.origins[self.left % self.origins.len()];
-        // The connect's own timeout is shorter; this is the bound of the whole.
-        Some(BenchCall::open(Rc::clone(prepared), self.until + Duration::from_secs(1)))
-    }
-
-    /// Whether another one may be begun.
-    pub(super) fn has_ready(&self, under_way_max: usize) -> bool {
-        self.left > 0 && self.under_way < under_way_max
-    }
-
-    /// Begins one of them again.
-    pub(super) fn put_back(&mut self) {
-        self.left += 1;
-    }
-
-    /// Begins no more.
-    pub(super) fn give_up(&mut self) {
-        self.left = 0;
-    }
-
-    /// Whether all of them have ended.
-    pub(super) fn is_done(&self) -> bool {
-        self.left == 0 && self.under_way == 0
     }
 }

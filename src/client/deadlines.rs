@@ -35,19 +35,19 @@ impl<T: Interrupt> Interrupt for Alarm<T> {
 
 /// What each lane must have done by when.
 #[derive(Debug)]
-pub(crate) struct Watch<T> {
-    lanes: Vec<Watched<T>>,
+pub(crate) struct Deadlines<T> {
+    lanes: Vec<LaneDeadline<T>>,
 }
 
 /// One lane's deadline.
 #[derive(Debug)]
-struct Watched<T> {
+struct LaneDeadline<T> {
     deadline: Instant,
     interrupter: Option<T>,
     is_late: bool,
 }
 
-impl<T: Interrupt> Watch<T> {
+impl<T: Interrupt> Deadlines<T> {
     /// Watches nothing yet.
     pub(crate) fn new() -> Self {
         Self { lanes: Vec::new() }
@@ -56,13 +56,14 @@ impl<T: Interrupt> Watch<T> {
     /// Ends the operations of `lane`'s socket once `deadline` has passed.
     pub(crate) fn arm(&mut self, lane: LaneId, deadline: Instant, interrupter: T) {
         while self.lanes.len() <= lane.0 {
-            self.lanes.push(Watched {
+            self.lanes.push(LaneDeadline {
                 deadline: Instant::NEVER,
                 interrupter: None,
                 is_late: false,
             });
         }
-        self.lanes[lane.0] = Watched { deadline, interrupter: Some(interrupter), is_late: false };
+        self.lanes[lane.0] =
+            LaneDeadline { deadline, interrupter: Some(interrupter), is_late: false };
     }
 
     /// Watches `lane` no longer; whether its deadline had passed. Must be called before its socket
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn a_late_lane_is_interrupted_once_and_knows_it() {
         let hits = Rc::new(Cell::new(0));
-        let mut watch = Watch::new();
+        let mut watch = Deadlines::new();
         let at = Instant::from_ns;
         watch.arm(LaneId(1), at(10), Flag(Rc::clone(&hits)));
         watch.sweep(at(9), Instant::NEVER);
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn a_stop_comes_before_the_deadline() {
         let hits = Rc::new(Cell::new(0));
-        let mut watch = Watch::new();
+        let mut watch = Deadlines::new();
         watch.arm(LaneId(0), Instant::from_ns(100), Flag(Rc::clone(&hits)));
         watch.sweep(Instant::from_ns(20), Instant::from_ns(20));
         assert_eq!(hits.get(), 1);

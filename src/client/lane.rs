@@ -1,9 +1,6 @@
-//! The one lane loop: take a job, drive it, and hand on what came of it.
+//! The one lane loop: take a job, drive its exchange, settle it.
 //!
-//! Knows neither sockets nor framing (`drive`), nor which job is next and what its end means
-//! (`work`).
-//!
-//! Invariant: a job that a lane took is settled exactly once, also where the driving of it panics.
+//! Invariant: a job that a lane took is settled exactly once, also where its exchange panics.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,47 +9,60 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use crate::base::failure::{Failure, Kind, Stage};
+use crate::client::connection::Berth;
 use crate::client::deadlines::LaneId;
-use crate::client::exchange::{self, Berth, Exchanged};
-use crate::client::worker::{Core, Task};
-use crate::client::workload::{Next, Work};
+use crate::client::exchange::exchange;
+use crate::client::exchanged::{End, Exchanged};
+use crate::client::worker::{Task, Worker};
+use crate::client::workload::{Next, Workload};
 use crate::runtime::Io;
 
+/// Starts `lane` on its core.
+pub(crate) fn start<I: Io, W: Workload>(worker: &Rc<Worker<I, W>>, lane: LaneId) {
+    worker.lanes.core.io.spawn(run(Rc::clone(worker), lane));
+}
+
 /// Works on one job after the other until the run is over.
-pub(crate) async fn run<I: Io, W: Work>(core: Rc<Core<I, W>>, lane: LaneId) {
-    let task = Task::of(&core);
+async fn run<I: Io, W: Workload>(worker: Rc<Worker<I, W>>, lane: LaneId) {
+    let task = Task::of(&worker);
+    let (lanes, work) = (&worker.lanes, &worker.work);
     let (mut turn, mut berth, mut now) = (W::Turn::default(), Berth::default(), None);
     loop {
         // A match lets go of what it took apart; a `while let` would keep a second copy of the job
         // in every lane that waits for an answer.
-        let (mut job, taken_at) = match core.next(lane, &mut turn, &mut berth, now).await {
+        let (job, taken_at) = match worker.next(lane, &mut turn, &mut berth, now).await {
             Some(next) => next,
             None => break,
         };
         let exchanged = {
             // Pinned where it is: a future of this size is not moved for nothing.
-            let exchange = pin!(exchange::exchange(&core, lane, &mut job, &mut berth, taken_at));
+            let exchange = pin!(exchange(lanes, work, lane, &job, &mut berth, taken_at));
             guarded(exchange).await
         };
         let exchanged = exchanged.unwrap_or_else(|| {
-            core.watch.borrow_mut().disarm(lane);
+            lanes.core.unwatch(lane);
             berth.clear();
             let phrase = "a bug in ringfetch: the lane panicked; please report it";
             let failure = Failure::new(Stage::Head, Kind::Panic, phrase);
-            Ok(Exchanged::failed(failure, core.io.now()))
+            Exchanged::without_answer(End::Failed(failure), lanes.core.io.now())
         });
-        now = match W::settle(&core, job, exchanged) {
+        now = match work.settle(lanes, job, exchanged) {
             Next::Job(now) => now,
             Next::Wait(wait) => {
                 wait.await;
                 None
             }
+            Next::Hold(wait) => {
+                lanes.hold_while(wait).await;
+                None
+            }
         };
     }
-    core.lane_ended(task);
+    lanes.count_end();
+    task.ended();
 }
 
-/// What `work` comes to, or none where it panics: one job's bug must not end a core.
+/// What `work` gives, or none where it panics: one job's bug must not end a core.
 async fn guarded<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     poll_fn(|context| {
         // After a panic the future is dropped, never polled again, and the cells that it shares

@@ -47,7 +47,7 @@ pub(crate) struct Gauge {
 
 /// The progress of one core, or of several together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reading {
+pub struct Snapshot {
     /// Lines that ended in a row, or requests of a bench that ended.
     pub rows: u64,
     /// Of those, how many failed.
@@ -58,7 +58,7 @@ pub struct Reading {
     pub in_flight: u64,
 }
 
-impl Reading {
+impl Snapshot {
     /// What `gauges` show together.
     pub(crate) fn of(gauges: &[Gauge]) -> Self {
         let mut sum = Self::default();
@@ -86,11 +86,11 @@ impl Gauge {
     }
 
     /// Shows what stands elsewhere, all of it at once.
-    pub(crate) fn show(&self, reading: Reading) {
-        self.rows.store(reading.rows, Relaxed);
-        self.failed.store(reading.failed, Relaxed);
-        self.body_bytes.store(reading.body_bytes, Relaxed);
-        self.in_flight.store(reading.in_flight, Relaxed);
+    pub(crate) fn show(&self, snapshot: Snapshot) {
+        self.rows.store(snapshot.rows, Relaxed);
+        self.failed.store(snapshot.failed, Relaxed);
+        self.body_bytes.store(snapshot.body_bytes, Relaxed);
+        self.in_flight.store(snapshot.in_flight, Relaxed);
     }
 
     /// Shows how many fetches are under way.
@@ -99,7 +99,7 @@ impl Gauge {
     }
 
     /// What the gauge shows now, added to `sum`.
-    fn add_to(&self, sum: &mut Reading) {
+    fn add_to(&self, sum: &mut Snapshot) {
         sum.rows += self.rows.load(Relaxed);
         sum.failed += self.failed.load(Relaxed);
         sum.body_bytes += self.body_bytes.load(Relaxed);

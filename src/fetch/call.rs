@@ -1,17 +1,13 @@
-//! One exchange of a fetch, as the driver sees it.
+//! A job that has begun, on its way through one exchange.
 //!
-//! Does not know what is sent for it nor what is kept of the answer: that is the same for all.
-//!
-//! Invariant: a call has begun: its job's progress is in it, and nowhere else.
+//! Invariant: its job's progress is in it, and nowhere else.
 
 use std::time::Duration;
 
 use crate::base::instant::Instant;
-use crate::base::target::Target;
-use crate::client::workload::Call;
 use crate::fetch::job::{Job, Progress, Times};
 
-/// A job and what its exchanges came to so far.
+/// A job and what its attempts gave so far.
 pub(super) struct FetchCall {
     pub(super) job: Job,
     pub(super) progress: Box<Progress>,
@@ -23,33 +19,6 @@ impl FetchCall {
         let progress =
             job.progress.take().unwrap_or_else(|| begin(now, now + timeout, job.read_at));
         Self { job, progress }
-    }
-}
-
-impl Call for FetchCall {
-    fn target(&self) -> &Target {
-        &self.job.target
-    }
-
-    fn deadline(&self) -> Instant {
-        self.progress.deadline
-    }
-
-    fn count_attempt(&mut self, step: i32) {
-        let attempts = &mut self.progress.attempts;
-        *attempts = attempts.checked_add_signed(step).expect("only what was begun is taken back");
-    }
-
-    fn add_dns_ns(&mut self, ns: u64) {
-        self.progress.times.dns_ns += ns;
-    }
-
-    fn add_connect_ns(&mut self, ns: u64) {
-        self.progress.times.connect_ns += ns;
-    }
-
-    fn handle_first_byte(&mut self, ns: u64) {
-        self.progress.times.first_byte_ns = ns;
     }
 }
 

@@ -6,19 +6,21 @@
 //! started.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::base::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
-use crate::client::stop::{Reading, Stop};
-use crate::client::worker::Core;
+use crate::client::lane;
+use crate::client::stop::{Snapshot, Stop};
+use crate::client::worker::Worker;
 use crate::fetch::job::{Fetched, Intake, Job};
 use crate::fetch::judge;
 use crate::fetch::reader::Reader;
 use crate::fetch::settings::Settings;
 use crate::fetch::shared::Shared;
 use crate::fetch::tally::Tally;
-use crate::fetch::worker::Fetching;
+use crate::fetch::worker::{self, FetchWorker};
 use crate::input::source::{Source, SourceSize};
 use crate::net::dns::Resolver;
 use crate::runtime::launch::{Ended, Placement, Program, Running, launch};
@@ -31,7 +33,7 @@ const READER_TRIES: u32 = 10;
 type Inboxes = Vec<flume::Receiver<Vec<Intake>>>;
 
 /// A run that is under way.
-pub struct Run {
+pub struct FetchRun {
     shared: Arc<Shared>,
     inboxes: Inboxes,
     arrivals: Vec<flume::Receiver<Vec<Job>>>,
@@ -41,9 +43,9 @@ pub struct Run {
     last_size: Option<SourceSize>,
 }
 
-/// What a run came to.
+/// What a run gave.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct FetchRunEnd {
     /// What each core counted.
     pub cores: Vec<Ended<Tally>>,
     /// What was counted of jobs that no core had taken when the run was stopped.
@@ -55,13 +57,13 @@ pub struct Outcome {
 }
 
 /// What runs on each core.
-struct Fetch {
+struct FetchProgram {
     shared: Arc<Shared>,
     inboxes: Inboxes,
     arrivals: Vec<flume::Receiver<Vec<Job>>>,
 }
 
-impl Program for Fetch {
+impl Program for FetchProgram {
     type Output = Tally;
 
     async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> Tally {
@@ -81,11 +83,13 @@ pub(super) async fn fetch_on<I: Io>(
     inbox: &flume::Receiver<Vec<Intake>>,
     arrivals: &flume::Receiver<Vec<Job>>,
 ) -> Tally {
-    let settings = Fetching::core_settings(shared, placement);
-    let work = Fetching::new(Arc::clone(shared), placement, inbox.clone(), arrivals.clone());
-    let core = Core::new(io, placement, &settings, shared.resolver.clone(), work);
-    core.run().await;
-    core.work.take_tally(*core.connections.borrow())
+    let settings = FetchWorker::settings(shared, placement);
+    let work = FetchWorker::new(Arc::clone(shared), placement, inbox.clone(), arrivals.clone());
+    let resolver = shared.resolver.clone();
+    let worker = Worker::new(io.clone(), &settings, resolver, work, lane::start);
+    io.spawn(worker::feed(Rc::clone(&worker)));
+    worker.run().await;
+    worker.work.take_tally(worker.lanes.connections.counts())
 }
 
 /// Stops the run where a core panics outside its lanes: its jobs would never become rows.
@@ -99,7 +103,7 @@ impl Drop for StopOnPanic {
     }
 }
 
-impl Run {
+impl FetchRun {
     /// Starts fetching what `source` names. Rows leave through `rows`, in batches, in the order of
     /// completion; a full queue holds the cores back.
     ///
@@ -118,7 +122,7 @@ impl Run {
         let (moves, arrivals): (Vec<_>, Vec<_>) = (0..cores).map(|_| flume::unbounded()).unzip();
         let resolver = Resolver::start(settings.overrides.clone())?;
         let shared = Arc::new(Shared::new(settings, ways_in, moves, rows, resolver, stop));
-        let program = Arc::new(Fetch {
+        let program = Arc::new(FetchProgram {
             shared: Arc::clone(&shared),
             inboxes: inboxes.clone(),
             arrivals: arrivals.clone(),
@@ -140,8 +144,8 @@ impl Run {
 
     /// How far all cores have come.
     #[must_use]
-    pub fn reading(&self) -> Reading {
-        Reading::of(&self.shared.gauges)
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.shared.gauges)
     }
 
     /// Lines that the cores were handed so far.
@@ -161,7 +165,7 @@ impl Run {
     /// # Errors
     ///
     /// Where a core could not build its runtime or panicked outside any lane.
-    pub fn join(mut self) -> io::Result<Outcome> {
+    pub fn join(mut self) -> io::Result<FetchRunEnd> {
         let cores = std::mem::take(&mut self.cores).join()?;
         let input_error = self.wait_for_reader();
         let (mut leftover, mut rows) = (Tally::default(), Vec::new());
@@ -179,7 +183,7 @@ impl Run {
             // Where nobody reads rows any more, these are lost with all the others.
             let _ = self.shared.rows.send(rows);
         }
-        Ok(Outcome { cores, leftover, lines: self.shared.handed_over(), input_error })
+        Ok(FetchRunEnd { cores, leftover, lines: self.shared.handed_over(), input_error })
     }
 
     /// Why the input ended early. A reader that hangs in its input after a stop is left behind: it

@@ -1,34 +1,31 @@
 //! What an exchange means for its job: a row, another try, or another URL.
 //!
-//! Decides nothing that the policy does not; it carries the verdict out.
-//!
-//! Invariant: a job that is judged ends in exactly one of a row, the shard and another core.
+//! Decides nothing that the policy does not; it carries the verdict out on the job itself.
+
+use std::net::IpAddr;
 
 use crate::base::failure::{Cause, Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
-use crate::client::exchange::{Exchanged, Obstacle};
-use crate::client::worker::Core;
+use crate::client::exchanged::{End, Exchanged};
 use crate::fetch::call::FetchCall;
 use crate::fetch::job::{Fetched, Job, Progress, Response};
-use crate::fetch::policy::{Outcome, Verdict};
-use crate::fetch::response::Noted;
-use crate::fetch::worker::Fetching;
-use crate::runtime::Io;
+use crate::fetch::policy::{Outcome, Policy, Verdict};
+use crate::fetch::response::FetchAnswer;
 
 /// What is left of an exchange once its response is complete or lost.
 struct Came {
     failure: Option<Failure>,
     response: Option<Response>,
     location: Option<Box<[u8]>>,
-    ip: Option<std::net::IpAddr>,
+    ip: Option<IpAddr>,
 }
 
 impl Came {
-    fn of(exchanged: Exchanged<Noted>) -> Self {
-        let Exchanged { failure, reading, wire_bytes, ip, .. } = exchanged;
-        let (response, location) =
-            reading.map_or((None, None), |reading| reading.finish(wire_bytes));
+    fn of(exchanged: Exchanged<FetchAnswer>) -> Self {
+        let failure = exchanged.failure();
+        let Exchanged { answer, wire_bytes, ip, .. } = exchanged;
+        let (response, location) = answer.map_or((None, None), |answer| answer.finish(wire_bytes));
         Self { failure, response, location, ip }
     }
 
@@ -37,87 +34,107 @@ impl Came {
     }
 }
 
-/// What `exchanged` means for `call`; the row, or none where the job goes on elsewhere or later.
-pub(super) fn judge<I: Io>(
-    core: &Core<I, Fetching>,
-    call: FetchCall,
-    exchanged: Result<Exchanged<Noted>, Obstacle>,
-) -> Option<Fetched> {
-    let FetchCall { mut job, mut progress } = call;
-    let came = match exchanged {
-        Ok(exchanged) => Came::of(exchanged),
-        Err(Obstacle::Exhausted(errno)) => return wait_for_room(core, job, progress, errno),
-    };
-    let now = core.io.now();
-    let outcome = Outcome {
-        failure: came.failure,
-        status: came.response.as_ref().map(|response| response.status),
-        location: came.location.as_deref(),
-    };
-    let chance = fastrand::u64(..);
-    let policy = &core.work.shared.settings.policy;
-    let verdict = match policy.judge(&job, &progress, outcome, now, chance) {
-        Verdict::Retry(_) | Verdict::Redirect(_) if core.is_stopping() => {
-            // There is no time left for what this fetch still needs; a later run does it.
-            Verdict::Done(Some(interrupted("the run was stopped before the next request")))
-        }
-        verdict => verdict,
-    };
-    match verdict {
-        Verdict::Done(failure) => return Some(finished(job, *progress, came, failure, now)),
-        Verdict::Refused(failure, target) => {
-            progress.redirects.push(target.into_url());
-            return Some(finished(job, *progress, came, Some(failure), now));
-        }
-        Verdict::Retry(_) | Verdict::Redirect(_) => {}
-    }
-    let mut tally = core.work.tally.borrow_mut();
-    tally.discarded_bytes += came.response.map_or(0, |response| response.wire_bytes);
-    match verdict {
-        Verdict::Done(_) | Verdict::Refused(..) => unreachable!("handed on above"),
-        Verdict::Retry(at) => {
-            progress.retries += 1;
-            tally.retries += 1;
-            job.progress = Some(progress);
-            core.work.defer(job, at);
-        }
-        Verdict::Redirect(target) => {
-            progress.redirects.push(target.url().into());
-            let from = std::mem::replace(&mut job.target, target);
-            if progress.first_url.is_none() {
-                progress.first_url = Some(from.into_url());
-            }
-            job.progress = Some(progress);
-            core.work.requeue(job, core.placement);
-        }
-    }
-    None
+/// What a job's exchange means for it.
+pub(super) enum Judgement {
+    /// The fetch is over.
+    Over(Fetched),
+    /// It is tried again at this time; so many bytes came for nothing.
+    Retry(Job, Instant, u64),
+    /// It goes on with another URL; so many bytes came for the redirect.
+    Redirect(Job, u64),
+    /// It waits until this time for the kernel's room, which costs it no try.
+    Wait(Job, Instant),
 }
 
-/// The kernel had no room for a connection: the job waits, and that costs it no try and no time.
-fn wait_for_room<I: Io>(
-    core: &Core<I, Fetching>,
-    mut job: Job,
-    mut progress: Box<Progress>,
-    errno: i32,
-) -> Option<Fetched> {
-    core.pause_for_room();
-    let now = core.io.now();
-    progress.exhausted_pauses += 1;
-    if progress.exhausted_pauses > EXHAUSTED_PAUSES_MAX || core.is_stopping() {
-        let failure = match core.is_stopping() {
-            true => interrupted("the run was stopped while the kernel had no descriptor or port"),
-            false => {
-                let cause = Cause::Os(errno);
-                Failure { stage: Stage::Connect, kind: Kind::Exhausted, cause }
-            }
+/// When a job is judged, and by what.
+pub(super) struct Judge<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) now: Instant,
+    pub(super) is_stopping: bool,
+    /// Random bits, for the jitter of a retry.
+    pub(super) chance: u64,
+}
+
+impl Judge<'_> {
+    /// What `exchanged` means for `call`.
+    pub(super) fn judge(&self, call: FetchCall, exchanged: Exchanged<FetchAnswer>) -> Judgement {
+        let FetchCall { mut job, mut progress } = call;
+        note_times(&mut progress, &exchanged);
+        if let End::NoRoom(errno) = exchanged.end {
+            return self.wait_for_room(job, progress, errno);
+        }
+        let came = Came::of(exchanged);
+        let outcome = Outcome {
+            failure: came.failure,
+            status: came.response.as_ref().map(|response| response.status),
+            location: came.location.as_deref(),
         };
-        return Some(finished(job, *progress, Came::failed(failure), Some(failure), now));
+        let verdict = match self.policy.judge(&job, &progress, outcome, self.now, self.chance) {
+            Verdict::Retry(_) | Verdict::Redirect(_) if self.is_stopping => {
+                // There is no time left for what this fetch still needs; a later run does it.
+                Verdict::Done(Some(interrupted("the run was stopped before the next request")))
+            }
+            verdict => verdict,
+        };
+        let discarded = came.response.as_ref().map_or(0, |response| response.wire_bytes);
+        match verdict {
+            Verdict::Done(failure) => {
+                Judgement::Over(finished(job, *progress, came, failure, self.now))
+            }
+            Verdict::Refused(failure, target) => {
+                progress.redirects.push(target.into_url());
+                Judgement::Over(finished(job, *progress, came, Some(failure), self.now))
+            }
+            Verdict::Retry(at) => {
+                progress.retries += 1;
+                job.progress = Some(progress);
+                Judgement::Retry(job, at, discarded)
+            }
+            Verdict::Redirect(target) => {
+                progress.redirects.push(target.url().into());
+                let from = std::mem::replace(&mut job.target, target);
+                if progress.first_url.is_none() {
+                    progress.first_url = Some(from.into_url());
+                }
+                job.progress = Some(progress);
+                Judgement::Redirect(job, discarded)
+            }
+        }
     }
-    progress.deadline = progress.deadline + EXHAUSTED_PAUSE;
-    job.progress = Some(progress);
-    core.work.defer(job, now + EXHAUSTED_PAUSE);
-    None
+
+    /// The kernel had no room for a connection: the job waits, and that costs it no try and no
+    /// time.
+    fn wait_for_room(&self, mut job: Job, mut progress: Box<Progress>, errno: i32) -> Judgement {
+        progress.exhausted_pauses += 1;
+        if progress.exhausted_pauses > EXHAUSTED_PAUSES_MAX || self.is_stopping {
+            let failure = match self.is_stopping {
+                true => {
+                    interrupted("the run was stopped while the kernel had no descriptor or port")
+                }
+                false => {
+                    let cause = Cause::Os(errno);
+                    Failure { stage: Stage::Connect, kind: Kind::Exhausted, cause }
+                }
+            };
+            let came = Came::failed(failure);
+            return Judgement::Over(finished(job, *progress, came, Some(failure), self.now));
+        }
+        progress.deadline = progress.deadline + EXHAUSTED_PAUSE;
+        job.progress = Some(progress);
+        Judgement::Wait(job, self.now + EXHAUSTED_PAUSE)
+    }
+}
+
+/// Adds where the time of `exchanged` went, and counts it where it was begun.
+fn note_times(progress: &mut Progress, exchanged: &Exchanged<FetchAnswer>) {
+    if matches!(exchanged.end, End::Complete | End::Failed(_)) {
+        progress.attempts += 1;
+    }
+    progress.times.dns_ns += exchanged.opening.dns_ns;
+    progress.times.connect_ns += exchanged.opening.connect_ns;
+    if let Some(ns) = exchanged.first_byte_ns {
+        progress.times.first_byte_ns = ns;
+    }
 }
 
 /// The row of a job that had begun when the run was stopped.

@@ -24,6 +24,6 @@ pub mod tally;
 mod tests;
 mod worker;
 
-pub use cores::{Outcome, Run};
+pub use cores::{FetchRun, FetchRunEnd};
 pub use scheduler::Politeness;
 pub use settings::{Keep, Settings};

@@ -25,7 +25,7 @@ use crate::fetch::output::{Callback, Finishers, Finishing, Queue};
 use crate::fetch::policy::{Policy, StatusPolicy};
 use crate::fetch::run::{FetchError, Fetching, Rows};
 use crate::fetch::summary::Summary;
-use crate::fetch::{Keep, Politeness, Run, Settings};
+use crate::fetch::{FetchRun, Keep, Politeness, Settings};
 use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use crate::input::Input;
 use crate::input::source::Source;
@@ -257,10 +257,10 @@ impl Fetch {
         };
         let (cpu_before, started_at) = (system::process_cpu_time(), clock::now());
         let stopper = stop.clone();
-        let start = || -> io::Result<(Run, Finishers)> {
+        let start = || -> io::Result<(FetchRun, Finishers)> {
             let (rows, batches) = flume::bounded(ROW_BATCHES_QUEUED_MAX);
             let finishers = Finishers::start(&finishing, rows.clone(), &batches, sink, &stopper)?;
-            Ok((Run::start(settings, source, rows, stopper)?, finishers))
+            Ok((FetchRun::start(settings, source, rows, stopper)?, finishers))
         };
         let (run, finishers) = cores::start_on(&cpus, start).map_err(FetchError::Start)?;
         let pinning = self.pinning;

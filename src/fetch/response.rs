@@ -7,15 +7,14 @@
 use crate::base::buf::Block;
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::BODY_READ_BYTES_MAX;
-use crate::client::workload::Reading;
+use crate::client::answer::{Answer, AnswerHead};
 use crate::extract::Extractor;
 use crate::fetch::job::Response;
 use crate::fetch::settings::Keep;
-use crate::http::http1::{Framing, Head, Observer};
 
 /// What is noted of one response.
 #[derive(Debug)]
-pub(super) struct Noted {
+pub(super) struct FetchAnswer {
     keep: Keep,
     body_bytes_max: u64,
     response: Option<Response>,
@@ -25,7 +24,7 @@ pub(super) struct Noted {
     body_bytes: u64,
 }
 
-impl Noted {
+impl FetchAnswer {
     /// Nothing was read yet.
     pub(super) fn new(keep: Keep, body_bytes_max: u64) -> Self {
         Self { keep, body_bytes_max, response: None, location: None, body: None, body_bytes: 0 }
@@ -43,61 +42,44 @@ impl Noted {
     }
 }
 
-impl Reading for Noted {
-    fn keeps_body(&self) -> bool {
-        self.body.is_some()
-    }
-
-    fn take_body(&mut self) -> Block {
-        self.body.take().expect("a body that is read in place is kept")
-    }
-
-    fn give_body(&mut self, body: Block) {
-        self.body_bytes = body.len() as u64;
-        self.body = Some(body);
-    }
-}
-
-impl Observer for Noted {
-    fn head(&mut self, head: &Head<'_>, framing: Framing) -> Result<(), Failure> {
-        let content_type = head.field("content-type").map(text);
-        self.location = head.field("location").map(Box::from);
+impl Answer for FetchAnswer {
+    fn handle_head(&mut self, head: &AnswerHead<'_>) -> Result<(), Failure> {
+        let content_type = head.fields.field("content-type").map(text);
+        self.location = head.fields.field("location").map(Box::from);
         // What a body without a Content-Type is, its first bytes will say: so far, it may be a
         // page.
         let may_be_page = Extractor::is_page(content_type.as_deref(), b"<html>");
         // Coded bytes are no page; whoever looks for one finds a page's type and no body.
         let is_coded = head
-            .fields()
+            .fields
             .list("content-encoding")
             .any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
         if self.keep == Keep::Pages && may_be_page && !is_coded {
-            let room = match framing {
-                Framing::None => 0,
-                // A length is a promise: room is made for the first piece, more as it comes true.
-                // The byte over it shows whether more is sent than was promised.
-                Framing::Length(bytes) => {
-                    usize::try_from(bytes).unwrap_or(usize::MAX).min(BODY_READ_BYTES_MAX) + 1
-                }
-                Framing::Chunked | Framing::Close => 0,
+            // A length is a promise: room is made for the first piece, more as it comes true. The
+            // byte over it shows whether more is sent than was promised.
+            let promised = usize::try_from(head.body_bytes.unwrap_or(0)).unwrap_or(usize::MAX);
+            let room = match promised {
+                0 => 0,
+                bytes => bytes.min(BODY_READ_BYTES_MAX) + 1,
             };
             // One byte more, so that what follows the body is seen with its last piece.
             self.body = Some(Block::with_capacity(room + 1));
         }
         self.response = Some(Response {
-            status: head.status(),
-            minor_version: head.minor_version(),
+            status: head.status,
+            minor_version: head.minor_version,
             content_type,
             wire_bytes: 0,
             body_bytes: 0,
             body: None,
         });
-        match framing {
-            Framing::Length(bytes) if bytes > self.body_bytes_max => Err(too_large()),
+        match head.body_bytes {
+            Some(bytes) if bytes > self.body_bytes_max => Err(too_large()),
             _ => Ok(()),
         }
     }
 
-    fn body(&mut self, part: &[u8]) -> Result<(), Failure> {
+    fn handle_body(&mut self, part: &[u8]) -> Result<(), Failure> {
         let room = usize::try_from(self.body_bytes_max - self.body_bytes).unwrap_or(usize::MAX);
         let part_allowed = &part[..part.len().min(room)];
         self.body_bytes += part_allowed.len() as u64;
@@ -105,6 +87,15 @@ impl Observer for Noted {
             body.extend(part_allowed);
         }
         if part_allowed.len() < part.len() { Err(too_large()) } else { Ok(()) }
+    }
+
+    fn lend_body(&mut self) -> Option<Block> {
+        self.body.take()
+    }
+
+    fn return_body(&mut self, body: Block) {
+        self.body_bytes = body.len() as u64;
+        self.body = Some(body);
     }
 }
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
-use crate::client::{Reading, Stop};
+use crate::client::{Snapshot, Stop};
 use crate::fetch::output::row::Row;
 use crate::fetch::output::{Finished, Finishers};
 use crate::fetch::summary::{CoreInput, RunEnd, Summary, SummaryInput};
 use crate::fetch::tally::Tally;
-use crate::fetch::{Outcome, Run};
+use crate::fetch::{FetchRun, FetchRunEnd};
 use crate::input::source::SourceSize;
 use crate::os::system;
 use crate::runtime::clock;
@@ -24,7 +24,7 @@ use crate::runtime::launch::{Ended, Engine, Pinning};
 
 /// A fetch that is under way.
 pub struct Fetching {
-    pub(super) run: Run,
+    pub(super) run: FetchRun,
     pub(super) finishers: Finishers,
     pub(super) engine: Engine,
     pub(super) pinning: Pinning,
@@ -40,7 +40,7 @@ pub struct Progress {
     /// Time since the start.
     pub elapsed: Duration,
     /// What the cores show.
-    pub reading: Reading,
+    pub reading: Snapshot,
     /// Lines that the cores were handed.
     pub lines: u64,
     /// How much of the input was read, where that is known.
@@ -87,7 +87,7 @@ impl Fetching {
     pub fn progress(&mut self) -> Progress {
         Progress {
             elapsed: clock::now().since(self.started_at),
-            reading: self.run.reading(),
+            reading: self.run.snapshot(),
             lines: self.run.lines(),
             input: self.run.input_size(),
         }
@@ -147,7 +147,7 @@ impl Fetching {
 }
 
 /// Checks what was finished against what was counted, and says what was noted of pages.
-fn add_notes(outcome: &Outcome, finished: &Finished, notes: &mut Vec<String>) {
+fn add_notes(outcome: &FetchRunEnd, finished: &Finished, notes: &mut Vec<String>) {
     let of_cores: u64 = outcome.cores.iter().map(|core| core.output.rows()).sum();
     let counted = of_cores + outcome.leftover.rows();
     assert_eq!(finished.rows, counted, "every row that was counted was handed on");
@@ -210,7 +210,7 @@ impl Drop for Rows {
 
 impl fmt::Debug for Fetching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let progress = self.run.reading();
+        let progress = self.run.snapshot();
         f.debug_struct("Fetching").field("progress", &progress).finish_non_exhaustive()
     }
 }

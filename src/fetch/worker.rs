@@ -1,45 +1,45 @@
 //! One core's part of a fetch: takes lines in, lends jobs to lanes, hands rows on.
 //!
-//! Does not choose between jobs (`shard`) nor judge what came of them (`judge`).
+//! Does not choose between jobs (`scheduler`) nor judge their exchanges (`judge`).
 //!
 //! Invariant: a core ends only when it has no lane in flight, no row unsent and no job left.
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use crate::base::buf::{Block, FreeBlocks};
 use crate::base::instant::Instant;
 use crate::base::limits::{
     BLOCK_BYTES, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE,
 };
-use crate::base::target::Target;
-use crate::client::exchange::{Exchanged, Obstacle};
+use crate::client::answer::Arrival;
+use crate::client::connections::ConnectionCounts;
+use crate::client::exchanged::{End, Exchanged};
+use crate::client::lanes::Lanes;
 use crate::client::pool::IdleOrder;
+use crate::client::question::Question;
 use crate::client::stop::Gauge;
-use crate::client::worker::{ConnectionCounts, Core, CoreSettings, Task};
-use crate::client::workload::{Next, Work};
+use crate::client::worker::{Task, Worker, WorkerSettings};
+use crate::client::workload::{Next, Wait, Workload};
 use crate::fetch::call::FetchCall;
 use crate::fetch::job::{Fetched, Intake, Job};
-use crate::fetch::judge;
+use crate::fetch::judge::{self, Judge, Judgement};
 use crate::fetch::outbox::Outbox;
-use crate::fetch::response::Noted;
+use crate::fetch::response::FetchAnswer;
 use crate::fetch::scheduler::{HostId, Politeness, Shard};
 use crate::fetch::shared::Shared;
 use crate::fetch::tally::Tally;
-use crate::http::http1::RequestKind;
 use crate::runtime::Io;
 use crate::runtime::launch::Placement;
 
 /// One core's part of a fetch.
-pub(super) struct Fetching {
-    pub(super) shared: Arc<Shared>,
-    pub(super) tally: RefCell<Tally>,
-    idx: usize,
+pub(super) struct FetchWorker {
+    shared: Arc<Shared>,
+    tally: RefCell<Tally>,
+    placement: Placement,
     shard: RefCell<Shard>,
     outbox: RefCell<Outbox>,
     /// Jobs on their way to each core, this one's own always empty.
@@ -53,145 +53,148 @@ pub(super) struct Fetching {
 
 /// A lane's turn with one host.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct HostTurn {
     host: HostId,
     /// Jobs that it has begun.
     jobs: u32,
 }
 
-impl Work for Fetching {
+impl Workload for FetchWorker {
     type Job = FetchCall;
-    type Turn = Option<Turn>;
-    type Reading = Noted;
-    type Request = Block;
-    type Key = Infallible;
+    type Turn = Option<HostTurn>;
+    type Answer = FetchAnswer;
 
     const IDLE_ORDER: IdleOrder = IdleOrder::NewestFirst;
-    const REMEMBERS_HEADS: bool = false;
-
-    fn start<I: Io>(core: &Rc<Core<I, Self>>) {
-        core.io.spawn(feed(Rc::clone(core)));
-    }
+    // Hosts take turns, so the next job may be another host's.
+    const KEEPS_CONNECTIONS: bool = false;
 
     /// A lane goes on with the host that it has a warm connection to, and after some jobs lets the
     /// others have their turn.
     fn take<I: Io>(
-        core: &Rc<Core<I, Self>>,
-        turn: &mut Option<Turn>,
+        &self,
+        lanes: &Lanes<I>,
+        turn: &mut Option<HostTurn>,
         now: Instant,
     ) -> Option<FetchCall> {
-        let work = &core.work;
-        let is_stopping = core.is_stopping();
+        let is_stopping = lanes.core.is_stopping();
         if let Some(held) = turn {
             let again = match !is_stopping && held.jobs < JOBS_PER_TURN_MAX {
-                true => work.shard.borrow_mut().take_again(held.host),
+                true => self.shard.borrow_mut().take_again(held.host),
                 false => None,
             };
             if let Some(job) = again {
                 held.jobs += 1;
-                return Some(work.begin(job, now));
+                return Some(self.begin(job, now));
             }
-            work.shard.borrow_mut().release(held.host);
+            self.shard.borrow_mut().release(held.host);
             *turn = None;
-            count_in_flight(core, core.in_flight() - 1);
+            self.count_in_flight(lanes, lanes.in_flight() - 1);
         }
-        let (job, host) = if is_stopping { None } else { work.shard.borrow_mut().take(now) }?;
-        *turn = Some(Turn { host, jobs: 1 });
-        count_in_flight(core, core.in_flight() + 1);
-        Some(work.begin(job, now))
+        let (job, host) = if is_stopping { None } else { self.shard.borrow_mut().take(now) }?;
+        *turn = Some(HostTurn { host, jobs: 1 });
+        self.count_in_flight(lanes, lanes.in_flight() + 1);
+        Some(self.begin(job, now))
     }
 
-    fn has_ready<I: Io>(core: &Core<I, Self>) -> bool {
-        let shard = core.work.shard.borrow();
+    fn has_ready(&self) -> bool {
+        let shard = self.shard.borrow();
         let (has_ready, has_room) = (shard.has_ready(), shard.len() < SHARD_JOBS_LOW);
         drop(shard);
-        if has_room && core.work.needs_room.replace(false) {
-            core.work.wake_feeder();
+        if has_room && self.needs_room.replace(false) {
+            self.wake_feeder();
         }
         has_ready
     }
 
+    fn question<'a>(&'a self, call: &'a FetchCall) -> Question<'a> {
+        let request = &self.shared.settings.request;
+        Question {
+            target: &call.job.target,
+            request,
+            rendered: None,
+            count: 1,
+            may_repeat: request.method().is_idempotent(),
+            deadline: call.progress.deadline,
+            block_bytes: BLOCK_BYTES,
+        }
+    }
+
+    fn answer(&self) -> FetchAnswer {
+        FetchAnswer::new(self.shared.settings.keep, self.shared.settings.body_bytes_max)
+    }
+
+    /// An answer is judged when its exchange is settled.
+    fn handle_answer(&self, _: &FetchCall, _: usize, _: &FetchAnswer, _: Arrival) {}
+
     /// Has the lane wait where the rows' readers are behind: no further job starts on this core
     /// until they have caught up.
     fn settle<I: Io>(
-        core: &Rc<Core<I, Self>>,
-        job: FetchCall,
-        exchanged: Result<Exchanged<Noted>, Obstacle>,
+        &self,
+        lanes: &Lanes<I>,
+        call: FetchCall,
+        exchanged: Exchanged<FetchAnswer>,
     ) -> Next {
-        let fetched = judge::judge(core, job, exchanged);
-        match fetched.and_then(|fetched| core.work.emit(fetched)) {
-            None => Next::Job(None),
-            Some(batch) => Next::Wait(Box::pin(wait_for_room(Rc::clone(core), batch))),
+        if let End::NoRoom(_) = exchanged.end {
+            lanes.pause_for_room();
         }
-    }
-
-    fn sweep<I: Io>(core: &Rc<Core<I, Self>>, now: Instant) {
-        let work = &core.work;
-        if work.shared.stop.is_requested() {
-            if !core.is_stopping() {
-                core.stop_at(now + STOP_GRACE);
+        let judge = Judge {
+            policy: &self.shared.settings.policy,
+            now: lanes.core.io.now(),
+            is_stopping: lanes.core.is_stopping(),
+            chance: fastrand::u64(..),
+        };
+        let fetched = match judge.judge(call, exchanged) {
+            Judgement::Over(fetched) => fetched,
+            Judgement::Retry(job, at, discarded_bytes) => {
+                let tally = &mut *self.tally.borrow_mut();
+                tally.retries += 1;
+                tally.discarded_bytes += discarded_bytes;
+                self.shard.borrow_mut().defer(job, at);
+                return Next::Job(None);
             }
-            work.abandon_waiting(now);
-        }
-        work.shard.borrow_mut().settle(now);
-        work.move_jobs();
-        if !core.is_holding() {
-            work.flush();
+            Judgement::Redirect(job, discarded_bytes) => {
+                self.tally.borrow_mut().discarded_bytes += discarded_bytes;
+                self.requeue(job);
+                return Next::Job(None);
+            }
+            Judgement::Wait(job, at) => {
+                self.shard.borrow_mut().defer(job, at);
+                return Next::Job(None);
+            }
+        };
+        match self.emit(fetched) {
+            None => Next::Job(None),
+            Some(batch) => Next::Hold(hand_on(Arc::clone(&self.shared), batch)),
         }
     }
 
-    fn may_end<I: Io>(core: &Core<I, Self>) -> bool {
-        let work = &core.work;
-        let is_done = work.shared.is_complete() || core.is_stopping();
-        let is_idle = core.in_flight() == 0 && !core.is_holding();
-        let is_empty = work.shard.borrow().len() == 0 && work.outbox.borrow().is_empty();
+    fn sweep<I: Io>(&self, lanes: &Lanes<I>, now: Instant) {
+        if self.shared.stop.is_requested() {
+            if !lanes.core.is_stopping() {
+                lanes.stop_at(now + STOP_GRACE);
+            }
+            self.abandon_waiting(now);
+        }
+        self.shard.borrow_mut().settle(now);
+        self.move_jobs();
+        if !lanes.is_holding() {
+            self.flush();
+        }
+    }
+
+    fn may_end<I: Io>(&self, lanes: &Lanes<I>) -> bool {
+        let is_done = self.shared.is_complete() || lanes.core.is_stopping();
+        let is_idle = lanes.in_flight() == 0 && !lanes.is_holding();
+        let is_empty = self.shard.borrow().len() == 0 && self.outbox.borrow().is_empty();
         is_done && is_idle && is_empty
     }
 
-    fn end<I: Io>(core: &Core<I, Self>) {
-        core.work.wake_feeder();
-    }
-
-    fn kind(&self) -> RequestKind {
-        RequestKind::from(self.shared.settings.request.method())
-    }
-
-    fn may_repeat(&self) -> bool {
-        self.shared.settings.request.method().is_idempotent()
-    }
-
-    fn closes(&self) -> bool {
-        self.shared.settings.request.closes()
-    }
-
-    fn request(&self, call: &mut FetchCall, blocks: &mut FreeBlocks) -> Block {
-        let mut block = blocks.take(BLOCK_BYTES);
-        let target = &call.job.target;
-        let request = &self.shared.settings.request;
-        request.write(block.as_mut_vec(), target.authority(), target.path_and_query());
-        block
-    }
-
-    fn read_block(&self, _: &Self::Job, mut request: Block, _: &mut FreeBlocks) -> Block {
-        request.clear();
-        request
-    }
-
-    /// Hosts take turns, so the next job may be another host's.
-    fn key_of(&self, _: &FetchCall) -> Option<Infallible> {
-        None
-    }
-
-    fn target_of(key: &Infallible) -> &Target {
-        match *key {}
-    }
-
-    fn reading(&self) -> Noted {
-        Noted::new(self.shared.settings.keep, self.shared.settings.body_bytes_max)
+    fn end(&self) {
+        self.wake_feeder();
     }
 }
 
-impl Fetching {
+impl FetchWorker {
     /// The part of the core at `placement`, which lines reach through `inbox` and other cores' jobs
     /// through `arrivals`.
     pub(super) fn new(
@@ -203,7 +206,7 @@ impl Fetching {
         let shard = Shard::new(shared.settings.politeness);
         Self {
             tally: RefCell::default(),
-            idx: placement.idx,
+            placement,
             shard: RefCell::new(shard),
             outbox: RefCell::default(),
             moved: RefCell::new((0..placement.count).map(|_| Vec::new()).collect()),
@@ -216,16 +219,16 @@ impl Fetching {
     }
 
     /// What the core at `placement` is told of such a run.
-    pub(super) fn core_settings(shared: &Shared, placement: Placement) -> CoreSettings {
+    pub(super) fn settings(shared: &Shared, placement: Placement) -> WorkerSettings {
         let connections_max = placement.share_of(shared.settings.connections);
-        let idle_per_origin_max = match shared.settings.politeness.per_host {
+        let idle_per_route_max = match shared.settings.politeness.per_host {
             0 => connections_max,
             cap => usize::try_from(cap).unwrap_or(usize::MAX),
         };
-        CoreSettings {
+        WorkerSettings {
             lanes_max: connections_max,
             connections_max,
-            idle_per_origin_max,
+            idle_per_route_max,
             idle_max: IDLE_CONNECTION_MAX,
             connect_timeout: shared.settings.connect_timeout,
         }
@@ -243,7 +246,7 @@ impl Fetching {
     }
 
     fn gauge(&self) -> &Gauge {
-        &self.shared.gauges[self.idx]
+        &self.shared.gauges[self.placement.idx]
     }
 
     /// Counts the line of `job` where this is its first exchange.
@@ -255,21 +258,17 @@ impl Fetching {
     }
 
     /// Gives `job`, which has begun, to the core that owns its next request.
-    pub(super) fn requeue(&self, job: Job, placement: Placement) {
+    fn requeue(&self, job: Job) {
+        let Placement { idx, count, .. } = self.placement;
         let owner = match self.shared.settings.politeness.is_by_host() {
-            true => Politeness::owner(job.target.origin_hash(), placement.count),
-            false => placement.idx,
+            true => Politeness::owner(job.target.origin_hash(), count),
+            false => idx,
         };
-        if owner == placement.idx {
+        if owner == idx {
             self.shard.borrow_mut().push_front(job);
         } else {
             self.moved.borrow_mut()[owner].push(job);
         }
-    }
-
-    /// Keeps `job` until `at`.
-    pub(super) fn defer(&self, job: Job, at: Instant) {
-        self.shard.borrow_mut().defer(job, at);
     }
 
     /// Hands on what came of one line; the batch that it filled, where there is no room for it.
@@ -342,56 +341,57 @@ impl Fetching {
         full.into_iter().rev().for_each(|batch| self.outbox.borrow_mut().put_back(batch));
     }
 
+    fn count_in_flight<I: Io>(&self, lanes: &Lanes<I>, count: usize) {
+        lanes.set_in_flight(count);
+        self.gauge().show_in_flight(count);
+    }
+
     fn wake_feeder(&self) {
         self.feeder.borrow_mut().take().into_iter().for_each(Waker::wake);
     }
 }
 
-fn count_in_flight<I: Io>(core: &Core<I, Fetching>, count: usize) {
-    core.set_in_flight(count);
-    core.work.gauge().show_in_flight(count);
-}
-
-/// Hands `batch` on once its readers have caught up; no job starts on this core until then.
-async fn wait_for_room<I: Io>(core: Rc<Core<I, Fetching>>, batch: Vec<Fetched>) {
-    let (shared, count) = (&core.work.shared, batch.len());
-    core.hold_while(async {
+/// Hands `batch` on once its readers have caught up.
+fn hand_on(shared: Arc<Shared>, batch: Vec<Fetched>) -> Wait {
+    Box::pin(async move {
+        let count = batch.len();
         // Nobody reads rows any more: the run has been told to stop, and the rows are lost with
         // it.
         let _ = shared.rows.send_async(batch).await;
         shared.finish(count);
     })
-    .await;
 }
 
 /// Takes lines in while there is room for them, until the run is over.
-async fn feed<I: Io>(core: Rc<Core<I, Fetching>>) {
-    let task = Task::of(&core);
-    while let Some(batch) = receive(&core).await {
+pub(super) async fn feed<I: Io>(worker: Rc<Worker<I, FetchWorker>>) {
+    let task = Task::of(&worker);
+    let work = &worker.work;
+    while let Some(batch) = receive(&worker).await {
         for intake in batch {
-            core.work.tally.borrow_mut().jobs_taken += 1;
+            work.tally.borrow_mut().jobs_taken += 1;
             match intake {
                 Intake::Refused { n, line, failure } => {
-                    core.work.gauge().count_begun();
+                    work.gauge().count_begun();
                     let refused = Fetched::refused(n, &line, failure);
-                    if let Some(batch) = core.work.emit(refused) {
-                        wait_for_room(Rc::clone(&core), batch).await;
+                    if let Some(batch) = work.emit(refused) {
+                        let wait = hand_on(Arc::clone(&work.shared), batch);
+                        worker.lanes.hold_while(wait).await;
                     }
                 }
-                Intake::Job(job) => core.work.shard.borrow_mut().push(job),
+                Intake::Job(job) => work.shard.borrow_mut().push(job),
             }
         }
-        core.kick();
+        worker.kick();
     }
     task.ended();
 }
 
 /// The next batch of lines, once there is room; none once the run is over.
-async fn receive<I: Io>(core: &Core<I, Fetching>) -> Option<Vec<Intake>> {
-    let work = &core.work;
+async fn receive<I: Io>(worker: &Worker<I, FetchWorker>) -> Option<Vec<Intake>> {
+    let work = &worker.work;
     let mut batch = pin!(work.inbox.recv_async());
     poll_fn(|context| {
-        if core.is_over() {
+        if worker.lanes.is_over() {
             return Poll::Ready(None);
         }
         *work.feeder.borrow_mut() = Some(context.waker().clone());

@@ -1,3 +1,4 @@
 //! From a name to a byte stream.
 
 pub mod dns;
+pub(crate) mod stream;

@@ -25,7 +25,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use crate::base::buf::{Block, SharedBytes};
+use crate::base::buf::{Block, Outgoing, SharedBytes};
 use crate::base::instant::Instant;
 
 /// All that a worker may ask of the machine.
@@ -160,14 +160,21 @@ impl Sendable for SharedBytes {
     }
 }
 
+impl Sendable for Outgoing {
+    fn bytes(&self) -> &[u8] {
+        self.filled()
+    }
+}
+
 mod sealed {
-    use crate::base::buf::{Block, SharedBytes};
+    use crate::base::buf::{Block, Outgoing, SharedBytes};
 
     /// Bytes that do not move with their owner.
     pub trait Stable {}
 
     impl Stable for Block {}
     impl Stable for SharedBytes {}
+    impl Stable for Outgoing {}
 }
 
 /// Ends a socket's operations: a read in flight returns 0 or an error, a write returns an error,

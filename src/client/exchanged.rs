@@ -1,0 +1,68 @@
+//! What an exchange gave, as a workload settles it.
+
+use std::net::IpAddr;
+
+use crate::base::failure::Failure;
+use crate::base::instant::Instant;
+use crate::client::connections::OpeningTimes;
+
+/// What the exchange of one question gave.
+#[derive(Debug)]
+pub(crate) struct Exchanged<A> {
+    /// How it ended.
+    pub(crate) end: End,
+    /// What was noted of the last answer; none where there was no connection.
+    pub(crate) answer: Option<A>,
+    /// Bytes received for the last answer.
+    pub(crate) wire_bytes: u64,
+    /// What was connected to.
+    pub(crate) ip: Option<IpAddr>,
+    /// Where the time of opening a connection went.
+    pub(crate) opening: OpeningTimes,
+    /// When its requests were handed to the kernel, where they were.
+    pub(crate) sent_at: Option<Instant>,
+    /// How many of them were, the last one perhaps in part.
+    pub(crate) sent: usize,
+    /// From then to the first byte of the last answer, where one came.
+    pub(crate) first_byte_ns: Option<u64>,
+    /// When it was over.
+    pub(crate) ended_at: Instant,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With every answer, or with the connection where no request was to be sent.
+    Complete,
+    /// It was begun and failed.
+    Failed(Failure),
+    /// Its deadline had passed before it was begun.
+    NotBegun(Failure),
+    /// The kernel had no room for a connection; this is its error number.
+    NoRoom(i32),
+}
+
+impl<A> Exchanged<A> {
+    /// An exchange without any answer that ended so.
+    pub(super) fn without_answer(end: End, ended_at: Instant) -> Self {
+        Self {
+            end,
+            answer: None,
+            wire_bytes: 0,
+            ip: None,
+            opening: OpeningTimes::default(),
+            sent_at: None,
+            sent: 0,
+            first_byte_ns: None,
+            ended_at,
+        }
+    }
+
+    /// Why it failed, if it did.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        match self.end {
+            End::Failed(failure) | End::NotBegun(failure) => Some(failure),
+            End::Complete | End::NoRoom(_) => None,
+        }
+    }
+}
