@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use crate::base::instant::Instant;
-use crate::fetch::job::{Job, Progress, Times};
+use crate::fetch::job::{Job, JobProgress, Times};
 
 /// A job and what its attempts gave so far.
 pub(super) struct FetchCall {
     pub(super) job: Job,
-    pub(super) progress: Box<Progress>,
+    pub(super) progress: Box<JobProgress>,
 }
 
 impl FetchCall {
@@ -23,8 +23,8 @@ impl FetchCall {
 }
 
 /// The progress of a job that begins now.
-fn begin(now: Instant, deadline: Instant, read_at: Instant) -> Box<Progress> {
-    Box::new(Progress {
+fn begin(now: Instant, deadline: Instant, read_at: Instant) -> Box<JobProgress> {
+    Box::new(JobProgress {
         started_at: now,
         deadline,
         first_url: None,

@@ -22,8 +22,8 @@ pub struct Job {
     pub target: Target,
     /// When the line was read.
     pub read_at: Instant,
-    /// What earlier exchanges came to; none before the first one.
-    pub progress: Option<Box<Progress>>,
+    /// What its attempts gave so far; none before the first one.
+    pub progress: Option<Box<JobProgress>>,
 }
 
 impl Job {
@@ -35,9 +35,9 @@ impl Job {
     }
 }
 
-/// What the exchanges of one fetch came to so far.
+/// What the attempts of one job gave so far.
 #[derive(Clone, Debug)]
-pub struct Progress {
+pub struct JobProgress {
     /// When the fetch began.
     pub started_at: Instant,
     /// When it must be over.

@@ -1,6 +1,6 @@
 //! What an exchange means for its job: a row, another try, or another URL.
 //!
-//! Decides nothing that the policy does not; it carries the verdict out on the job itself.
+//! Decides nothing that the policy does not; it carries the decision out on the job itself.
 
 use std::net::IpAddr;
 
@@ -9,8 +9,8 @@ use crate::base::instant::Instant;
 use crate::base::limits::{EXHAUSTED_PAUSE, EXHAUSTED_PAUSES_MAX};
 use crate::client::exchanged::{End, Exchanged};
 use crate::fetch::call::FetchCall;
-use crate::fetch::job::{Fetched, Job, Progress, Response};
-use crate::fetch::policy::{Outcome, Policy, Verdict};
+use crate::fetch::job::{Fetched, Job, JobProgress, Response};
+use crate::fetch::policy::{Attempt, Decision, Policy};
 use crate::fetch::response::FetchAnswer;
 
 /// What is left of an exchange once its response is complete or lost.
@@ -64,33 +64,33 @@ impl Judge<'_> {
             return self.wait_for_room(job, progress, errno);
         }
         let came = Came::of(exchanged);
-        let outcome = Outcome {
+        let attempt = Attempt {
             failure: came.failure,
             status: came.response.as_ref().map(|response| response.status),
             location: came.location.as_deref(),
         };
-        let verdict = match self.policy.judge(&job, &progress, outcome, self.now, self.chance) {
-            Verdict::Retry(_) | Verdict::Redirect(_) if self.is_stopping => {
+        let decision = match self.policy.judge(&job, &progress, attempt, self.now, self.chance) {
+            Decision::Retry(_) | Decision::Redirect(_) if self.is_stopping => {
                 // There is no time left for what this fetch still needs; a later run does it.
-                Verdict::Done(Some(interrupted("the run was stopped before the next request")))
+                Decision::Done(Some(interrupted("the run was stopped before the next request")))
             }
-            verdict => verdict,
+            decision => decision,
         };
         let discarded = came.response.as_ref().map_or(0, |response| response.wire_bytes);
-        match verdict {
-            Verdict::Done(failure) => {
+        match decision {
+            Decision::Done(failure) => {
                 Judgement::Over(finished(job, *progress, came, failure, self.now))
             }
-            Verdict::Refused(failure, target) => {
+            Decision::Refused(failure, target) => {
                 progress.redirects.push(target.into_url());
                 Judgement::Over(finished(job, *progress, came, Some(failure), self.now))
             }
-            Verdict::Retry(at) => {
+            Decision::Retry(at) => {
                 progress.retries += 1;
                 job.progress = Some(progress);
                 Judgement::Retry(job, at, discarded)
             }
-            Verdict::Redirect(target) => {
+            Decision::Redirect(target) => {
                 progress.redirects.push(target.url().into());
                 let from = std::mem::replace(&mut job.target, target);
                 if progress.first_url.is_none() {
@@ -104,7 +104,7 @@ impl Judge<'_> {
 
     /// The kernel had no room for a connection: the job waits, and that costs it no try and no
     /// time.
-    fn wait_for_room(&self, mut job: Job, mut progress: Box<Progress>, errno: i32) -> Judgement {
+    fn wait_for_room(&self, mut job: Job, mut progress: Box<JobProgress>, errno: i32) -> Judgement {
         progress.exhausted_pauses += 1;
         if progress.exhausted_pauses > EXHAUSTED_PAUSES_MAX || self.is_stopping {
             let failure = match self.is_stopping {
@@ -126,7 +126,7 @@ impl Judge<'_> {
 }
 
 /// Adds where the time of `exchanged` went, and counts it where it was begun.
-fn note_times(progress: &mut Progress, exchanged: &Exchanged<FetchAnswer>) {
+fn note_times(progress: &mut JobProgress, exchanged: &Exchanged<FetchAnswer>) {
     if matches!(exchanged.end, End::Complete | End::Failed(_)) {
         progress.attempts += 1;
     }
@@ -152,7 +152,7 @@ fn interrupted(phrase: &'static str) -> Failure {
 /// The row of `job`, whose last exchange came to `came`.
 fn finished(
     job: Job,
-    progress: Progress,
+    progress: JobProgress,
     came: Came,
     failure: Option<Failure>,
     now: Instant,

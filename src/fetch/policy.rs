@@ -1,4 +1,4 @@
-//! What to do after one exchange: keep its outcome, try again, or follow a redirect.
+//! What to do after one attempt: keep what it gave, try again, or follow a redirect.
 //!
 //! Knows neither lanes nor connections; chance and time are arguments.
 //!
@@ -12,7 +12,7 @@ use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{BACKOFF_FIRST, BACKOFF_MAX};
 use crate::base::target::Target;
-use crate::fetch::job::{Job, Progress};
+use crate::fetch::job::{Job, JobProgress};
 
 /// The bounds that a run puts on each of its fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,9 @@ pub enum StatusPolicy {
     Fail,
 }
 
-/// What one exchange came to, as far as a verdict needs to know.
+/// What one attempt gave, as far as the policy needs to know.
 #[derive(Clone, Copy, Debug)]
-pub struct Outcome<'a> {
+pub struct Attempt<'a> {
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// The response's status, where its head was read.
@@ -47,7 +47,7 @@ pub struct Outcome<'a> {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// The fetch is over, with this failure if any.
     Done(Option<Failure>),
     /// The same request again, not before this instant.
@@ -59,18 +59,18 @@ pub enum Verdict {
 }
 
 impl Policy {
-    /// Judges `outcome` of an exchange of `job`; `progress` does not count it yet. `chance` is a
-    /// random number from all of u64.
+    /// What to do after `attempt` at `job`; `progress` does not count it yet. `chance` is a random
+    /// number from all of u64.
     #[must_use]
     pub fn judge(
         &self,
         job: &Job,
-        progress: &Progress,
-        outcome: Outcome<'_>,
+        progress: &JobProgress,
+        attempt: Attempt<'_>,
         now: Instant,
         chance: u64,
-    ) -> Verdict {
-        let passing = match (outcome.failure, outcome.status) {
+    ) -> Decision {
+        let passing = match (attempt.failure, attempt.status) {
             (Some(failure), _) => may_pass(failure),
             (None, Some(status)) => is_passing_status(status),
             (None, None) => false,
@@ -79,33 +79,33 @@ impl Policy {
             let at = now + backoff(progress.retries, chance);
             // A retry that could only start after the deadline is none.
             if at < progress.deadline {
-                return Verdict::Retry(at);
+                return Decision::Retry(at);
             }
         }
-        if outcome.failure.is_some() {
-            return Verdict::Done(outcome.failure);
+        if attempt.failure.is_some() {
+            return Decision::Done(attempt.failure);
         }
-        match (outcome.status, outcome.location) {
+        match (attempt.status, attempt.location) {
             (Some(301 | 302 | 303 | 307 | 308), Some(location)) if self.redirects_max > 0 => {
                 self.follow(job, progress, location)
             }
-            (Some(400..), _) if self.status == StatusPolicy::Fail => Verdict::Done(Some(
+            (Some(400..), _) if self.status == StatusPolicy::Fail => Decision::Done(Some(
                 Failure::new(Stage::Head, Kind::Status, "the status is 400 or above"),
             )),
-            _ => Verdict::Done(None),
+            _ => Decision::Done(None),
         }
     }
 
     /// Where `location` leads, or why it is not followed. The method stays GET whatever the status
     /// (RFC 9110 section 15.4).
-    fn follow(&self, job: &Job, progress: &Progress, location: &[u8]) -> Verdict {
+    fn follow(&self, job: &Job, progress: &JobProgress, location: &[u8]) -> Decision {
         let refused = |kind, phrase| Failure::new(Stage::Redirect, kind, phrase);
         let Ok(location) = std::str::from_utf8(location) else {
-            return Verdict::Done(Some(refused(Kind::Invalid, "the Location field is not UTF-8")));
+            return Decision::Done(Some(refused(Kind::Invalid, "the Location field is not UTF-8")));
         };
         let target = match job.target.join(location.trim()) {
             Ok(target) => target,
-            Err(failure) => return Verdict::Done(Some(failure)),
+            Err(failure) => return Decision::Done(Some(failure)),
         };
         let was_there = |url: &str| url == target.url();
         if was_there(job.target.url())
@@ -114,13 +114,13 @@ impl Policy {
         {
             // No cookies are kept, so the same request would get the same answer for ever.
             let phrase = "the redirects lead back to a URL already fetched";
-            return Verdict::Refused(refused(Kind::Loop, phrase), target);
+            return Decision::Refused(refused(Kind::Loop, phrase), target);
         }
         if progress.redirects.len() >= self.redirects_max {
             let phrase = "more redirects than allowed (hint: --redirects), the next one to";
-            return Verdict::Refused(refused(Kind::TooMany, phrase), target);
+            return Decision::Refused(refused(Kind::TooMany, phrase), target);
         }
-        Verdict::Redirect(target)
+        Decision::Redirect(target)
     }
 }
 
@@ -164,8 +164,8 @@ mod tests {
         Job::new(0, url, Target::parse(url).unwrap(), Instant::from_ns(0))
     }
 
-    fn progress() -> Progress {
-        Progress {
+    fn progress() -> JobProgress {
+        JobProgress {
             started_at: Instant::from_ns(0),
             deadline: Instant::from_ns(30_000_000_000),
             first_url: None,
@@ -177,15 +177,20 @@ mod tests {
         }
     }
 
-    fn judge(policy: Policy, progress: &Progress, status: u16, location: Option<&str>) -> Verdict {
+    fn judge(
+        policy: Policy,
+        progress: &JobProgress,
+        status: u16,
+        location: Option<&str>,
+    ) -> Decision {
         let location = location.map(str::as_bytes);
-        let outcome = Outcome { failure: None, status: Some(status), location };
-        policy.judge(&job("http://a/b/c"), progress, outcome, Instant::from_ns(0), 0)
+        let attempt = Attempt { failure: None, status: Some(status), location };
+        policy.judge(&job("http://a/b/c"), progress, attempt, Instant::from_ns(0), 0)
     }
 
-    fn refused(verdict: &Verdict) -> Kind {
-        match verdict {
-            Verdict::Done(Some(failure)) | Verdict::Refused(failure, _) => failure.kind,
+    fn refused(decision: &Decision) -> Kind {
+        match decision {
+            Decision::Done(Some(failure)) | Decision::Refused(failure, _) => failure.kind,
             other => panic!("{other:?}"),
         }
     }
@@ -194,11 +199,11 @@ mod tests {
     fn redirects_are_followed_and_bounded_and_loops_are_seen() {
         let mut progress = progress();
         for status in [301, 302, 303, 307, 308] {
-            let wanted = Verdict::Redirect(Target::parse("http://a/b/d").unwrap());
+            let wanted = Decision::Redirect(Target::parse("http://a/b/d").unwrap());
             assert_eq!(judge(POLICY, &progress, status, Some("d")), wanted);
         }
-        assert_eq!(judge(POLICY, &progress, 304, Some("d")), Verdict::Done(None));
-        assert_eq!(judge(POLICY, &progress, 301, None), Verdict::Done(None));
+        assert_eq!(judge(POLICY, &progress, 304, Some("d")), Decision::Done(None));
+        assert_eq!(judge(POLICY, &progress, 301, None), Decision::Done(None));
         assert_eq!(refused(&judge(POLICY, &progress, 302, Some("c"))), Kind::Loop);
         assert_eq!(refused(&judge(POLICY, &progress, 302, Some("gopher://x"))), Kind::Unsupported);
         progress.first_url = Some("http://a/first".into());
@@ -206,23 +211,23 @@ mod tests {
         progress.redirects = vec!["http://a/1".into(), "http://a/2".into(), "http://a/3".into()];
         assert_eq!(refused(&judge(POLICY, &progress, 302, Some("/4"))), Kind::TooMany);
         let none = Policy { redirects_max: 0, ..POLICY };
-        assert_eq!(judge(none, &progress, 302, Some("/4")), Verdict::Done(None));
+        assert_eq!(judge(none, &progress, 302, Some("/4")), Decision::Done(None));
     }
 
     #[test]
     fn passing_failures_are_tried_again_until_tries_or_time_run_out() {
         let reset = Some(Failure::new(Stage::Head, Kind::Reset, ""));
-        let outcome = Outcome { failure: reset, status: None, location: None };
+        let attempt = Attempt { failure: reset, status: None, location: None };
         let job = job("http://a/");
         let mut progress = progress();
         let now = Instant::from_ns(1_000);
-        let verdict = POLICY.judge(&job, &progress, outcome, now, 0);
-        assert_eq!(verdict, Verdict::Retry(now + BACKOFF_FIRST / 2));
+        let decision = POLICY.judge(&job, &progress, attempt, now, 0);
+        assert_eq!(decision, Decision::Retry(now + BACKOFF_FIRST / 2));
         progress.retries = 2;
-        assert_eq!(POLICY.judge(&job, &progress, outcome, now, 0), Verdict::Done(reset));
+        assert_eq!(POLICY.judge(&job, &progress, attempt, now, 0), Decision::Done(reset));
         progress.retries = 0;
         progress.deadline = Instant::from_ns(1_001);
-        assert_eq!(POLICY.judge(&job, &progress, outcome, now, 0), Verdict::Done(reset));
+        assert_eq!(POLICY.judge(&job, &progress, attempt, now, 0), Decision::Done(reset));
     }
 
     #[test]
@@ -234,19 +239,19 @@ mod tests {
             (Stage::Redirect, Kind::Loop),
         ] {
             let failure = Some(Failure::new(stage, kind, ""));
-            let outcome = Outcome { failure, status: None, location: None };
-            let verdict =
-                POLICY.judge(&job("http://a/"), &progress(), outcome, Instant::from_ns(0), 7);
-            assert_eq!(verdict, Verdict::Done(failure));
+            let attempt = Attempt { failure, status: None, location: None };
+            let decision =
+                POLICY.judge(&job("http://a/"), &progress(), attempt, Instant::from_ns(0), 7);
+            assert_eq!(decision, Decision::Done(failure));
         }
     }
 
     #[test]
     fn a_busy_server_is_asked_again_and_its_last_answer_stands() {
         let mut progress = progress();
-        assert!(matches!(judge(POLICY, &progress, 503, None), Verdict::Retry(_)));
+        assert!(matches!(judge(POLICY, &progress, 503, None), Decision::Retry(_)));
         progress.retries = 2;
-        assert_eq!(judge(POLICY, &progress, 503, None), Verdict::Done(None));
+        assert_eq!(judge(POLICY, &progress, 503, None), Decision::Done(None));
         let strict = Policy { status: StatusPolicy::Fail, ..POLICY };
         assert_eq!(refused(&judge(strict, &progress, 503, None)), Kind::Status);
         assert_eq!(refused(&judge(strict, &progress, 404, None)), Kind::Status);
