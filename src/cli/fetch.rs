@@ -24,7 +24,7 @@ use crate::fetch::options::{Extract, Fetch};
 use crate::fetch::ordinals::Ordinals;
 use crate::fetch::output::{Resumed, Writer, resume};
 use crate::fetch::policy::StatusPolicy;
-use crate::fetch::run::{FetchError, Fetching};
+use crate::fetch::run::{FetchError, RunningFetch};
 use crate::fetch::summary::Summary;
 use crate::input::Input;
 use crate::report::progress::{ProgressLine, Snapshot};
@@ -161,7 +161,7 @@ fn check_output_is_no_input(args: &FetchArgs) -> anyhow::Result<()> {
 }
 
 /// Waits for the end of the cores, and shows how far they have come.
-fn watch(fetching: &mut Fetching, args: &FetchArgs) {
+fn watch(fetching: &mut RunningFetch, args: &FetchArgs) {
     let is_shown = !args.common.quiet && io::stderr().is_terminal();
     let mut line = if is_shown { ProgressLine::stderr() } else { ProgressLine::hidden() };
     let mut drawn_at = clock::now();

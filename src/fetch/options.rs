@@ -1,6 +1,6 @@
 //! `fetch`: what to fetch, and how; the options, and their way to settings.
 //!
-//! Does not know how its options were given, nor who watches the run (`fetching`).
+//! Does not know how its options were given, nor who watches the run.
 //!
 //! Invariant: options are resolved once, into [`Settings`]; after that nothing means "default".
 
@@ -23,7 +23,7 @@ use crate::fetch::ordinals::Ordinals;
 use crate::fetch::output::row::Row;
 use crate::fetch::output::{Callback, Finishers, Finishing, Queue};
 use crate::fetch::policy::{Policy, StatusPolicy};
-use crate::fetch::run::{FetchError, Fetching, Rows};
+use crate::fetch::run::{FetchError, Rows, RunningFetch};
 use crate::fetch::summary::Summary;
 use crate::fetch::{FetchRun, Keep, Politeness, Settings};
 use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
@@ -217,8 +217,8 @@ impl Fetch {
     pub fn rows(self) -> Result<Rows, FetchError> {
         let (sender, rows) = flume::bounded(ROW_BATCH);
         let stop = Stop::default();
-        let fetching = self.start(|| Queue(sender.clone()), stop.clone())?;
-        Rows::new(rows, fetching, stop)
+        let running = self.start(|| Queue(sender.clone()), stop.clone())?;
+        Rows::new(rows, running, stop)
     }
 
     /// Starts the fetch of its URLs and lists. Each finishing thread has the sink that `sink` makes
@@ -231,7 +231,7 @@ impl Fetch {
         mut self,
         sink: impl Fn() -> S + Send,
         stop: Stop,
-    ) -> Result<Fetching, FetchError> {
+    ) -> Result<RunningFetch, FetchError> {
         let (urls, files) = (std::mem::take(&mut self.urls), std::mem::take(&mut self.files));
         let input = Input::open(urls, files).map_err(|error| FetchError::Input(error, None))?;
         self.start_from(input, sink, stop)
@@ -247,7 +247,7 @@ impl Fetch {
         source: impl Source + 'static,
         sink: impl Fn() -> S + Send,
         stop: Stop,
-    ) -> Result<Fetching, FetchError> {
+    ) -> Result<RunningFetch, FetchError> {
         let mut notes = Vec::new();
         let settings = self.resolve(&mut notes)?;
         let (engine, cpus) = (settings.launch.engine, settings.launch.cpus.clone());
@@ -264,7 +264,7 @@ impl Fetch {
         };
         let (run, finishers) = cores::start_on(&cpus, start).map_err(FetchError::Start)?;
         let pinning = self.pinning;
-        Ok(Fetching { run, finishers, engine, pinning, started_at, cpu_before, stop, notes })
+        Ok(RunningFetch { run, finishers, engine, pinning, started_at, cpu_before, stop, notes })
     }
 
     /// Resolves the options; what was changed on the way is noted.

@@ -23,7 +23,7 @@ use crate::runtime::clock;
 use crate::runtime::launch::{Ended, Engine, Pinning};
 
 /// A fetch that is under way.
-pub struct Fetching {
+pub struct RunningFetch {
     pub(super) run: FetchRun,
     pub(super) finishers: Finishers,
     pub(super) engine: Engine,
@@ -36,7 +36,7 @@ pub struct Fetching {
 
 /// How far a fetch has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
+pub struct FetchProgress {
     /// Time since the start.
     pub elapsed: Duration,
     /// What the cores show.
@@ -70,8 +70,8 @@ pub enum FetchError {
     Start(io::Error),
 }
 
-impl Fetching {
-    /// Whether the cores have ended; [`Fetching::join`] then waits for the last rows only.
+impl RunningFetch {
+    /// Whether the cores have ended; [`RunningFetch::join`] then waits for the last rows only.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.run.is_over()
@@ -84,8 +84,8 @@ impl Fetching {
     }
 
     /// How far it has come.
-    pub fn progress(&mut self) -> Progress {
-        Progress {
+    pub fn progress(&mut self) -> FetchProgress {
+        FetchProgress {
             elapsed: clock::now().since(self.started_at),
             reading: self.run.snapshot(),
             lines: self.run.lines(),
@@ -167,14 +167,14 @@ fn core_input(ended: Ended<Tally>) -> CoreInput {
 }
 
 impl Rows {
-    /// The rows that come out of `rows` until `fetching` ends; a thread waits for that.
+    /// The rows that come out of `rows` until `running` ends; a thread waits for that.
     pub(super) fn new(
         rows: flume::Receiver<Row>,
-        fetching: Fetching,
+        running: RunningFetch,
         stop: Stop,
     ) -> Result<Self, FetchError> {
         let thread = std::thread::Builder::new().name("supervisor".to_owned());
-        let supervisor = thread.spawn(|| fetching.join()).map_err(FetchError::Start)?;
+        let supervisor = thread.spawn(|| running.join()).map_err(FetchError::Start)?;
         Ok(Self { rows: rows.into_iter(), stop, supervisor: Some(supervisor) })
     }
 
@@ -208,10 +208,10 @@ impl Drop for Rows {
     }
 }
 
-impl fmt::Debug for Fetching {
+impl fmt::Debug for RunningFetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let progress = self.run.snapshot();
-        f.debug_struct("Fetching").field("progress", &progress).finish_non_exhaustive()
+        f.debug_struct("RunningFetch").field("progress", &progress).finish_non_exhaustive()
     }
 }
 

@@ -73,7 +73,7 @@ pub struct Summary {
     /// Wall-clock time in seconds.
     pub elapsed_s: f64,
     /// What came in.
-    pub input: Input,
+    pub input: InputSummary,
     /// Rows that were made.
     pub rows: u64,
     /// Rows without an error.
@@ -92,9 +92,9 @@ pub struct Summary {
     /// Rows that have a response, by its status.
     pub status: Counts,
     /// What was received.
-    pub bytes: Bytes,
+    pub bytes: ReceivedBytes,
     /// What became of connections.
-    pub connections: Connections,
+    pub connections: ConnectionSummary,
     /// Failures that were tried again.
     pub retries: u64,
     /// Redirects that rows show.
@@ -102,16 +102,16 @@ pub struct Summary {
     /// The times of each phase, in microseconds.
     pub latency_us: Latencies,
     /// What the run took of the machine.
-    pub cost: Cost,
+    pub cost: CostSummary,
     /// What each core did.
-    pub cores: Vec<Core>,
+    pub cores: Vec<CoreSummary>,
     /// What a reader of the numbers must know besides.
     pub notes: Vec<String>,
 }
 
 /// What came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Input {
+pub struct InputSummary {
     /// Lines that were read, skipped ones not counted.
     pub lines: u64,
     /// Lines that became a row without any fetch: no URLs that can be fetched, and lines over the
@@ -123,7 +123,7 @@ pub struct Input {
 
 /// What was received, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Bytes {
+pub struct ReceivedBytes {
     /// Responses that rows show: heads, framing and bodies.
     pub wire: u64,
     /// Their bodies with transfer codings removed.
@@ -134,7 +134,7 @@ pub struct Bytes {
 
 /// What became of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Connections {
+pub struct ConnectionSummary {
     /// Connections that were opened.
     pub opened: u64,
     /// Exchanges on a connection that had served one before.
@@ -147,7 +147,7 @@ pub struct Connections {
 
 /// What the run took of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Cost {
+pub struct CostSummary {
     /// CPU seconds in the program, all its threads.
     pub user_s: f64,
     /// CPU seconds in the kernel on the program's behalf.
@@ -160,7 +160,7 @@ pub struct Cost {
 
 /// What one core did.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Core {
+pub struct CoreSummary {
     /// The CPU that it was meant for.
     pub cpu: usize,
     /// Whether its thread was bound to it.
@@ -240,7 +240,7 @@ impl Summary {
             engine: input.engine,
             interrupted: input.end == RunEnd::Interrupted,
             elapsed_s: input.elapsed.as_secs_f64(),
-            input: Input {
+            input: InputSummary {
                 lines: input.lines,
                 refused: refused_lines(&all),
                 not_started: all.not_started,
@@ -253,12 +253,12 @@ impl Summary {
             in_flight_mean: ratio(total_s, input.elapsed.as_secs_f64()),
             failures: failures_of(&all),
             status: Counts(all.statuses().iter().map(|(s, n)| (s.to_string(), n)).collect()),
-            bytes: Bytes {
+            bytes: ReceivedBytes {
                 wire: all.wire_bytes(),
                 body: all.body_bytes(),
                 discarded: all.discarded_bytes,
             },
-            connections: Connections {
+            connections: ConnectionSummary {
                 opened: all.connections_opened,
                 reused: all.connections_reused,
                 stale_retries: all.stale_retries,
@@ -322,9 +322,9 @@ fn failures_of(all: &Tally) -> Counts {
     Counts(all.failures().iter().map(named).collect())
 }
 
-fn cost_of(input: &SummaryInput, rows: u64) -> Cost {
+fn cost_of(input: &SummaryInput, rows: u64) -> CostSummary {
     let cpu_us = input.cpu_time.total().as_secs_f64() * 1e6;
-    Cost {
+    CostSummary {
         user_s: input.cpu_time.user.as_secs_f64(),
         system_s: input.cpu_time.system.as_secs_f64(),
         cpu_us_per_row: ratio(cpu_us, rows as f64),
@@ -332,9 +332,9 @@ fn cost_of(input: &SummaryInput, rows: u64) -> Cost {
     }
 }
 
-fn core_of(core: &CoreInput, core_rows: u64, elapsed: Duration) -> Core {
+fn core_of(core: &CoreInput, core_rows: u64, elapsed: Duration) -> CoreSummary {
     let cpu_s = core.cpu_time.map(|time| time.total().as_secs_f64());
-    Core {
+    CoreSummary {
         cpu: core.cpu,
         pinned: core.pinned,
         rows: core.tally.rows(),
@@ -467,7 +467,7 @@ mod tests {
         input.cores[0].tally.not_started = 5;
         let summary = Summary::new(input);
         assert!(summary.interrupted);
-        assert_eq!(summary.input, Input { lines: 50, refused: 1, not_started: 9 });
+        assert_eq!(summary.input, InputSummary { lines: 50, refused: 1, not_started: 9 });
     }
 
     #[test]

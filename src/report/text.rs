@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use crate::base::limits::CORES_SHOWN_MAX;
 use crate::base::units;
-use crate::fetch::summary::{Core, PhaseTimes, Summary};
+use crate::fetch::summary::{CoreSummary, PhaseTimes, Summary};
 use crate::fetch::tally::Phase;
 use crate::report::lines::{Lines, plural};
 use crate::report::paint::{Paint, one_line};
@@ -148,7 +148,7 @@ impl Report {
         self.0.raw("");
         self.core_line("core", &["rows", "share", "failed", "received", "cpu", "busy"]);
         for core in summary.cores.iter().take(CORES_SHOWN_MAX) {
-            let Core { cpu, rows, failed, bytes, .. } = *core;
+            let CoreSummary { cpu, rows, failed, bytes, .. } = *core;
             let label = if core.pinned { format!("  {cpu}") } else { format!("  {cpu} (free)") };
             let percent = |share: Option<f64>| share.map_or("-".into(), units::share);
             let cpu_time = core.cpu_s.map_or("-".into(), units::seconds);
@@ -335,7 +335,8 @@ memory       45.0 MiB at most
         summary.failures = Counts(kinds.map(|(s, k)| (format!("{s}.{k}"), billions)).collect());
         summary.status = Counts((100..=999).map(|s: u16| (s.to_string(), billions)).collect());
         summary.rows = billions;
-        let busy = Core { rows: billions, bytes: u64::MAX, cpu_s: Some(1e9), ..summary.cores[0] };
+        let busy =
+            CoreSummary { rows: billions, bytes: u64::MAX, cpu_s: Some(1e9), ..summary.cores[0] };
         summary.cores = vec![busy; 256];
         let slow =
             PhaseTimes { n: billions, p50: Some(3e11), p99_9: Some(3e11), ..Default::default() };
