@@ -149,21 +149,3 @@ pub enum Intake {
         failure: Failure,
     },
 }
-
-/// Where results go. Each thread that finishes rows has one of its own.
-pub trait Sink: Send + 'static {
-    /// Takes one row.
-    ///
-    /// # Errors
-    ///
-    /// Where rows can no longer be taken; the run stops. [`std::io::ErrorKind::BrokenPipe`] ends it
-    /// quietly.
-    fn accept(&mut self, row: crate::fetch::output::row::Row) -> std::io::Result<()>;
-
-    /// Hands on whatever was gathered.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sink::accept`].
-    fn flush(&mut self) -> std::io::Result<()>;
-}

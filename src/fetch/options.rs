@@ -18,10 +18,10 @@ use crate::base::limits::{
 };
 use crate::client::Stop;
 use crate::extract::Extractor;
-use crate::fetch::job::Sink;
 use crate::fetch::ordinals::Ordinals;
+use crate::fetch::output::Sink;
 use crate::fetch::output::row::Row;
-use crate::fetch::output::{Callback, Finishers, Finishing, Queue};
+use crate::fetch::output::{Callback, FinisherSettings, Finishers, Queue};
 use crate::fetch::policy::{Policy, StatusPolicy};
 use crate::fetch::run::{FetchError, Rows, RunningFetch};
 use crate::fetch::summary::Summary;
@@ -252,8 +252,10 @@ impl Fetch {
         let settings = self.resolve(&mut notes)?;
         let (engine, cpus) = (settings.launch.engine, settings.launch.cpus.clone());
         let finishing = match self.extract {
-            Extract::Page => Finishing { threads: cpus.len(), selectors: Some(self.selectors) },
-            Extract::Nothing => Finishing { threads: 1, selectors: None },
+            Extract::Page => {
+                FinisherSettings { threads: cpus.len(), selectors: Some(self.selectors) }
+            }
+            Extract::Nothing => FinisherSettings { threads: 1, selectors: None },
         };
         let (cpu_before, started_at) = (system::process_cpu_time(), clock::now());
         let stopper = stop.clone();

@@ -13,7 +13,7 @@ use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::client::{Snapshot, Stop};
 use crate::fetch::output::row::Row;
-use crate::fetch::output::{Finished, Finishers};
+use crate::fetch::output::{FinisherCounts, Finishers};
 use crate::fetch::summary::{CoreInput, RunEnd, Summary, SummaryInput};
 use crate::fetch::tally::Tally;
 use crate::fetch::{FetchRun, FetchRunEnd};
@@ -147,10 +147,10 @@ impl RunningFetch {
 }
 
 /// Checks what was finished against what was counted, and says what was noted of pages.
-fn add_notes(outcome: &FetchRunEnd, finished: &Finished, notes: &mut Vec<String>) {
+fn add_notes(outcome: &FetchRunEnd, finished: &FinisherCounts, notes: &mut Vec<String>) {
     let of_cores: u64 = outcome.cores.iter().map(|core| core.output.rows()).sum();
     let counted = of_cores + outcome.leftover.rows();
-    assert_eq!(finished.rows, counted, "every row that was counted was handed on");
+    assert_eq!(finished.documents, counted, "every row that was counted was handed on");
     let words = finished.notes.iter().map(|(stage, kind, n)| format!("{stage}.{kind}: {n} pages"));
     notes.extend(words);
 }

@@ -1,18 +1,19 @@
-//! Rows as JSON lines, written in large pieces by a thread of its own.
+//! Rows as JSON Lines: one JSON object (RFC 8259) on each line, in UTF-8, written in large pieces
+//! by a thread of its own.
 //!
-//! Knows nothing of what a row means. Each finishing thread formats into a chunk of its own; only
-//! whole chunks of whole lines go to the writer, so lines never mix.
+//! Each extraction thread formats into a chunk of its own; only whole chunks of whole lines go to
+//! the writer, so lines never mix.
 //!
-//! Invariant: a chunk that was handed over is written once, or the error is told to whoever hands
-//! over the next one and to [`Writer::join`].
+//! Invariant: a line holds no control character but the line feed at its end, whatever the row
+//! holds. A chunk that was handed over is written once, or whoever hands over the next one and
+//! [`Writer::join`] are told the error.
 
 use std::io::{self, Write};
 use std::thread::JoinHandle;
 
 use crate::base::limits::{OUTPUT_CHUNK_BYTES, OUTPUT_CHUNKS_QUEUED_MAX};
-use crate::fetch::job::Sink;
-use crate::fetch::output::json_line::write_row;
 use crate::fetch::output::row::Row;
+use crate::fetch::output::sink::{Document, Sink};
 
 /// The thread that writes chunks.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Writer {
     chunks: flume::Sender<Vec<u8>>,
 }
 
-/// A sink that formats rows for a [`Writer`].
+/// Formats rows for a [`Writer`].
 #[derive(Debug)]
 pub struct JsonLines {
     chunk: Vec<u8>,
@@ -59,8 +60,8 @@ impl Writer {
 }
 
 impl Sink for JsonLines {
-    fn accept(&mut self, row: Row) -> io::Result<()> {
-        write_row(&mut self.chunk, &row);
+    fn accept(&mut self, document: Document) -> io::Result<()> {
+        write_row(&mut self.chunk, &Row::from(document));
         if self.chunk.len() >= OUTPUT_CHUNK_BYTES { self.flush() } else { Ok(()) }
     }
 
@@ -82,4 +83,156 @@ fn write_all(mut output: impl Write, chunks: &flume::Receiver<Vec<u8>>) -> io::R
         }
     }
     output.flush()
+}
+
+/// Appends `row` to `out` as one line, ended by a line feed.
+fn write_row(out: &mut Vec<u8>, row: &Row) {
+    serde_json::to_writer(&mut *out, row).expect("a row's keys are strings, and memory takes all");
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::page::{Page, Selected};
+    use crate::fetch::output::row::{RowError, RowTimes};
+
+    /// Checks that `row` becomes the line `expected`.
+    fn check(row: &Row, expected: &str) {
+        let mut out = b"before\n".to_vec();
+        write_row(&mut out, row);
+        assert_eq!(String::from_utf8(out).unwrap(), format!("before\n{expected}\n"));
+    }
+
+    fn full() -> Row {
+        Row {
+            n: 0,
+            url: "http://a/x".into(),
+            status: Some(200),
+            error: None,
+            attempts: 1,
+            redirects: Vec::new(),
+            http: Some("1.1"),
+            ip: Some([127, 0, 0, 1].into()),
+            content_type: Some("text/html".into()),
+            wire_bytes: 1234,
+            body_bytes: 5678,
+            time_us: RowTimes {
+                queue: 10,
+                dns: 0,
+                connect: 120,
+                tls: 0,
+                first_byte: 300,
+                total: 410,
+            },
+            page: Some(Page {
+                title: Some("..".into()),
+                links: vec!["http://a/y".into()],
+                words: 12,
+                charset: "utf-8",
+                select: Selected(vec![("NAME".into(), vec!["text".into()])]),
+            }),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_row_is_what_the_contract_says() {
+        check(
+            &full(),
+            concat!(
+                r#"{"n":0,"url":"http://a/x","status":200,"error":null,"attempts":1,"#,
+                r#""redirects":[],"http":"1.1","ip":"127.0.0.1","content_type":"text/html","#,
+                r#""wire_bytes":1234,"body_bytes":5678,"#,
+                r#""time_us":{"queue":10,"dns":0,"connect":120,"tls":0,"first_byte":300,"#,
+                r#""total":410},"page":{"title":"..","links":["http://a/y"],"words":12,"#,
+                r#""charset":"utf-8","select":{"NAME":["text"]}}}"#,
+            ),
+        );
+    }
+
+    #[test]
+    fn a_failed_row_has_every_field_too() {
+        let row = Row {
+            n: 7,
+            url: "nonsense".into(),
+            status: None,
+            error: Some(RowError { stage: "url", kind: "invalid", detail: "no URL".into() }),
+            attempts: 0,
+            http: None,
+            ip: None,
+            content_type: None,
+            wire_bytes: 0,
+            body_bytes: 0,
+            time_us: RowTimes::default(),
+            page: None,
+            ..full()
+        };
+        check(
+            &row,
+            concat!(
+                r#"{"n":7,"url":"nonsense","status":null,"#,
+                r#""error":{"stage":"url","kind":"invalid","detail":"no URL"},"#,
+                r#""attempts":0,"redirects":[],"http":null,"ip":null,"content_type":null,"#,
+                r#""wire_bytes":0,"body_bytes":0,"time_us":{"queue":0,"dns":0,"connect":0,"#,
+                r#""tls":0,"first_byte":0,"total":0},"page":null}"#,
+            ),
+        );
+    }
+
+    #[test]
+    fn notes_and_an_unnamed_page_are_told_apart() {
+        let row = Row {
+            page: Some(Page { charset: "utf-8", ..Page::default() }),
+            notes: vec![RowError { stage: "extract", kind: "too_deep", detail: "513".into() }],
+            ..full()
+        };
+        let mut out = Vec::new();
+        write_row(&mut out, &row);
+        let end = concat!(
+            r#""page":{"title":null,"links":[],"words":0,"charset":"utf-8"},"#,
+            r#""notes":[{"stage":"extract","kind":"too_deep","detail":"513"}]}"#,
+            "\n"
+        );
+        assert!(String::from_utf8(out).unwrap().ends_with(end));
+    }
+
+    #[test]
+    fn whatever_a_row_holds_it_stays_one_line() {
+        let every_control: String =
+            (0..0x20).map(char::from).chain(['\u{7f}', '"', '\\']).collect();
+        let weird = format!("{every_control}\u{2028}\u{fffd}\u{10ffff}\u{feff}\u{202e}");
+        let row = Row {
+            url: weird.clone(),
+            redirects: vec![weird.clone()],
+            content_type: Some(weird.clone()),
+            error: Some(RowError { stage: "head", kind: "invalid", detail: weird.clone() }),
+            page: Some(Page {
+                title: Some(weird.clone()),
+                select: Selected(vec![(weird.clone(), vec![weird.clone()])]),
+                ..Page::default()
+            }),
+            ..full()
+        };
+        let mut out = Vec::new();
+        write_row(&mut out, &row);
+        let (end, line) = out.split_last().unwrap();
+        assert_eq!(*end, b'\n');
+        assert!(line.iter().all(|byte| *byte >= 0x20));
+        let value: serde_json::Value = serde_json::from_slice(line).unwrap();
+        assert_eq!(value["url"], weird);
+        assert_eq!(value["redirects"][0], weird);
+        assert_eq!(value["content_type"], weird);
+        assert_eq!(value["page"]["select"][&weird][0], weird);
+    }
+
+    #[test]
+    fn the_largest_numbers_survive() {
+        let row = Row { n: u64::MAX, wire_bytes: u64::MAX, attempts: u32::MAX, ..full() };
+        let mut out = Vec::new();
+        write_row(&mut out, &row);
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["n"], u64::MAX);
+        assert_eq!(value["wire_bytes"], u64::MAX);
+    }
 }

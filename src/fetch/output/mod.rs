@@ -1,18 +1,19 @@
-//! Where results go. Extraction threads turn what was fetched into rows; sinks take those.
+//! What is made of a fetch. Extraction threads read the pages, and hand each document to an output.
 //!
-//! Knows neither cores nor lanes: batches come out of a queue.
-//!
-//! Invariant: whatever comes out of the queue becomes exactly one row, or the run is told to stop.
+//! Invariant: each fetched line that comes out of the queue becomes exactly one document, or the
+//! run is told to stop.
 
-mod finish;
-mod json_line;
+mod callback;
+mod finishers;
 mod jsonl;
+mod queue;
 mod resume;
 pub mod row;
-mod row_of;
-mod rows;
+mod sink;
 
-pub use finish::{Finished, Finishers, Finishing};
+pub use callback::Callback;
+pub use finishers::{FinisherCounts, FinisherSettings, Finishers};
 pub use jsonl::{JsonLines, Writer};
+pub use queue::Queue;
 pub use resume::{Resumed, resume};
-pub use rows::{Callback, Queue};
+pub use sink::{Document, Sink};
