@@ -57,19 +57,7 @@ pub const UNFINISHED_PER_CORE_MAX: u64 =
 pub const ROW_BATCH: usize = 64;
 /// Body bytes in one batch of rows; a batch goes when it holds more.
 pub const ROW_BATCH_BODY_BYTES: usize = 512 * 1024;
-/// Batches of rows waiting for the extraction threads.
-pub const ROW_BATCHES_QUEUED_MAX: usize = 8;
-/// Bytes of formatted rows gathered before they go to the writer.
-pub const OUTPUT_CHUNK_BYTES: usize = 128 * 1024;
-/// Chunks of formatted rows waiting for the writer.
-pub const OUTPUT_CHUNKS_QUEUED_MAX: usize = 16;
 
-/// Pages of more bytes than this are parsed one at a time: a tree takes some twenty times as much
-/// memory as its page.
-pub const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// Most bytes of rows behind the first interrupted one that a resumed output keeps in memory while
-/// it is cut: what was in flight at a stop.
-pub const RESUMED_TAIL_BYTES_MAX: usize = 1 << 30;
 /// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
 pub const HTML_DEPTH_MAX: usize = 512;
 /// Bytes of text handed to the HTML parser at once; it can be stopped between two pieces.
@@ -305,10 +293,6 @@ pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(4);
 pub const IDLE_UNCHECKED_MAX: Duration = Duration::from_millis(1);
 /// How long fetches in flight may go on after the first interrupt.
 pub const STOP_GRACE: Duration = Duration::from_millis(4500);
-/// First pause before a retry; each further one doubles it (with jitter).
-pub const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-/// Longest pause before a retry.
-pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// How long a core waits before it opens a connection again after the kernel was out of
 /// descriptors, buffers or ports.
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
@@ -341,8 +325,6 @@ pub const LOOKUPS_QUEUED_MAX: usize = 4096;
 pub const CONNECTIONS_DEFAULT: usize = 64;
 /// Most connections that can be asked for.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
-/// Default connections to one host.
-pub const PER_HOST_DEFAULT: usize = 8;
 /// Default port of the built-in origin.
 pub const SERVE_PORT_DEFAULT: u16 = 8080;
 /// Default time for one whole fetch.
@@ -351,16 +333,6 @@ pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// Default seed of a bench.
 pub const SEED_DEFAULT: u64 = 1;
-/// Default further tries after a failure.
-pub const RETRIES_DEFAULT: u32 = 2;
-/// Most further tries that can be asked for.
-pub const RETRIES_MAX: u32 = 100;
-/// Default redirects followed.
-pub const REDIRECTS_DEFAULT: usize = 10;
-/// Most redirects that can be asked for.
-pub const REDIRECTS_MAX: usize = 100;
-/// Default decoded bytes of one body.
-pub const BODY_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
 /// Descriptors kept back from the connections: files, lists, the standard streams.
 pub const DESCRIPTORS_KEPT: usize = 32;
 /// Descriptors kept back for each core: its ring or epoll, its wake-up, a timer.
@@ -418,7 +390,6 @@ const _: () = assert!(
     RESPONSE_BLOCK_BYTES_MIN < BLOCK_BYTES,
     "a connection that waits must hold a small block"
 );
-const _: () = assert!(BACKOFF_FIRST.as_millis() <= BACKOFF_MAX.as_millis(), "backoff grows");
 const _: () = assert!(
     PROFILE_SPAN_MAX.as_nanos() < 1 << f64::MANTISSA_DIGITS,
     "instants of a profile are exact to the nanosecond"

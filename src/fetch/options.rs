@@ -1,10 +1,7 @@
-//! `fetch`: what to fetch, and how; the options, and their way to settings.
-//!
-//! Does not know how its options were given, nor who watches the run.
+//! The options of a fetch, and their way to settings: the library's face.
 //!
 //! Invariant: options are resolved once, into [`Settings`]; after that nothing means "default".
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +9,39 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits::{
-    BODY_BYTES_DEFAULT, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_MAX,
-    PER_HOST_DEFAULT, REDIRECTS_DEFAULT, REDIRECTS_MAX, RETRIES_DEFAULT, RETRIES_MAX, ROW_BATCH,
-    ROW_BATCHES_QUEUED_MAX, TIMEOUT_DEFAULT,
+    CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, TIMEOUT_DEFAULT,
 };
 use crate::client::Stop;
 use crate::extract::Extractor;
 use crate::fetch::ordinals::Ordinals;
-use crate::fetch::output::Sink;
 use crate::fetch::output::row::Row;
-use crate::fetch::output::{Callback, FinisherSettings, Finishers, Queue};
+use crate::fetch::output::{Callback, FinisherSettings, Queue, ROWS_QUEUED_MAX, Sink};
 use crate::fetch::policy::{Policy, StatusPolicy};
 use crate::fetch::run::{FetchError, Rows, RunningFetch};
 use crate::fetch::summary::Summary;
-use crate::fetch::{FetchRun, Keep, Politeness, Settings};
+use crate::fetch::{Keep, Politeness, Settings};
 use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use crate::input::Input;
 use crate::input::source::Source;
 use crate::net::dns::Override;
-use crate::os::system;
 use crate::runtime::allowed::{affordable_connections, allowed};
+use crate::runtime::cores;
 use crate::runtime::launch::{Engine, Launch, Pinning};
-use crate::runtime::{clock, cores};
+
+/// Fetches of one host at a time, where nothing is said.
+pub(crate) const PER_HOST_DEFAULT: usize = 8;
+/// Further tries after a failure, where nothing is said.
+pub(crate) const RETRIES_DEFAULT: u32 = 2;
+/// Redirects that are followed, where nothing is said.
+pub(crate) const REDIRECTS_DEFAULT: usize = 10;
+/// Largest body where nothing is said, in bytes with transfer codings removed.
+const BODY_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
+// LIMIT: further tries that can be asked for.
+const RETRIES_MAX: u32 = 100;
+// LIMIT: redirects that can be asked for; each is kept until its row is made.
+const REDIRECTS_MAX: usize = 100;
+/// Fewest starts a second that can be asked for: one in eleven days.
+const STARTS_PER_S_MIN: f64 = 1e-6;
 
 /// Whether pages are extracted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,65 +52,54 @@ pub enum Extract {
     Nothing,
 }
 
-/// A fetch to be run: what to fetch, and how. Each field is an option; the methods set those that
-/// most programs want.
+/// A fetch to be run: what to fetch, and how.
 ///
-/// ```no_run
-/// # fn main() -> Result<(), ringfetch::FetchError> {
-/// let summary = ringfetch::Fetch::new()
-///     .urls(["http://127.0.0.1:8080/", "http://127.0.0.1:8080/about"])
+/// Every option has a default; the methods change one option each. Values out of bounds are errors
+/// when the fetch is started, or when [`Fetch::check`] is called.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use ringfetch::Fetch;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use ringfetch::testserver::{Origin, OriginSettings};
+/// # let server = Origin::start(&OriginSettings::local())?;
+/// # let url = |path: &str| format!("http://{}{path}", server.addr());
+/// let summary = Fetch::new()
+///     .urls([url("/page/1"), url("/page/2"), url("/status/404")])
 ///     .connections(16)
+///     .timeout(Duration::from_secs(10))
 ///     .for_each(|row| println!("{} {:?}", row.url, row.status))?;
-/// println!("{} of {} answered", summary.ok, summary.rows);
+/// assert_eq!((summary.rows, summary.ok), (3, 3));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fetch {
-    /// URLs given by themselves; they come before the lists.
-    pub urls: Vec<String>,
-    /// Lists of URLs, one a line; `-` is standard input.
-    pub files: Vec<PathBuf>,
-    /// What carries the I/O.
-    pub engine: Engine,
-    /// The CPUs to use, or none for all that the process may use.
-    pub cpus: Option<Vec<usize>>,
-    /// Whether each core's thread stays on its CPU.
-    pub pinning: Pinning,
-    /// Connections in all.
-    pub connections: usize,
-    /// Fetches of one host at a time; 0 is no cap.
-    pub per_host: usize,
-    /// Least time between two starts on one host.
-    pub delay: Duration,
-    /// Starts a second in all, where they are limited. Retries and redirects are not counted.
-    pub starts_per_s: Option<f64>,
-    /// Time for one whole fetch, redirects and retries included.
-    pub timeout: Duration,
-    /// Time for one connect.
-    pub connect_timeout: Duration,
-    /// Failures of one fetch that are tried again.
-    pub retries: u32,
-    /// Redirects that one fetch follows.
-    pub redirects: usize,
-    /// Largest body, in bytes.
-    pub body_bytes_max: u64,
-    /// Further header fields; they replace those that would be sent by themselves.
-    pub headers: Vec<(String, String)>,
-    /// What the User-Agent field says, or none for the default.
-    pub user_agent: Option<String>,
-    /// Whether pages are extracted.
-    pub extract: Extract,
-    /// Named CSS selectors whose matches each page's row lists.
-    pub selectors: Vec<(String, String)>,
-    /// Whether a status of 400 or above counts as failed.
-    pub status: StatusPolicy,
-    /// Fixed answers to name lookups.
-    pub overrides: Vec<Override>,
-    /// Lines that an earlier run has fetched: they are passed over. They belong to one run, so they
-    /// are not kept with the other options.
+    pub(crate) urls: Vec<String>,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) engine: Engine,
+    pub(crate) cpus: Option<Vec<usize>>,
+    pub(crate) pinning: Pinning,
+    pub(crate) connections: usize,
+    pub(crate) per_host: usize,
+    pub(crate) delay: Duration,
+    pub(crate) starts_per_s: Option<f64>,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) redirects: usize,
+    pub(crate) body_bytes_max: u64,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) extract: Extract,
+    pub(crate) selectors: Vec<(String, String)>,
+    pub(crate) status: StatusPolicy,
+    pub(crate) overrides: Vec<Override>,
+    /// They belong to one run, so they are not kept with the other options.
     #[serde(skip)]
-    pub done: Ordinals,
+    pub(crate) done: Ordinals,
 }
 
 impl Default for Fetch {
@@ -140,7 +137,7 @@ impl Fetch {
         Self::default()
     }
 
-    /// Adds URLs to fetch.
+    /// Adds URLs to fetch. They come before the lists.
     #[must_use]
     pub fn urls(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.urls.extend(urls.into_iter().map(Into::into));
@@ -154,35 +151,115 @@ impl Fetch {
         self
     }
 
-    /// Opens at most `count` connections in all.
-    #[must_use]
-    pub fn connections(mut self, count: usize) -> Self {
-        self.connections = count;
-        self
-    }
-
-    /// Fetches at most `count` URLs of one host at a time; 0 is no cap.
-    #[must_use]
-    pub fn per_host(mut self, count: usize) -> Self {
-        self.per_host = count;
-        self
-    }
-
-    /// Gives each fetch this long, redirects and retries included.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Carries the I/O by `engine`; where the kernel refuses io_uring, epoll serves instead.
+    /// Carries the I/O by `engine`; where the kernel refuses io_uring, epoll serves instead. The
+    /// default is [`Engine::Uring`].
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
         self
     }
 
-    /// Extracts pages, or does not.
+    /// Runs one core on each of `cpus`, at least one, numbered as the kernel numbers them; one that
+    /// is named twice has two cores. The default is every CPU that the process may use.
+    #[must_use]
+    pub fn cpus(mut self, cpus: impl Into<Vec<usize>>) -> Self {
+        self.cpus = Some(cpus.into());
+        self
+    }
+
+    /// Keeps the thread of each core on its CPU, or does not. The default is that it stays.
+    #[must_use]
+    pub fn pinning(mut self, pinning: Pinning) -> Self {
+        self.pinning = pinning;
+        self
+    }
+
+    /// Opens at most `count` connections in all, from 1 to 1,000,000; fewer where the process may
+    /// not open so many files. The default is 64.
+    #[must_use]
+    pub fn connections(mut self, count: usize) -> Self {
+        self.connections = count;
+        self
+    }
+
+    /// Fetches at most `count` URLs of one host at a time; 0 is no cap. The default is 8.
+    #[must_use]
+    pub fn per_host(mut self, count: usize) -> Self {
+        self.per_host = count;
+        self
+    }
+
+    /// Leaves at least `delay` between two starts on one host. The default is none.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Starts at most `starts_per_s` fetches a second in all, a millionth or more. Retries and
+    /// redirects are not counted. The default is no limit.
+    #[must_use]
+    pub fn starts_per_s(mut self, starts_per_s: f64) -> Self {
+        self.starts_per_s = Some(starts_per_s);
+        self
+    }
+
+    /// Gives each fetch this long, redirects and retries included; longer than zero. The default is
+    /// 30 seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Gives each connect this long, the lookup of the name included; longer than zero. The default
+    /// is 5 seconds.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Tries again after `count` failures of one fetch, 100 at most, where they may pass by
+    /// themselves. The default is 2.
+    #[must_use]
+    pub fn retries(mut self, count: u32) -> Self {
+        self.retries = count;
+        self
+    }
+
+    /// Follows `count` redirects of one fetch, 100 at most; with 0, a redirect is a response like
+    /// any other. The default is 10.
+    #[must_use]
+    pub fn redirects(mut self, count: usize) -> Self {
+        self.redirects = count;
+        self
+    }
+
+    /// Fails a fetch whose body is larger than `bytes`, with transfer codings removed. The default
+    /// is 16 MiB.
+    #[must_use]
+    pub fn body_bytes_max(mut self, bytes: u64) -> Self {
+        self.body_bytes_max = bytes;
+        self
+    }
+
+    /// Adds a header field to every request. It replaces one of the same name that would be sent by
+    /// itself.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Says `user_agent` in the User-Agent field. The default is `ringfetch/VERSION`.
+    #[must_use]
+    pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
+        self.user_agent = Some(user_agent.into());
+        self
+    }
+
+    /// Extracts pages, or does not. The default is that they are.
     #[must_use]
     pub fn extract(mut self, extract: Extract) -> Self {
         self.extract = extract;
@@ -193,6 +270,29 @@ impl Fetch {
     #[must_use]
     pub fn select(mut self, name: impl Into<String>, css: impl Into<String>) -> Self {
         self.selectors.push((name.into(), css.into()));
+        self
+    }
+
+    /// Counts a status of 400 or above as failed, or does not. The default is that it is a response
+    /// like any other.
+    #[must_use]
+    pub fn status(mut self, status: StatusPolicy) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Answers lookups of the names that `rule` matches with its address; the first rule that
+    /// matches holds.
+    #[must_use]
+    pub fn resolve(mut self, rule: Override) -> Self {
+        self.overrides.push(rule);
+        self
+    }
+
+    /// Passes over the lines of these ordinals: an earlier run has fetched them.
+    #[must_use]
+    pub fn done(mut self, lines: Ordinals) -> Self {
+        self.done = lines;
         self
     }
 
@@ -215,14 +315,14 @@ impl Fetch {
     ///
     /// See [`FetchError`].
     pub fn rows(self) -> Result<Rows, FetchError> {
-        let (sender, rows) = flume::bounded(ROW_BATCH);
+        let (sender, rows) = flume::bounded(ROWS_QUEUED_MAX);
         let stop = Stop::default();
         let running = self.start(|| Queue(sender.clone()), stop.clone())?;
         Rows::new(rows, running, stop)
     }
 
-    /// Starts the fetch of its URLs and lists. Each finishing thread has the sink that `sink` makes
-    /// for it; `stop` ends the fetch early.
+    /// Starts the fetch of its URLs and lists. Each extraction thread has the output that `sink`
+    /// makes for it; `stop` ends the fetch early.
     ///
     /// # Errors
     ///
@@ -249,28 +349,19 @@ impl Fetch {
         stop: Stop,
     ) -> Result<RunningFetch, FetchError> {
         let mut notes = Vec::new();
-        let settings = self.resolve(&mut notes)?;
-        let (engine, cpus) = (settings.launch.engine, settings.launch.cpus.clone());
-        let finishing = match self.extract {
-            Extract::Page => {
-                FinisherSettings { threads: cpus.len(), selectors: Some(self.selectors) }
-            }
+        let settings = self.settings(&mut notes)?;
+        let finishers = match self.extract {
+            Extract::Page => FinisherSettings {
+                threads: settings.launch.cpus.len(),
+                selectors: Some(self.selectors),
+            },
             Extract::Nothing => FinisherSettings { threads: 1, selectors: None },
         };
-        let (cpu_before, started_at) = (system::process_cpu_time(), clock::now());
-        let stopper = stop.clone();
-        let start = || -> io::Result<(FetchRun, Finishers)> {
-            let (rows, batches) = flume::bounded(ROW_BATCHES_QUEUED_MAX);
-            let finishers = Finishers::start(&finishing, rows.clone(), &batches, sink, &stopper)?;
-            Ok((FetchRun::start(settings, source, rows, stopper)?, finishers))
-        };
-        let (run, finishers) = cores::start_on(&cpus, start).map_err(FetchError::Start)?;
-        let pinning = self.pinning;
-        Ok(RunningFetch { run, finishers, engine, pinning, started_at, cpu_before, stop, notes })
+        RunningFetch::start(settings, &finishers, source, sink, stop, notes)
     }
 
-    /// Resolves the options; what was changed on the way is noted.
-    fn resolve(&self, notes: &mut Vec<String>) -> Result<Settings, FetchError> {
+    /// Resolves the options; what had to be changed is noted.
+    fn settings(&self, notes: &mut Vec<String>) -> Result<Settings, FetchError> {
         self.check()?;
         let request = self.request()?;
         let cores = self.cpus.as_ref().map_or_else(|| cores::available().len(), Vec::len);
@@ -334,7 +425,7 @@ impl Fetch {
             return bad("no CPU is named, hint: --cores 0,2-5".to_owned());
         }
         if let Some(rate) = self.starts_per_s
-            && !(rate.is_finite() && rate >= 1e-6)
+            && !(rate.is_finite() && rate >= STARTS_PER_S_MIN)
         {
             return bad(format!(
                 "the rate must be a positive number of starts a second: {rate}, hint: --rate 100"

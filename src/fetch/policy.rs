@@ -10,9 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::instant::Instant;
-use crate::base::limits::{BACKOFF_FIRST, BACKOFF_MAX};
 use crate::base::target::Target;
 use crate::fetch::job::{Job, JobProgress};
+
+/// First pause before a retry; each further one doubles it, with jitter.
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+// LIMIT: longest pause before a retry.
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+const _: () = assert!(BACKOFF_FIRST.as_millis() <= BACKOFF_MAX.as_millis(), "backoff grows");
 
 /// The bounds that a run puts on each of its fetches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,4 @@
-//! A fetch that is under way: how far it has come, its rows, its end.
-//!
-//! Does not know how it was set up (`fetch`), nor what its rows are for.
+//! A fetch that is under way: its start, how far it has come, its rows, its end.
 //!
 //! Invariant: a summary is made only of numbers that agree with each other; else the run panics.
 
@@ -13,25 +11,28 @@ use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::client::{Snapshot, Stop};
 use crate::fetch::output::row::Row;
-use crate::fetch::output::{FinisherCounts, Finishers};
+use crate::fetch::output::{FinisherCounts, FinisherSettings, Finishers, Sink};
 use crate::fetch::summary::{CoreInput, RunEnd, Summary, SummaryInput};
 use crate::fetch::tally::Tally;
-use crate::fetch::{FetchRun, FetchRunEnd};
-use crate::input::source::SourceSize;
+use crate::fetch::{FetchRun, FetchRunEnd, Settings};
+use crate::input::source::{Source, SourceSize};
 use crate::os::system;
-use crate::runtime::clock;
-use crate::runtime::launch::{Ended, Engine, Pinning};
+use crate::runtime::launch::{Ended, Engine, Launch, Pinning};
+use crate::runtime::{clock, cores};
+
+// LIMIT: batches of what was fetched that wait for the extraction threads.
+const BATCHES_QUEUED_MAX: usize = 8;
 
 /// A fetch that is under way.
 pub struct RunningFetch {
-    pub(super) run: FetchRun,
-    pub(super) finishers: Finishers,
-    pub(super) engine: Engine,
-    pub(super) pinning: Pinning,
-    pub(super) started_at: Instant,
-    pub(super) cpu_before: CpuTime,
-    pub(super) stop: Stop,
-    pub(super) notes: Vec<String>,
+    run: FetchRun,
+    finishers: Finishers,
+    engine: Engine,
+    pinning: Pinning,
+    started_at: Instant,
+    cpu_before: CpuTime,
+    stop: Stop,
+    notes: Vec<String>,
 }
 
 /// How far a fetch has come.
@@ -39,9 +40,9 @@ pub struct RunningFetch {
 pub struct FetchProgress {
     /// Time since the start.
     pub elapsed: Duration,
-    /// What the cores show.
+    /// The counters of all cores.
     pub reading: Snapshot,
-    /// Lines that the cores were handed.
+    /// Lines that were given to cores.
     pub lines: u64,
     /// How much of the input was read, where that is known.
     pub input: Option<SourceSize>,
@@ -62,7 +63,8 @@ pub struct Rows {
 pub enum FetchError {
     /// An option has a value that cannot be used.
     Option(String),
-    /// The input cannot be read; where some of it was, this is what came of that.
+    /// The input cannot be read to its end; the summary is of the lines before that, where there
+    /// are any.
     Input(io::Error, Option<Box<Summary>>),
     /// Rows could not be handed on.
     Output(io::Error),
@@ -71,13 +73,36 @@ pub enum FetchError {
 }
 
 impl RunningFetch {
+    /// Starts the threads that extract, and then those that fetch what `source` names. `notes` are
+    /// for the summary.
+    pub(super) fn start<S: Sink>(
+        settings: Settings,
+        finishers: &FinisherSettings,
+        source: impl Source + 'static,
+        sink: impl Fn() -> S + Send,
+        stop: Stop,
+        notes: Vec<String>,
+    ) -> Result<Self, FetchError> {
+        let Launch { engine, pinning, ref cpus, .. } = settings.launch;
+        let cpus = cpus.clone();
+        let (cpu_before, started_at) = (system::process_cpu_time(), clock::now());
+        let stopper = stop.clone();
+        let start = || -> io::Result<(FetchRun, Finishers)> {
+            let (rows, batches) = flume::bounded(BATCHES_QUEUED_MAX);
+            let finishers = Finishers::start(finishers, rows.clone(), &batches, sink, &stopper)?;
+            Ok((FetchRun::start(settings, source, rows, stopper)?, finishers))
+        };
+        let (run, finishers) = cores::start_on(&cpus, start).map_err(FetchError::Start)?;
+        Ok(Self { run, finishers, engine, pinning, started_at, cpu_before, stop, notes })
+    }
+
     /// Whether the cores have ended; [`RunningFetch::join`] then waits for the last rows only.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.run.is_over()
     }
 
-    /// What was changed on the way from the options to the run, for a person.
+    /// What had to be changed between the options and the run, for a person.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -104,7 +129,7 @@ impl RunningFetch {
     /// Where the numbers contradict each other, which is a bug.
     pub fn join(self) -> Result<Summary, FetchError> {
         let outcome = self.run.join().map_err(FetchError::Start);
-        // Also without an outcome: the rows that there are shall be written.
+        // Also where the cores failed: what was fetched until then is written.
         let finished = self.finishers.join();
         let mut outcome = outcome?;
         let mut notes = self.notes;
@@ -146,7 +171,7 @@ impl RunningFetch {
     }
 }
 
-/// Checks what was finished against what was counted, and says what was noted of pages.
+/// Checks that the outputs were given what the cores counted, and notes what went wrong with pages.
 fn add_notes(outcome: &FetchRunEnd, finished: &FinisherCounts, notes: &mut Vec<String>) {
     let of_cores: u64 = outcome.cores.iter().map(|core| core.output.rows()).sum();
     let counted = of_cores + outcome.leftover.rows();
@@ -155,7 +180,7 @@ fn add_notes(outcome: &FetchRunEnd, finished: &FinisherCounts, notes: &mut Vec<S
     notes.extend(words);
 }
 
-/// A core's part of the summary.
+/// What a core brings to the summary.
 fn core_input(ended: Ended<Tally>) -> CoreInput {
     ended.output.assert_jobs_closed();
     CoreInput {

@@ -17,11 +17,11 @@ use crate::server::{Act, Request, Server, ok, redirect, with_type};
 
 /// A fetch of `paths` of `server`, one after the other on one core.
 fn one_by_one(server: &Server, paths: &[&str]) -> Fetch {
-    Fetch {
-        retries: 0,
-        cpus: Some(vec![cores::available()[0]]),
-        ..Fetch::new().urls(paths.iter().map(|path| server.url(path))).connections(1)
-    }
+    Fetch::new()
+        .urls(paths.iter().map(|path| server.url(path)))
+        .connections(1)
+        .retries(0)
+        .cpus([cores::available()[0]])
 }
 
 /// Checks that after the `first` acts for `/first` a second request has a connection of its own,
@@ -37,7 +37,7 @@ fn second_is_on_a_fresh_connection(first: &[Act]) -> Option<String> {
         let mut fetch = one_by_one(&server, &["/first", "/second"]).engine(engine);
         // Only what hangs is to time out, not what a busy machine is slow at.
         if first.iter().any(|act| matches!(act, Act::Hold)) {
-            fetch.timeout = Duration::from_millis(200);
+            fetch = fetch.timeout(Duration::from_millis(200));
         }
         let rows = rows_of(fetch);
         assert_eq!((rows[1].status, rows[1].body_bytes), (Some(200), 6), "{engine}: {rows:?}");
@@ -158,8 +158,8 @@ fn a_connection_is_not_used_again_after_an_error_or_a_refusal() {
 }
 
 /// The CPUs for a run on two cores, or on one where there is no other.
-fn two_cores() -> Option<Vec<usize>> {
-    Some(cores::available().into_iter().take(2).collect())
+fn two_cores() -> Vec<usize> {
+    cores::available().into_iter().take(2).collect()
 }
 
 /// Answers a request for `/hop/N` by a redirect to another host, and every other at leisure.
@@ -182,12 +182,14 @@ fn the_cap_of_a_host_holds_also_where_redirects_lead_from_core_to_core() {
             0 => format!("http://host{}.test/page/{n}", n % 5),
             _ => format!("http://host{}.test/hop/{n}", n % 5),
         };
-        let fetch = Fetch {
-            overrides: vec![server.for_every_host()],
-            cpus: two_cores(),
-            retries: 0,
-            ..Fetch::new().urls((0..600).map(url)).engine(engine).connections(64).per_host(3)
-        };
+        let fetch = Fetch::new()
+            .urls((0..600).map(url))
+            .engine(engine)
+            .connections(64)
+            .per_host(3)
+            .resolve(server.for_every_host())
+            .cpus(two_cores())
+            .retries(0);
         let (rows, summary) = run(fetch);
         assert_eq!((rows.len(), summary.ok), (600, 600), "{engine}");
         assert_eq!(server.in_flight_max(), 3, "{engine}: the cap is reached and never exceeded");
@@ -204,7 +206,7 @@ fn without_a_cap_one_host_has_all_connections() {
             all_are_here.wait();
             vec![Act::Send(ok("page"))]
         });
-        let fetch = Fetch { cpus: two_cores(), ..Fetch::new() };
+        let fetch = Fetch::new().cpus(two_cores());
         let urls = (0..12).map(|n| server.url(&format!("/{n}")));
         let rows = rows_of(fetch.urls(urls).engine(engine).connections(12).per_host(0));
         assert_eq!(rows.iter().filter(|row| row.status == Some(200)).count(), 12, "{engine}");
@@ -214,7 +216,7 @@ fn without_a_cap_one_host_has_all_connections() {
 /// A fetch of 12 lines of two hosts, whose starts are `delay` apart.
 fn spaced(server: &Server, delay: Duration) -> Fetch {
     let urls = (0..12).map(|n| format!("http://host{}.test/{n}", n % 2));
-    Fetch { overrides: vec![server.for_every_host()], delay, ..Fetch::new().urls(urls) }
+    Fetch::new().urls(urls).resolve(server.for_every_host()).delay(delay)
 }
 
 #[test]

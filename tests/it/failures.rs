@@ -58,7 +58,7 @@ fn redirects_do_not_renew_the_deadline() {
         let rest = vec![Act::Linger; 10];
         [rest, vec![Act::Send(redirect(302, &format!("/{}", n + 1)))]].concat()
     });
-    let fetch = Fetch { redirects: 100, ..Fetch::new().urls([server.url("/0")]).timeout(SHORT) };
+    let fetch = Fetch::new().urls([server.url("/0")]).timeout(SHORT).redirects(100);
     on_every_engine(&fetch, |row| {
         assert_eq!(error_of(row).map(|error| error.ends_with(".timeout")), Some(true), "{row:?}");
         assert!(!row.redirects.is_empty() && row.redirects.len() < 100, "{row:?}");
@@ -88,7 +88,7 @@ fn a_connection_that_nobody_takes_ends_in_a_timeout_of_the_connect() {
         waiting.push(stream);
     }
     let url = format!("http://{addr}/");
-    let fetch = Fetch { connect_timeout: SHORT, retries: 1, ..Fetch::new().urls([&url]) };
+    let fetch = Fetch::new().urls([&url]).connect_timeout(SHORT).retries(1);
     on_every_engine(&fetch, |row| {
         assert_eq!(error_of(row).as_deref(), Some("connect.timeout"));
         assert_eq!((row.status, row.attempts), (None, 2), "{row:?}");
@@ -105,7 +105,7 @@ fn a_connection_that_nobody_takes_ends_in_a_timeout_of_the_connect() {
 #[test]
 fn a_refused_connection_is_tried_again_and_then_is_a_failure() {
     let port = DeafPort::new();
-    let fetch = Fetch { retries: 1, ..Fetch::new().urls([port.url()]) };
+    let fetch = Fetch::new().urls([port.url()]).retries(1);
     on_every_engine(&fetch, |row| {
         assert_eq!(error_of(row).as_deref(), Some("connect.refused"));
         assert_eq!((row.status, row.attempts), (None, 2));
@@ -115,7 +115,7 @@ fn a_refused_connection_is_tried_again_and_then_is_a_failure() {
 
 #[test]
 fn a_name_without_an_address_is_a_failure_of_the_lookup() {
-    let fetch = Fetch { retries: 0, ..Fetch::new().urls(["http://host.invalid/"]) };
+    let fetch = Fetch::new().urls(["http://host.invalid/"]).retries(0);
     on_every_engine(&fetch, |row| {
         // Without any name server the answer is "not for now" instead of "there is none".
         assert_eq!(row.error.as_ref().map(|error| error.stage), Some("dns"), "{row:?}");
@@ -139,7 +139,7 @@ fn fixed_addresses_stand_before_names_and_addresses_alike() {
         }),
         (server.for_every_host(), "http://any.invalid:9/".to_owned()),
     ] {
-        let fetch = Fetch { overrides: vec![rule.clone()], ..Fetch::new().urls([url.as_str()]) };
+        let fetch = Fetch::new().urls([url.as_str()]).resolve(rule.clone());
         on_every_engine(&fetch, |row| {
             assert_eq!((error_of(row), row.status), (None, Some(200)), "{rule:?} {row:?}");
             assert_eq!(row.ip, Some(server.addr().ip()));
@@ -166,10 +166,10 @@ fn a_body_over_the_bound_is_a_failure_and_one_at_the_bound_is_none() {
     ] {
         let server = Server::start(move |_| vec![Act::Send(answer.clone()), Act::Close]);
         let fetch = Fetch::new().urls([server.url("/")]);
-        on_every_engine(&Fetch { body_bytes_max: 100_000, ..fetch.clone() }, |row| {
+        on_every_engine(&fetch.clone().body_bytes_max(100_000), |row| {
             assert_eq!((error_of(row), row.body_bytes), (None, 100_000), "{name}");
         });
-        on_every_engine(&Fetch { body_bytes_max: 99_999, ..fetch }, |row| {
+        on_every_engine(&fetch.body_bytes_max(99_999), |row| {
             assert_eq!(error_of(row).as_deref(), Some("body.too_large"), "{name}");
             assert_eq!((row.status, row.attempts), (Some(200), 1), "{name}");
             assert_eq!(row.body_bytes, counted, "{name}: what was read of it");
@@ -186,7 +186,7 @@ fn an_endless_body_ends_at_the_bound() {
         let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         vec![Act::Send(head), Act::Flood(piece)]
     });
-    let fetch = Fetch { body_bytes_max: 3_000_000, ..Fetch::new().urls([server.url("/")]) };
+    let fetch = Fetch::new().urls([server.url("/")]).body_bytes_max(3_000_000);
     on_every_engine(&fetch, |row| {
         assert_eq!(error_of(row).as_deref(), Some("body.too_large"));
         assert_eq!(row.body_bytes, 3_000_000);

@@ -63,7 +63,7 @@ fn a_stream_that_is_dropped_early_ends_its_run() {
         let dir = crate::places::Dir::new(&format!("dropped-{engine}"));
         // Long enough not to be over by itself: several seconds' work for this server.
         let list = dir.file("list", server.url("/\n").repeat(1_000_000).as_bytes());
-        let fetch = Fetch { per_host: 1, ..Fetch::new().file(list).engine(engine) };
+        let fetch = Fetch::new().file(list).engine(engine).per_host(1);
         let mut rows = fetch.rows().unwrap();
         assert!(rows.by_ref().take(100).all(|row| row.status == Some(200)));
         drop(rows);
@@ -162,11 +162,11 @@ fn options_that_cannot_be_used_are_errors_before_anything_runs() {
         good.clone().connections(0),
         good.clone().timeout(std::time::Duration::ZERO),
         good.clone().select("x", "[["),
-        Fetch { cpus: Some(Vec::new()), ..good.clone() },
-        Fetch { starts_per_s: Some(f64::NAN), ..good.clone() },
-        Fetch { headers: vec![("a b".into(), "c".into())], ..good.clone() },
-        Fetch { headers: vec![("a".into(), "b\r\nc: d".into())], ..good.clone() },
-        Fetch { user_agent: Some("a\nb".into()), ..good },
+        good.clone().cpus(Vec::new()),
+        good.clone().starts_per_s(f64::NAN),
+        good.clone().header("a b", "c"),
+        good.clone().header("a", "b\r\nc: d"),
+        good.user_agent("a\nb"),
     ] {
         let result = bad.for_each(|_| {});
         assert!(matches!(result, Err(FetchError::Option(_))), "{result:?}");
@@ -177,7 +177,7 @@ fn options_that_cannot_be_used_are_errors_before_anything_runs() {
 #[test]
 fn the_callers_own_cpus_stay_as_they_were() {
     let before = ringfetch::runtime::cores::available();
-    let fetch = Fetch { cpus: Some(vec![before[0]]), ..Fetch::new().urls(["nonsense"]) };
+    let fetch = Fetch::new().urls(["nonsense"]).cpus([before[0]]);
     fetch.for_each(|_| {}).unwrap();
     assert_eq!(ringfetch::runtime::cores::available(), before);
 }

@@ -63,12 +63,13 @@ fn every_line_of_a_long_mixed_list_is_exactly_one_row() {
     let list = dir.file("list", text.as_bytes());
     for engine in engines() {
         let server = Server::start(script);
-        let fetch = Fetch {
-            overrides: vec![server.for_every_host()],
-            cpus: Some(cores::available().into_iter().take(2).collect()),
-            retries: 0,
-            ..Fetch::new().file(&list).engine(engine).connections(64)
-        };
+        let fetch = Fetch::new()
+            .file(&list)
+            .engine(engine)
+            .connections(64)
+            .resolve(server.for_every_host())
+            .cpus(cores::available().into_iter().take(2).collect::<Vec<_>>())
+            .retries(0);
         let (rows, summary) = run(fetch);
         assert_eq!(rows.len(), LINES, "{engine}");
         for (n, row) in rows.iter().enumerate() {

@@ -35,20 +35,19 @@ fn jobs_that_redirects_carry_to_and_fro_all_become_rows() {
     let cpu = cores::available()[0];
     for engine in engines() {
         let lines = 20_000;
-        let fetch = Fetch {
-            engine,
+        let fetch = Fetch::new()
+            .urls((0..lines).map(|n| line(n, 1)))
+            .engine(engine)
             // Two cores on one CPU are two cores.
-            cpus: Some(vec![cpu, cpu]),
-            pinning: Pinning::Free,
-            extract: Extract::Nothing,
-            overrides: vec![Override {
+            .cpus([cpu, cpu])
+            .pinning(Pinning::Free)
+            .extract(Extract::Nothing)
+            .resolve(Override {
                 host: None,
                 port: None,
                 ip: origin.addr().ip(),
                 to_port: Some(origin.addr().port()),
-            }],
-            ..Fetch::new().urls((0..lines).map(|n| line(n, 1)))
-        };
+            });
         let (rows, summary) = run(fetch);
         assert_eq!((rows.len(), summary.failed, summary.redirects), (lines, 0, lines as u64));
         let mut ordinals: Vec<u64> = rows.iter().map(|row| row.n).collect();

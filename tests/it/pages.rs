@@ -27,10 +27,11 @@ fn a_page_is_extracted_on_every_engine_and_its_links_are_those_of_the_final_url(
         "/" => vec![Act::Send(redirect(302, "http://moved.test/dir/"))],
         _ => vec![Act::Send(with_type("text/html; charset=utf-8", PAGE.as_bytes()))],
     });
-    let fetch = Fetch {
-        overrides: vec![server.for_every_host()],
-        ..Fetch::new().urls(["http://first.test/"]).select("x", "p.x").select("none", "h1")
-    };
+    let fetch = Fetch::new()
+        .urls(["http://first.test/"])
+        .select("x", "p.x")
+        .select("none", "h1")
+        .resolve(server.for_every_host());
     on_every_engine(&fetch, |row| {
         let page = row.page.as_ref().expect("HTML has a page");
         assert_eq!(page.title.as_deref(), Some("A title"));
@@ -77,7 +78,7 @@ fn part_of_a_page_is_no_page() {
     let whole = with_type("text/html", PAGE.as_bytes());
     let cut = whole[..whole.len() - 5].to_vec();
     let server = Server::start(move |_| vec![Act::Send(cut.clone()), Act::Close]);
-    let fetch = Fetch { retries: 0, ..Fetch::new().urls([server.url("/")]) };
+    let fetch = Fetch::new().urls([server.url("/")]).retries(0);
     on_every_engine(&fetch, |row| {
         assert_eq!(error_of(row).as_deref(), Some("body.closed"));
         assert_eq!((row.status, row.page.is_none()), (Some(200), true));

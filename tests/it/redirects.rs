@@ -23,10 +23,8 @@ fn every_redirect_is_followed_by_a_relative_and_by_an_absolute_location() {
                 "/a/a" => vec![Act::Send(redirect(code, location))],
                 _ => vec![Act::Send(ok("here"))],
             });
-            let fetch = Fetch {
-                overrides: vec![server.for_every_host()],
-                ..Fetch::new().urls(["http://first.test/a/a"])
-            };
+            let fetch =
+                Fetch::new().urls(["http://first.test/a/a"]).resolve(server.for_every_host());
             let target = match location {
                 "../b" | "/b" => "http://first.test/b",
                 "b?x#y" => "http://first.test/a/b?x",
@@ -48,14 +46,14 @@ fn redirects_are_bounded() {
         let n: u32 = request.target[1..].parse().unwrap();
         vec![Act::Send(redirect(302, &format!("/{}", n + 1)))]
     });
-    let fetch = Fetch { redirects: 3, ..Fetch::new().urls([server.url("/0")]) };
+    let fetch = Fetch::new().urls([server.url("/0")]).redirects(3);
     on_every_engine(&fetch, |row| {
         assert_eq!(error_of(row).as_deref(), Some("redirect.too_many"));
         assert_eq!((row.status, row.attempts, row.redirects.len()), (Some(302), 4, 4));
         let detail = &row.error.as_ref().unwrap().detail;
         assert!(detail.contains(&server.url("/4")) && detail.contains("--redirects"), "{detail}");
     });
-    let fetch = Fetch { redirects: 0, ..Fetch::new().urls([server.url("/0")]) };
+    let fetch = Fetch::new().urls([server.url("/0")]).redirects(0);
     on_every_engine(&fetch, |row| {
         assert_eq!((error_of(row), row.status, row.attempts), (None, Some(302), 1));
     });
@@ -119,7 +117,7 @@ fn a_passing_failure_is_tried_again_and_every_try_is_counted() {
                 0 | 1 => vec![end.clone()],
                 _ => vec![Act::Send(ok("at last"))],
             });
-            let fetch = Fetch { retries: 2, ..Fetch::new().urls([server.url("/")]) };
+            let fetch = Fetch::new().urls([server.url("/")]).retries(2);
             let (rows, summary) = run(fetch.engine(engine));
             assert_eq!((error_of(&rows[0]), rows[0].status), (None, Some(200)), "{engine}");
             assert_eq!((rows[0].attempts, summary.retries), (3, 2), "{engine}");
@@ -131,13 +129,13 @@ fn a_passing_failure_is_tried_again_and_every_try_is_counted() {
 #[test]
 fn the_last_failure_stands_when_all_tries_have_failed() {
     let server = Server::start(|_| vec![Act::Close]);
-    let fetch = Fetch { retries: 2, ..Fetch::new().urls([server.url("/")]) };
+    let fetch = Fetch::new().urls([server.url("/")]).retries(2);
     on_every_engine(&fetch, |row| {
         assert_eq!(error_of(row).as_deref(), Some("head.closed"));
         assert_eq!((row.attempts, row.status), (3, None));
     });
     let server = Server::answering(status(503));
-    let fetch = Fetch { retries: 1, ..Fetch::new().urls([server.url("/")]) };
+    let fetch = Fetch::new().urls([server.url("/")]).retries(1);
     on_every_engine(&fetch, |row| {
         assert_eq!((error_of(row), row.status, row.attempts), (None, Some(503), 2));
     });
@@ -147,7 +145,7 @@ fn the_last_failure_stands_when_all_tries_have_failed() {
 fn what_cannot_pass_is_not_tried_again() {
     for (answer, error) in [("garbage\r\n\r\n".into(), Some("head.invalid")), (status(404), None)] {
         let server = Server::answering(answer);
-        let fetch = Fetch { retries: 5, ..Fetch::new().urls([server.url("/")]) };
+        let fetch = Fetch::new().urls([server.url("/")]).retries(5);
         on_every_engine(&fetch, |row| {
             assert_eq!((error_of(row).as_deref(), row.attempts), (error, 1));
         });
@@ -162,7 +160,7 @@ fn a_status_of_400_and_above_fails_only_where_that_is_asked_for() {
         on_every_engine(&Fetch::new().urls(&urls), |row| {
             assert_eq!((error_of(row), row.status), (None, Some(code)));
         });
-        let fetch = Fetch { status: StatusPolicy::Fail, ..Fetch::new().urls(&urls) };
+        let fetch = Fetch::new().urls(&urls).status(StatusPolicy::Fail);
         on_every_engine(&fetch, |row| {
             let wanted = is_failed.then(|| "head.status".to_owned());
             assert_eq!((error_of(row), row.status), (wanted, Some(code)));
@@ -184,10 +182,7 @@ fn retries_and_redirects_of_many_lines_do_not_mix_them_up() {
     for engine in engines() {
         let kind = |n| if n % 2 == 0 { "hop" } else { "end" };
         let urls = (0..400).map(|n| format!("http://host{}.test/{}/{n}", n % 7, kind(n)));
-        let fetch = Fetch {
-            overrides: vec![server.for_every_host()],
-            ..Fetch::new().urls(urls).engine(engine)
-        };
+        let fetch = Fetch::new().urls(urls).engine(engine).resolve(server.for_every_host());
         for row in rows_of(fetch) {
             let n = row.url.rsplit('/').next().unwrap();
             assert_eq!((row.n.to_string(), row.body_bytes), (n.to_owned(), row.n), "{row:?}");

@@ -134,13 +134,15 @@ fn converse(engine: Engine, cut: Cut) {
     let urls = all
         .keys()
         .flat_map(|host| [format!("http://{host}/answer"), format!("http://{host}/next")]);
-    let fetch = Fetch {
-        overrides: vec![server.for_every_host()],
-        retries: 0,
-        body_bytes_max: u64::MAX,
-        redirects: 0,
-        ..Fetch::new().urls(urls).engine(engine).per_host(1).connections(1000)
-    };
+    let fetch = Fetch::new()
+        .urls(urls)
+        .engine(engine)
+        .per_host(1)
+        .connections(1000)
+        .resolve(server.for_every_host())
+        .retries(0)
+        .body_bytes_max(u64::MAX)
+        .redirects(0);
     let rows = rows_of(fetch);
     let rows: HashMap<&str, &Row> = rows.iter().map(|row| (row.url.as_str(), row)).collect();
     let requests = server.requests();

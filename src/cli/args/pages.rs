@@ -8,23 +8,23 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::base::limits;
 use crate::cli::values::{duration, selector, size};
+use crate::fetch::options;
 
 /// How each URL of a list is fetched, and what is made of it.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct PagesArgs {
     /// Fetches of one host at a time; 0 is no cap, and deals the list to all cores in turn
-    #[arg(long, value_name = "N", default_value_t = limits::PER_HOST_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = options::PER_HOST_DEFAULT)]
     pub(in crate::cli) per_host: usize,
     /// Least time between two starts on one host
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0")]
     pub(in crate::cli) delay: Duration,
     /// Failures of one fetch that are tried again, and statuses 408, 429, 500, 502, 503, 504
-    #[arg(long, value_name = "N", default_value_t = limits::RETRIES_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = options::RETRIES_DEFAULT)]
     pub(in crate::cli) retries: u32,
     /// Redirects that one fetch follows
-    #[arg(long, value_name = "N", default_value_t = limits::REDIRECTS_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = options::REDIRECTS_DEFAULT)]
     pub(in crate::cli) redirects: usize,
     /// Largest body
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "16Mi")]

@@ -14,13 +14,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::base::failure::{Failure, FailureCounts, Kind, Stage};
-use crate::base::limits::LARGE_PAGE_BYTES;
 use crate::client::Stop;
 use crate::extract::Extractor;
 use crate::extract::page::Page;
 use crate::fetch::job::Fetched;
 use crate::fetch::output::sink::{Document, Sink};
 use crate::os::system;
+
+/// Pages of more bytes than this are parsed one at a time: a tree takes some twenty times as much
+/// memory as its page.
+const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the threads are told.
 #[derive(Clone, Debug)]

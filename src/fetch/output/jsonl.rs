@@ -11,9 +11,13 @@
 use std::io::{self, Write};
 use std::thread::JoinHandle;
 
-use crate::base::limits::{OUTPUT_CHUNK_BYTES, OUTPUT_CHUNKS_QUEUED_MAX};
 use crate::fetch::output::row::Row;
 use crate::fetch::output::sink::{Document, Sink};
+
+/// Bytes of formatted rows that are gathered before they go to the writer.
+const CHUNK_BYTES: usize = 128 * 1024;
+// LIMIT: chunks that wait for the writer.
+const CHUNKS_QUEUED_MAX: usize = 16;
 
 /// The thread that writes chunks.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ impl Writer {
     ///
     /// Where the thread cannot be started.
     pub fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
-        let (chunks, waiting) = flume::bounded(OUTPUT_CHUNKS_QUEUED_MAX);
+        let (chunks, waiting) = flume::bounded(CHUNKS_QUEUED_MAX);
         let run = move || write_all(output, &waiting);
         let thread = std::thread::Builder::new().name("writer".to_owned()).spawn(run)?;
         Ok(Self { thread, chunks })
@@ -62,7 +66,7 @@ impl Writer {
 impl Sink for JsonLines {
     fn accept(&mut self, document: Document) -> io::Result<()> {
         write_row(&mut self.chunk, &Row::from(document));
-        if self.chunk.len() >= OUTPUT_CHUNK_BYTES { self.flush() } else { Ok(()) }
+        if self.chunk.len() >= CHUNK_BYTES { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

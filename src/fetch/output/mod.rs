@@ -15,5 +15,6 @@ pub use callback::Callback;
 pub use finishers::{FinisherCounts, FinisherSettings, Finishers};
 pub use jsonl::{JsonLines, Writer};
 pub use queue::Queue;
+pub(super) use queue::ROWS_QUEUED_MAX;
 pub use resume::{Resumed, resume};
 pub use sink::{Document, Sink};

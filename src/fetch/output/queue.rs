@@ -5,6 +5,9 @@ use std::io;
 use crate::fetch::output::row::Row;
 use crate::fetch::output::sink::{Document, Sink};
 
+// LIMIT: rows that wait for the program.
+pub(in crate::fetch) const ROWS_QUEUED_MAX: usize = 64;
+
 /// Puts every row into a bounded queue; a full one holds the fetch back.
 #[derive(Clone, Debug)]
 pub struct Queue(pub flume::Sender<Row>);

@@ -11,11 +11,14 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::base::failure::Kind;
-use crate::base::limits::RESUMED_TAIL_BYTES_MAX;
 use crate::fetch::ordinals::Ordinals;
 
 /// How every row begins.
 const ROW_START: &[u8] = b"{\"n\":";
+
+// LIMIT: bytes of rows behind the first interrupted one that are kept in memory while the output
+// is cut; they were in flight at a stop.
+const TAIL_BYTES_MAX: usize = 1 << 30;
 
 /// An earlier output, opened to be continued.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ pub fn resume(path: &Path) -> io::Result<Resumed> {
             return Err(foreign(path));
         } else if !is_cut {
             kept_bytes += row.len() as u64;
-        } else if tail.len() + row.len() > RESUMED_TAIL_BYTES_MAX {
+        } else if tail.len() + row.len() > TAIL_BYTES_MAX {
             return Err(too_much(path));
         } else {
             tail.extend_from_slice(&row);
