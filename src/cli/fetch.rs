@@ -1,7 +1,5 @@
 //! `ringfetch fetch`: from arguments to an exit code.
 //!
-//! Knows terminals, files and signals; the fetch itself is `command`'s.
-//!
 //! Invariant: whatever ended the run, the rows that were finished are written and the numbers told.
 
 use std::fs::File;
@@ -185,7 +183,7 @@ fn watch(fetching: &mut RunningFetch, args: &FetchArgs) {
     line.finish();
 }
 
-/// Tells what came of the run; the exit code.
+/// Reports on the run that has ended; the exit code.
 fn report(
     args: &FetchArgs,
     result: Result<Summary, FetchError>,

@@ -1,6 +1,4 @@
-//! What travels between the floors: jobs on their way to a core, and what the core made of them.
-//!
-//! Knows neither where jobs come from nor where results go; both ends are traits.
+//! A line as a job on its way to a core, and as what was fetched on its way out.
 //!
 //! Invariant: a job is in exactly one place (a batch, a shard, a lane) until it becomes exactly one
 //! [`Fetched`].
@@ -48,9 +46,9 @@ pub struct JobProgress {
     pub attempts: u32,
     /// Failures that were tried again.
     pub retries: u32,
-    /// Where redirects led.
+    /// The URLs that redirects led to, in order.
     pub redirects: Vec<Box<str>>,
-    /// Nanoseconds spent in each phase.
+    /// The time spent so far.
     pub times: Times,
     /// Pauses made because the kernel was out of descriptors, buffers or ports.
     pub exhausted_pauses: u32,
@@ -73,7 +71,7 @@ pub struct Times {
     pub total_ns: u64,
 }
 
-/// What came of one input line, before anything is extracted from it.
+/// What one input line gave, before anything is extracted from it.
 #[derive(Debug)]
 pub struct Fetched {
     /// The line's ordinal.
@@ -86,7 +84,7 @@ pub struct Fetched {
     pub response: Option<Response>,
     /// Exchanges that were begun.
     pub attempts: u32,
-    /// Where redirects led, in order.
+    /// The URLs that redirects led to, in order.
     pub redirects: Vec<Box<str>>,
     /// The address that was connected to last.
     pub ip: Option<IpAddr>,
@@ -95,7 +93,7 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// What came of a line that never became a job.
+    /// A line that cannot be fetched, and why.
     #[must_use]
     pub fn refused(n: u64, line: &str, failure: Failure) -> Self {
         Self {
@@ -130,11 +128,11 @@ pub struct Response {
     pub wire_bytes: u64,
     /// Bytes of the body with transfer codings removed.
     pub body_bytes: u64,
-    /// The body, where it is kept for extraction.
+    /// The body, where the run keeps it.
     pub body: Option<Vec<u8>>,
 }
 
-/// What the reader hands to a core.
+/// One line as the reader gives it to a core.
 #[derive(Debug)]
 pub enum Intake {
     /// A job to do.

@@ -1,7 +1,5 @@
 //! A set of line numbers, kept as ranges.
 //!
-//! Does not know what the numbers stand for.
-//!
 //! Invariant: ranges neither overlap nor touch, so that numbers which come nearly in order take
 //! memory only for the gaps between them.
 

@@ -1,6 +1,6 @@
 //! What to do after one attempt: keep what it gave, try again, or follow a redirect.
 //!
-//! Knows neither lanes nor connections; chance and time are arguments.
+//! Chance and time are arguments.
 //!
 //! Invariant: every fetch ends, since tries, redirects and the deadline are all bounded.
 
@@ -83,7 +83,7 @@ impl Policy {
         };
         if passing && progress.retries < self.retries_max {
             let at = now + backoff(progress.retries, chance);
-            // A retry that could only start after the deadline is none.
+            // A retry after the deadline would never be sent.
             if at < progress.deadline {
                 return Decision::Retry(at);
             }
@@ -130,8 +130,8 @@ impl Policy {
     }
 }
 
-/// Whether a failure may pass by itself: those of the network and of the peer, but neither those of
-/// syntax, size and policy nor the deadline's.
+/// Whether the same request may succeed later: failures of the network and of the peer may pass,
+/// those of syntax, size and policy do not.
 fn may_pass(failure: Failure) -> bool {
     let passing_kind = matches!(
         failure.kind,
@@ -145,13 +145,13 @@ fn may_pass(failure: Failure) -> bool {
     passing_kind && !matches!(failure.stage, Stage::Url | Stage::Policy | Stage::Redirect)
 }
 
-/// Statuses that say "not now": those that curl's `--retry` takes for passing too.
+/// Statuses that say "not now": the same that curl's `--retry` tries again.
 fn is_passing_status(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// The pause before try `retries + 1`: doubled each time and jittered between its half and its
-/// whole, so that the fetches that failed together do not come back together.
+/// The pause before retry `retries + 1`: doubled each time, then a random part between its half and
+/// its whole, so that fetches that failed together do not come back together.
 fn backoff(retries: u32, chance: u64) -> Duration {
     let whole = BACKOFF_FIRST.saturating_mul(1 << retries.min(16)).min(BACKOFF_MAX);
     let half_ns = u64::try_from(whole.as_nanos() / 2).unwrap_or(u64::MAX);

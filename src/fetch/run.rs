@@ -66,7 +66,7 @@ pub enum FetchError {
     /// The input cannot be read to its end; the summary is of the lines before that, where there
     /// are any.
     Input(io::Error, Option<Box<Summary>>),
-    /// Rows could not be handed on.
+    /// The output does not take rows any more.
     Output(io::Error),
     /// The threads or the engine could not be started.
     Start(io::Error),
@@ -175,7 +175,7 @@ impl RunningFetch {
 fn add_notes(outcome: &FetchRunEnd, finished: &FinisherCounts, notes: &mut Vec<String>) {
     let of_cores: u64 = outcome.cores.iter().map(|core| core.output.rows()).sum();
     let counted = of_cores + outcome.leftover.rows();
-    assert_eq!(finished.documents, counted, "every row that was counted was handed on");
+    assert_eq!(finished.documents, counted, "every row that was counted was given to an output");
     let words = finished.notes.iter().map(|(stage, kind, n)| format!("{stage}.{kind}: {n} pages"));
     notes.extend(words);
 }

@@ -1,7 +1,7 @@
 //! The numbers of one run, added up once, as the summary file holds them.
 //!
-//! Does not know how it is shown; serde turns it into JSON and `report` into text. Names end in
-//! their units; times of phases are microseconds.
+//! Serde turns it into JSON, and `report` into text. Names end in their units; times of phases are
+//! microseconds.
 //!
 //! Invariant: the totals add up (`lines = rows + not_started`, `rows = ok + failed`, and all rows
 //! are those of the cores and of the reader), or there is no summary.
@@ -16,14 +16,14 @@ use crate::fetch::tally::{Phase, Tally};
 use crate::stats::counts::Counts;
 use crate::stats::latency::Latency;
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
-    /// Every line was dealt with.
+    /// Every line has its row.
     Complete,
-    /// It was stopped before.
+    /// It was stopped before that.
     Interrupted,
-    /// Nobody read its rows any more, which ends it as quietly as if it were complete.
+    /// Nobody read its rows any more. That is no error: the reader may have seen enough.
     OutputClosed,
 }
 
@@ -57,9 +57,9 @@ pub struct SummaryInput {
     pub cpu_time: CpuTime,
     /// Peak resident memory of the process in bytes.
     pub max_rss_bytes: u64,
-    /// How the run came to its end.
+    /// How the run ended.
     pub end: RunEnd,
-    /// What a reader of the numbers must know besides, one sentence each.
+    /// What a reader of the numbers must also know, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ pub struct Summary {
     pub interrupted: bool,
     /// Wall-clock time in seconds.
     pub elapsed_s: f64,
-    /// What came in.
+    /// The lines that were read.
     pub input: InputSummary,
     /// Rows that were made.
     pub rows: u64,
@@ -93,7 +93,7 @@ pub struct Summary {
     pub status: Counts,
     /// What was received.
     pub bytes: ReceivedBytes,
-    /// What became of connections.
+    /// How connections were used.
     pub connections: ConnectionSummary,
     /// Failures that were tried again.
     pub retries: u64,
@@ -101,21 +101,21 @@ pub struct Summary {
     pub redirects: u64,
     /// The times of each phase, in microseconds.
     pub latency_us: Latencies,
-    /// What the run took of the machine.
+    /// The CPU time and memory that the run took.
     pub cost: CostSummary,
     /// What each core did.
     pub cores: Vec<CoreSummary>,
-    /// What a reader of the numbers must know besides.
+    /// What a reader of the numbers must also know.
     pub notes: Vec<String>,
 }
 
-/// What came in.
+/// The lines that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct InputSummary {
     /// Lines that were read, skipped ones not counted.
     pub lines: u64,
-    /// Lines that became a row without any fetch: no URLs that can be fetched, and lines over the
-    /// bound.
+    /// Lines that became a row without any fetch: those that are no URL which can be fetched, and
+    /// those over the bound.
     pub refused: u64,
     /// Lines that the end of the run left without a row.
     pub not_started: u64,
@@ -132,7 +132,7 @@ pub struct ReceivedBytes {
     pub discarded: u64,
 }
 
-/// What became of connections.
+/// How connections were used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionSummary {
     /// Connections that were opened.
@@ -145,7 +145,7 @@ pub struct ConnectionSummary {
     pub exhausted_pauses: u64,
 }
 
-/// What the run took of the machine.
+/// The CPU time and memory that the run took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CostSummary {
     /// CPU seconds in the program, all its threads.
@@ -201,7 +201,7 @@ pub struct PhaseTimes {
     pub p99_9: Option<f64>,
     /// The longest.
     pub max: Option<f64>,
-    /// Times over an hour, which the percentiles hold for one hour.
+    /// Times over an hour; percentiles count them as one hour.
     #[serde(skip_serializing_if = "is_zero")]
     pub clipped: u64,
 }

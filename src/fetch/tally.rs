@@ -1,7 +1,7 @@
 //! What one thread counted of its fetches.
 //!
-//! Knows nothing of other threads: each records into its own tally without locks, and the tallies
-//! are added up when the threads have ended.
+//! Each thread records into its own tally without locks; the tallies are added up when the threads
+//! have ended.
 //!
 //! Invariant: `rows = ok + failed`, and the statuses sum up to the rows that have a response.
 
@@ -59,8 +59,8 @@ impl Phase {
 
 /// What one thread counted: a core that fetches, or the reader for lines that reach no core.
 ///
-/// [`Tally::record`] counts finished fetches. The public fields count events in between, by whoever
-/// sees them happen.
+/// [`Tally::record`] counts finished fetches. The public fields count what happens in between, and
+/// are raised where it happens.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     rows: u64,
@@ -172,7 +172,7 @@ impl Tally {
         self.not_started += not_started;
     }
 
-    /// Finished fetches: rows that were handed on.
+    /// Finished fetches.
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.rows

@@ -1,9 +1,8 @@
 //! The extraction threads: they read the page, where there is one, and hand the document to their
 //! output.
 //!
-//! They are not the cores' threads: parsing a page takes as long as a hundred requests, and the
-//! lanes of a core must not wait for it. Their queue is bounded, so that a slow page holds the
-//! fetch back.
+//! The cores do not do this themselves: parsing a page takes as long as a hundred requests, and
+//! lanes must not wait for it. The queue is bounded, so that slow pages hold the fetch back.
 //!
 //! Invariant: every batch is taken in to the end, also after an output has failed, so that no core
 //! waits for ever.
@@ -25,12 +24,12 @@ use crate::os::system;
 /// memory as its page.
 const LARGE_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// What the threads are told.
+/// How pages are read, and by how many threads.
 #[derive(Clone, Debug)]
 pub struct FinisherSettings {
-    /// How many threads there are.
+    /// How many threads there are, at least one.
     pub threads: usize,
-    /// Named CSS selectors, where pages are extracted at all.
+    /// Named CSS selectors; none where pages are not extracted.
     pub selectors: Option<Vec<(String, String)>>,
 }
 
@@ -72,7 +71,7 @@ impl Finishers {
     ///
     /// # Errors
     ///
-    /// Where a selector is invalid, or a thread cannot be started.
+    /// Where a thread cannot be started.
     pub fn start<S: Sink>(
         settings: &FinisherSettings,
         rows: flume::Sender<Vec<Fetched>>,
@@ -170,12 +169,12 @@ impl<S: Sink> Finisher<S> {
         }
     }
 
-    /// The page in the body of `fetched`, and what is to be noted of it.
+    /// The page in the body of `fetched`, and what went wrong with it.
     fn page(&self, extractor: &Extractor, fetched: &Fetched) -> (Option<Page>, Option<Failure>) {
         let response = fetched.response.as_ref();
         let content_type = response.and_then(|response| response.content_type.as_deref());
         let Some(body) = response.and_then(|response| response.body.as_deref()) else {
-            // The engine keeps whatever may be a page, but for what has a content coding.
+            // Every body that may be a page was kept, except one with a content coding.
             let phrase = "the page has a content coding, which is not decoded yet";
             let coded = Failure::new(Stage::Extract, Kind::Unsupported, phrase);
             let is_typed = content_type.is_some() && Extractor::is_page(content_type, &[]);

@@ -5,8 +5,8 @@
 //! the writer, so lines never mix.
 //!
 //! Invariant: a line holds no control character but the line feed at its end, whatever the row
-//! holds. A chunk that was handed over is written once, or whoever hands over the next one and
-//! [`Writer::join`] are told the error.
+//! holds. A chunk is written once; where that fails, the next chunk is refused and
+//! [`Writer::join`] gives the error.
 
 use std::io::{self, Write};
 use std::thread::JoinHandle;

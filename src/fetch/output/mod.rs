@@ -1,7 +1,7 @@
-//! What is made of a fetch. Extraction threads read the pages, and hand each document to an output.
+//! What is made of a fetch: extraction threads read the pages and give each document to an output.
 //!
-//! Invariant: each fetched line that comes out of the queue becomes exactly one document, or the
-//! run is told to stop.
+//! Invariant: every line that comes out of the queue becomes exactly one document, or the run is
+//! told to stop.
 
 mod callback;
 mod finishers;

@@ -1,10 +1,9 @@
-//! What an earlier run has written, so that a later one goes on behind it.
+//! Opens the rows of an earlier run, so that a later run goes on behind them.
 //!
-//! Reads the rows' numbers and no more of them than it must. Does not fetch, and writes only to cut
-//! off what is to be done again.
+//! Of each row only its number is read, and its error where it may have been interrupted.
 //!
-//! Invariant: a row that stays is whole, and its line is not fetched again; a line whose row was
-//! cut off is.
+//! Invariant: a row that stays is whole, and its line is not fetched again; a line whose row is cut
+//! off is fetched again.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};

@@ -43,7 +43,7 @@ pub struct Row {
     pub time_us: RowTimes,
     /// What was extracted, or null for what is not HTML or XHTML.
     pub page: Option<Page>,
-    /// What did not go as wished and yet did not fail the fetch.
+    /// What went wrong without failing the fetch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<RowError>,
 }
@@ -55,7 +55,7 @@ pub struct RowError {
     pub stage: &'static str,
     /// What went wrong: a word of [`Kind`](crate::base::failure::Kind).
     pub kind: &'static str,
-    /// What a person wants to know besides.
+    /// The details, for a person.
     pub detail: String,
 }
 
