@@ -35,28 +35,6 @@ pub const FREE_BLOCK_BYTES_MAX: usize = HEAD_BYTES_MAX;
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// How much of an over-long line its row repeats.
 pub const LINE_SHOWN_BYTES: usize = 256;
-/// Jobs handed from the reader to a core at once.
-pub const JOB_BATCH: usize = 256;
-/// Batches of jobs on their way to one core.
-pub const JOB_BATCHES_QUEUED_MAX: usize = 8;
-/// Jobs that one core holds, waiting or deferred, before it takes no more.
-pub const SHARD_JOBS_MAX: usize = 16 * 1024;
-/// Waiting jobs below which a core asks for more.
-pub const SHARD_JOBS_LOW: usize = SHARD_JOBS_MAX / 2;
-/// Jobs that a lane does for one host in a row before the other hosts have their turn: a connection
-/// is then opened for every 32 requests at worst, however many hosts a list has.
-pub const JOBS_PER_TURN_MAX: u32 = 32;
-/// Lines that the reader keeps for one core whose inbox is full, while it goes on for the others.
-pub const READER_HELD_MAX: usize = 4096;
-/// Lines per core that were handed over and are no rows yet, beyond which the reader waits: jobs
-/// that redirects move between cores are then bounded, too.
-pub const UNFINISHED_PER_CORE_MAX: u64 =
-    (SHARD_JOBS_MAX + READER_HELD_MAX + JOB_BATCH * JOB_BATCHES_QUEUED_MAX) as u64;
-
-/// Rows handed from a core at once.
-pub const ROW_BATCH: usize = 64;
-/// Body bytes in one batch of rows; a batch goes when it holds more.
-pub const ROW_BATCH_BODY_BYTES: usize = 512 * 1024;
 
 /// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
 pub const HTML_DEPTH_MAX: usize = 512;
@@ -206,17 +184,8 @@ pub const SEARCH_WINDOW_DEFAULT: Duration = Duration::from_secs(3);
 pub const SEARCH_WARMUP_DEFAULT: Duration = Duration::from_millis(500);
 /// How long requests of one rate may go on before the next, so that their connections stay open.
 pub const SEARCH_DRAIN: Duration = Duration::from_millis(500);
-/// Numbered requests that a core of a bench claims at once, at most.
-pub const BENCH_CLAIM_MAX: u64 = 256;
-/// Connections that one core of a bench opens at a time: well under what listeners commonly let
-/// wait (511 for nginx, 4096 for the kernel's own bound), beyond which a connect takes a second.
-pub const BENCH_OPENING_MAX: usize = 128;
-/// Histograms that a core of a bench has for what it hands on, besides the one in use.
-pub const BENCH_SPARES: usize = 2;
 /// How many times the bound of one connect all connects before a bench may take together.
 pub const BENCH_OPENING_ROUNDS_MAX: u32 = 4;
-/// Arrivals that were never sent and that a core notes in one sweep: some milliseconds' worth.
-pub const BENCH_UNTAKEN_PER_SWEEP: usize = 200_000;
 /// How long before a start a core spins where it was told to: longer than a sleep overruns.
 pub const BENCH_SPIN: Duration = Duration::from_micros(200);
 /// Resamples of a bootstrap: their 2.5 % tail has fifty of them.
@@ -271,18 +240,8 @@ pub const ORIGIN_BUSY_SHARE: f64 = 0.93;
 /// Below which share of their time the CPUs of a contestant in a closed loop mostly wait.
 pub const CONTESTANT_BUSY_SHARE: f64 = 0.9;
 
-/// How long a lane of a closed loop pauses after it could not connect.
-pub const BENCH_RECONNECT_PAUSE: Duration = Duration::from_millis(1);
 /// How long after its order a trial begins, so that every core knows of it by then.
 pub const BENCH_START_LEAD: Duration = Duration::from_millis(20);
-/// Memory that one core's connections of a bench may hold together while they wait for responses:
-/// each has its share of it, within the next two bounds.
-pub const RESPONSE_BLOCKS_BYTES: usize = 4 * 1024 * 1024;
-/// The least that a connection of a bench reads a response into: most heads fit.
-pub const RESPONSE_BLOCK_BYTES_MIN: usize = 1024;
-/// The most that a connection of a bench reads a response into at first, before its head has said
-/// how large it is.
-pub const RESPONSE_BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 /// How often a core looks at its deadlines, its partial batches and the stop signal.
 pub const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
@@ -298,10 +257,6 @@ pub const STOP_GRACE: Duration = Duration::from_millis(4500);
 pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// Most such pauses of one fetch: two minutes, twice as long as a closed connection keeps its port.
 pub const EXHAUSTED_PAUSES_MAX: u32 = 2400;
-/// How long the reader waits for room where it looks at several places in turn.
-pub const READER_PAUSE: Duration = Duration::from_millis(1);
-/// How long the reader waits at a full queue, or for its next start, before it looks for a stop.
-pub const READER_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Highest rate of starts that can be asked for: one a nanosecond, as fine as instants are.
 pub const RATE_PER_S_MAX: f64 = 1e9;
@@ -375,8 +330,6 @@ pub const ORIGIN_BACKLOG: i32 = 4096;
 const _: () = assert!(BLOCK_BYTES <= HEAD_BYTES_MAX, "a block may grow to a head, never shrink");
 const _: () =
     assert!(CHUNK_LINE_BYTES_MAX < HEAD_BYTES_MAX, "a chunk line must fit where a head does");
-const _: () = assert!(SHARD_JOBS_LOW < SHARD_JOBS_MAX, "a core must ask before it runs dry");
-const _: () = assert!(JOB_BATCH <= SHARD_JOBS_LOW, "one batch must fit a shard that asks for it");
 const _: () = assert!(
     SWEEP_INTERVAL.as_millis() * 10 <= STOP_GRACE.as_millis(),
     "the sweep must see a stop well before its grace ends"
@@ -385,10 +338,6 @@ const _: () = assert!(STOP_GRACE.as_millis() < 5000, "what is in flight ends wit
 const _: () = assert!(
     BENCH_START_LEAD.as_millis() > 2 * SWEEP_INTERVAL.as_millis(),
     "every core must have swept before a trial begins"
-);
-const _: () = assert!(
-    RESPONSE_BLOCK_BYTES_MIN < BLOCK_BYTES,
-    "a connection that waits must hold a small block"
 );
 const _: () = assert!(
     PROFILE_SPAN_MAX.as_nanos() < 1 << f64::MANTISSA_DIGITS,

@@ -4,9 +4,18 @@
 
 use std::cell::Cell;
 
-use crate::base::limits::{
-    RESPONSE_BLOCK_BYTES_MAX, RESPONSE_BLOCK_BYTES_MIN, RESPONSE_BLOCKS_BYTES,
-};
+use crate::base::limits::BLOCK_BYTES;
+
+/// Memory that one core's connections of a bench may hold together while they wait for responses:
+/// each has its share of it, within the next two bounds.
+const BLOCKS_BYTES: usize = 4 * 1024 * 1024;
+/// The least that a connection of a bench reads a response into: most heads fit.
+const ANSWER_BLOCK_BYTES_MIN: usize = 1024;
+/// The most that a connection of a bench reads a response into at first, before its head has said
+/// how large it is.
+const ANSWER_BLOCK_BYTES_MAX: usize = 64 * 1024;
+
+const _: () = assert!(ANSWER_BLOCK_BYTES_MIN < BLOCK_BYTES, "who waits must hold a small block");
 
 /// How large the blocks of one core are: as large as answers have been lately.
 pub(super) struct BlockSize {
@@ -19,10 +28,10 @@ pub(super) struct BlockSize {
 impl BlockSize {
     /// Small blocks, until answers have come, for a core with `lanes`.
     pub(super) fn new(lanes: usize) -> Self {
-        let most = RESPONSE_BLOCKS_BYTES / lanes;
+        let most = BLOCKS_BYTES / lanes;
         Self {
-            most: most.clamp(RESPONSE_BLOCK_BYTES_MIN, RESPONSE_BLOCK_BYTES_MAX),
-            expected: Cell::new(RESPONSE_BLOCK_BYTES_MIN),
+            most: most.clamp(ANSWER_BLOCK_BYTES_MIN, ANSWER_BLOCK_BYTES_MAX),
+            expected: Cell::new(ANSWER_BLOCK_BYTES_MIN),
         }
     }
 
@@ -40,7 +49,7 @@ impl BlockSize {
     /// one answer (16 answers of 64 B: 0.34 us of CPU a request, 0.50 so).
     pub(super) fn for_answers(&self, answers: usize) -> usize {
         let bytes = self.expected.get().saturating_mul(answers).saturating_add(1);
-        bytes.clamp(RESPONSE_BLOCK_BYTES_MIN, self.most)
+        bytes.clamp(ANSWER_BLOCK_BYTES_MIN, self.most)
     }
 }
 
@@ -51,11 +60,11 @@ mod tests {
     #[test]
     fn a_block_holds_all_answers_of_a_pipeline_within_its_bounds() {
         let check = |expected: usize, answers: usize, bytes: usize| {
-            let size = BlockSize { most: RESPONSE_BLOCK_BYTES_MAX, expected: Cell::new(expected) };
+            let size = BlockSize { most: ANSWER_BLOCK_BYTES_MAX, expected: Cell::new(expected) };
             assert_eq!(size.for_answers(answers), bytes, "{answers} of {expected}");
         };
-        check(150, 1, RESPONSE_BLOCK_BYTES_MIN);
+        check(150, 1, ANSWER_BLOCK_BYTES_MIN);
         check(150, 16, 2401);
-        check(usize::MAX, 16, RESPONSE_BLOCK_BYTES_MAX);
+        check(usize::MAX, 16, ANSWER_BLOCK_BYTES_MAX);
     }
 }

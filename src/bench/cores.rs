@@ -1,9 +1,6 @@
-//! A run of trials: starts the cores, tells them of each trial, and hears what they say.
+//! A run of trials: starts the cores, orders each trial, and receives their events.
 //!
-//! Knows neither options nor reports.
-//!
-//! Invariant: between a core and whoever watches it, everything travels by value: orders in, events
-//! out. What travels is bounded: two intervals for each core, and one end for each trial.
+//! Invariant: orders and events travel by value, and nothing that watches a run can change it.
 
 use std::io;
 use std::rc::Rc;
@@ -11,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::instant::Instant;
-use crate::base::limits::{BENCH_SPARES, BENCH_START_LEAD};
+use crate::base::limits::BENCH_START_LEAD;
 use crate::bench::events::{Event, Ways};
 use crate::bench::pacer;
 use crate::bench::settings::{BenchSettings, Trial};
@@ -25,6 +22,9 @@ use crate::net::dns::Resolver;
 use crate::runtime::launch::{Placement, Program, Running, launch};
 use crate::runtime::{Io, clock, cores};
 use crate::stats::latency::Latency;
+
+/// Histograms that a core of a bench has for what it hands on, besides the one in use.
+const SPARES: usize = 2;
 
 /// A run of trials that is under way.
 pub struct BenchRun {
@@ -102,10 +102,9 @@ impl BenchRun {
         let gauges = (0..count).map(|_| Gauge::default()).collect();
         let shared = Arc::new(Shared { settings, stop, gauges, origins });
         let (orders, takers): (Vec<_>, Vec<_>) = (0..count).map(|_| flume::bounded(1)).unzip();
-        let (spares, lent): (Vec<_>, Vec<_>) =
-            (0..count).map(|_| flume::bounded(BENCH_SPARES)).unzip();
+        let (spares, lent): (Vec<_>, Vec<_>) = (0..count).map(|_| flume::bounded(SPARES)).unzip();
         for spares in &spares {
-            (0..BENCH_SPARES).for_each(|_| drop(spares.try_send(Latency::prepared())));
+            (0..SPARES).for_each(|_| drop(spares.try_send(Latency::prepared())));
         }
         let (teller, events) = flume::unbounded();
         let ways = takers.into_iter().zip(lent).map(|(orders, spares)| Ways {

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use crate::base::failure::{Failure, FailureCounts};
 use crate::base::instant::Instant;
-use crate::base::limits::BENCH_OPENING_MAX;
 use crate::bench::call::{BenchCall, Prepared};
+
+/// Connections that one core of a bench opens at a time: well under what listeners commonly let
+/// wait (511 for nginx, 4096 for the kernel's own bound), beyond which a connect takes a second.
+const OPENING_MAX: usize = 128;
 
 /// Connections that are opened before the first trial.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Opening {
 
     /// Whether another one may be begun.
     pub(super) fn has_ready(&self) -> bool {
-        self.left > 0 && self.under_way < BENCH_OPENING_MAX
+        self.left > 0 && self.under_way < OPENING_MAX
     }
 
     /// Begins one again whose attempt found no room.

@@ -1,10 +1,9 @@
 //! Wakes a lane at the moment when the next request is due.
 //!
-//! Does not know which lane takes it. Where all lanes are busy nobody is woken: the lane that ends
-//! first takes what is due.
+//! Where all lanes are busy none is woken: the lane that ends first takes what is due.
 //!
 //! Invariant: the pacer sleeps until something is due or has changed, but for the last moments
-//! before a start where the run was told to spin; and then too, the core's timers have their turn.
+//! before a start where `--spin` is on; even then the core's timers have their turn.
 
 use std::future::poll_fn;
 use std::io;

@@ -1,7 +1,5 @@
 //! A core whose exchanges panic while their connection is in use, on every engine.
 //!
-//! Knows the engines only as they are handed out: each is wrapped in one that panics on purpose.
-//!
 //! Invariant: a panic is one failed request, and its connection is never used again.
 
 use std::io::{self, Read, Write};

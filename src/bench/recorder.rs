@@ -1,8 +1,6 @@
 //! What one core notes of one trial: every request in its place of the ledger, every time in its
 //! histogram.
 //!
-//! Knows neither lanes nor clocks: every time is an argument.
-//!
 //! Invariant: a request that was scheduled is noted exactly once more: as answered, failed, in
 //! flight at the stop, or skipped. It belongs to the phase in which it should have started, so no
 //! reset of counters races with requests under way.
@@ -256,7 +254,7 @@ impl Recorder {
         }
     }
 
-    /// How late a measured request of an open loop was handed to the kernel, whatever became of it.
+    /// How late a measured request of an open loop was handed to the kernel, also one that failed.
     fn record_lag(&mut self, start: Start) {
         if self.mode == Mode::Open
             && let Some(sent_at) = start.sent_at

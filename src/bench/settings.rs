@@ -1,6 +1,4 @@
-//! What a run of trials is told, and what each trial is, resolved.
-//!
-//! Does not know where the values came from.
+//! The options of a run of trials and of each trial, resolved.
 //!
 //! Invariant: settings do not change while a run lasts, a trial not while it lasts.
 

@@ -1,7 +1,5 @@
 //! The recorder and the trial without sockets: what is noted where, and what is due when.
 //!
-//! Knows no engine: times are made up.
-//!
 //! Invariant: whatever the order of events, a ledger closes.
 
 use std::rc::Rc;

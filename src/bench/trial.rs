@@ -1,7 +1,5 @@
 //! One core's state within a trial: which requests are due, and how far the trial has come.
 //!
-//! Knows neither lanes nor sockets: `now` and what lanes are free are arguments.
-//!
 //! Invariant: a request is due once; where requests are numbered, no more of them are handed out
 //! than there are, over all cores.
 
@@ -9,12 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::base::instant::Instant;
-use crate::base::limits::{BENCH_CLAIM_MAX, BENCH_UNTAKEN_PER_SWEEP};
 use crate::bench::arrivals::Arrivals;
 use crate::bench::call::BenchCall;
 use crate::bench::recorder::Recorder;
 use crate::bench::settings::{Loop, Trial};
 use crate::bench::verdict::Mode;
+
+/// Numbered requests that a core of a bench claims at once, at most.
+const CLAIM_MAX: u64 = 256;
+/// Arrivals that were never sent and that a core notes in one sweep: some milliseconds' worth.
+const UNTAKEN_PER_SWEEP: usize = 200_000;
 
 /// A trial with its start, as every core is told of it.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl TrialOrder {
     /// Claims some of the numbered requests for one of `cores` cores; none are left where it is 0.
     /// The fewer are left, the fewer are claimed at once, so that all cores end together.
     fn claim(&self, cores: usize) -> u64 {
-        let share = |left: u64| (left / (4 * cores as u64)).clamp(1, BENCH_CLAIM_MAX).min(left);
+        let share = |left: u64| (left / (4 * cores as u64)).clamp(1, CLAIM_MAX).min(left);
         let claimed =
             self.unclaimed.fetch_update(Relaxed, Relaxed, |left| Some(left - share(left)));
         claimed.map_or(0, share)
@@ -218,7 +220,7 @@ impl RunningTrial {
     /// millions, and the core has others to look after. Whether that was all.
     pub(super) fn skip_untaken(&mut self, recorder: &mut Recorder) -> bool {
         let end_at = recorder.planned_end();
-        for _ in 0..BENCH_UNTAKEN_PER_SWEEP {
+        for _ in 0..UNTAKEN_PER_SWEEP {
             let due = self.next_arrival();
             if due >= end_at || (recorder.is_measured(due) && !self.claim()) {
                 return true;

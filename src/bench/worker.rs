@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::base::failure::{Cause, Failure, Kind, Stage};
 use crate::base::instant::Instant;
-use crate::base::limits::{BENCH_RECONNECT_PAUSE, CONNECTIONS_MAX};
+use crate::base::limits::CONNECTIONS_MAX;
 use crate::bench::block_size::BlockSize;
 use crate::bench::call::{BenchCall, Prepared, Purpose};
 use crate::bench::events::Ways;
@@ -29,6 +29,9 @@ use crate::client::worker::WorkerSettings;
 use crate::client::workload::{Next, Workload};
 use crate::runtime::Io;
 use crate::runtime::launch::Placement;
+
+/// How long a lane of a closed loop pauses after it could not connect.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(1);
 
 /// One core's part of a bench.
 pub(super) struct BenchWorker {
@@ -158,7 +161,7 @@ impl Workload for BenchWorker {
         self.keep_list(call.into_list());
         if !is_behind_connect(failure) && self.session.is_closed_loop() {
             // A host that refuses at once would be asked as fast as the core can.
-            let (io, until) = (lanes.core.io.clone(), ended_at + BENCH_RECONNECT_PAUSE);
+            let (io, until) = (lanes.core.io.clone(), ended_at + RECONNECT_PAUSE);
             return Next::Wait(Box::pin(async move { io.sleep_until(until).await }));
         }
         Next::Job(None)

@@ -34,7 +34,7 @@ pub(crate) struct Connections<I: Io> {
     has_connected: [Cell<bool>; 2],
 }
 
-/// What became of a core's connections.
+/// How a core's connections were used.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ConnectionCounts {
     /// Connections that were opened.
@@ -89,7 +89,7 @@ impl<I: Io> Connections<I> {
         self.pool.borrow().len()
     }
 
-    /// What became of them so far.
+    /// How they were used so far.
     pub(crate) fn counts(&self) -> ConnectionCounts {
         self.counts.get()
     }

@@ -1,7 +1,5 @@
 //! An engine that panics on purpose, for tests: when it connects to some ports, or reads a word.
 //!
-//! Does everything else as the engine that it wraps.
-//!
 //! Invariant: it panics within the operation, which the kernel may have carried out by then.
 
 use std::future::Future;

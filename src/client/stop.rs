@@ -1,7 +1,7 @@
 //! The signals that end a run early, and the counters that show how far it has come.
 //!
-//! Knows nothing of who looks at them. Both are relaxed: a core writes only its own counters, and a
-//! display that reads them can change nothing that is measured.
+//! Both are relaxed: a core writes only its own counters, and a display that reads them can change
+//! nothing that is measured.
 //!
 //! Invariant: once requested, a stop is never taken back.
 

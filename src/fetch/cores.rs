@@ -10,15 +10,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::base::limits::{JOB_BATCHES_QUEUED_MAX, READER_PATIENCE};
 use crate::client::lane;
 use crate::client::stop::{Snapshot, Stop};
 use crate::client::worker::Worker;
 use crate::fetch::job::{Fetched, Intake, Job};
 use crate::fetch::judge;
-use crate::fetch::reader::Reader;
+use crate::fetch::reader::{READER_PATIENCE, Reader};
 use crate::fetch::settings::Settings;
-use crate::fetch::shared::Shared;
+use crate::fetch::shared::{JOB_BATCHES_QUEUED_MAX, Shared};
 use crate::fetch::tally::Tally;
 use crate::fetch::worker::{self, FetchWorker};
 use crate::input::source::{Source, SourceSize};

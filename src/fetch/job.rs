@@ -1,7 +1,7 @@
 //! A line as a job on its way to a core, and as what was fetched on its way out.
 //!
-//! Invariant: a job is in exactly one place (a batch, a shard, a lane) until it becomes exactly one
-//! [`Fetched`].
+//! Invariant: a job is in exactly one place (a batch, the scheduler, a lane) until it becomes
+//! exactly one [`Fetched`].
 
 use std::net::IpAddr;
 

@@ -149,7 +149,7 @@ fn interrupted(phrase: &'static str) -> Failure {
     Failure::new(Stage::Connect, Kind::Interrupted, phrase)
 }
 
-/// The row of `job`, whose last exchange came to `came`.
+/// The result of `job`, whose last exchange gave `came`.
 fn finished(
     job: Job,
     progress: JobProgress,

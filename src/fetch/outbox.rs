@@ -1,12 +1,14 @@
-//! Rows of one core that were not handed on yet.
-//!
-//! Knows neither queues nor who reads them.
+//! Results of one core that were not handed on yet.
 //!
 //! Invariant: rows leave in the order in which they came, and a batch that could not be handed on
 //! goes before those that came after it.
 
-use crate::base::limits::{ROW_BATCH, ROW_BATCH_BODY_BYTES};
 use crate::fetch::job::Fetched;
+
+/// Rows handed from a core at once.
+const ROW_BATCH: usize = 64;
+/// Body bytes in one batch of rows; a batch goes when it holds more.
+const ROW_BATCH_BODY_BYTES: usize = 512 * 1024;
 
 /// Rows that were not handed on yet.
 #[derive(Debug, Default)]

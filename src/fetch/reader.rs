@@ -1,7 +1,7 @@
 //! The thread that reads the input, and gives each line to a core.
 //!
-//! Knows neither lanes nor connections. It may block, on its input and on full queues; that is the
-//! back-pressure that keeps memory the same however long the input is.
+//! It may block, on its input and on full queues: that is the back-pressure which keeps memory the
+//! same however long the input is.
 //!
 //! Invariant: a line that was counted is in exactly one batch, and a batch is counted only once a
 //! core's inbox has it.
@@ -14,13 +14,17 @@ use flume::SendTimeoutError;
 
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::instant::Instant;
-use crate::base::limits::{JOB_BATCH, READER_HELD_MAX, READER_PATIENCE, READER_PAUSE};
 use crate::base::target::Target;
 use crate::fetch::job::{Intake, Job};
 use crate::fetch::scheduler::Politeness;
-use crate::fetch::shared::Shared;
+use crate::fetch::shared::{JOB_BATCH, READER_HELD_MAX, Shared};
 use crate::input::source::{Line, Source, SourceSize};
 use crate::runtime::clock;
+
+/// How long the reader waits for room where it looks at several places in turn.
+pub(super) const READER_PAUSE: Duration = Duration::from_millis(1);
+/// How long the reader waits at a full queue, or for its next start, before it looks for a stop.
+pub(super) const READER_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Reads a source and deals its lines.
 pub(super) struct Reader<S> {

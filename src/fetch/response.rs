@@ -1,6 +1,4 @@
-//! What is noted of one response while it is read.
-//!
-//! Knows nothing of sockets: it is told the head and the parts of the body.
+//! What a fetch notes of one response while it is read.
 //!
 //! Invariant: no more of a body is kept or counted than the run allows.
 

@@ -1,7 +1,7 @@
 //! One core's share of the jobs: which of them may start now.
 //!
-//! Knows neither connections nor clocks: `now` is an argument. Hosts take turns, so that one with a
-//! long queue, or one that is at its cap or resting between two starts, holds up no other.
+//! Hosts take turns, so that one with a long queue, or one that is at its cap or rests between two
+//! starts, holds up no other.
 //!
 //! Invariant: a job that was pushed is waiting, deferred or taken, never two of them; a host with
 //! no job, no lane and no rest to keep leaves nothing behind.
@@ -50,7 +50,7 @@ pub(super) struct HostId(u32);
 
 /// One core's waiting and deferred jobs.
 #[derive(Debug)]
-pub(super) struct Shard {
+pub(super) struct Scheduler {
     rules: Politeness,
     slots: Vec<Slot>,
     free_slot: u32,
@@ -89,8 +89,8 @@ struct Deferred {
     job: Job,
 }
 
-impl Shard {
-    /// An empty shard under `rules`.
+impl Scheduler {
+    /// An empty scheduler under `rules`.
     pub(super) fn new(rules: Politeness) -> Self {
         Self {
             rules,
@@ -146,7 +146,7 @@ impl Shard {
     }
 
     /// A job that may start at `now`, the hosts taking turns. Its host counts one more lane until
-    /// [`Shard::release`].
+    /// [`Scheduler::release`].
     pub(super) fn take(&mut self, now: Instant) -> Option<(Job, HostId)> {
         let host = loop {
             let host = self.ready.pop_front()?;
@@ -237,7 +237,7 @@ impl Shard {
     /// A slot with `job` and nothing after it.
     fn slot(&mut self, job: Job) -> u32 {
         if self.free_slot == NONE {
-            let slot = u32::try_from(self.slots.len()).expect("a shard's jobs are bounded");
+            let slot = u32::try_from(self.slots.len()).expect("a scheduler's jobs are bounded");
             self.slots.push(Slot { job: Some(job), next: NONE });
             return slot;
         }
@@ -268,7 +268,7 @@ impl Shard {
             }
             None => {
                 self.hosts.push(fresh);
-                u32::try_from(self.hosts.len() - 1).expect("a shard's hosts are bounded")
+                u32::try_from(self.hosts.len() - 1).expect("a scheduler's hosts are bounded")
             }
         };
         let hosts = &self.hosts;
@@ -334,96 +334,96 @@ mod tests {
         Job::new(n, url, Target::parse(url).unwrap(), NOW)
     }
 
-    fn shard(per_host: u32, delay_ms: u64) -> Shard {
-        Shard::new(Politeness { per_host, delay: Duration::from_millis(delay_ms) })
+    fn scheduler(per_host: u32, delay_ms: u64) -> Scheduler {
+        Scheduler::new(Politeness { per_host, delay: Duration::from_millis(delay_ms) })
     }
 
-    fn take_all(shard: &mut Shard, now: Instant) -> Vec<(u64, HostId)> {
-        std::iter::from_fn(|| shard.take(now).map(|(job, host)| (job.n, host))).collect()
+    fn take_all(scheduler: &mut Scheduler, now: Instant) -> Vec<(u64, HostId)> {
+        std::iter::from_fn(|| scheduler.take(now).map(|(job, host)| (job.n, host))).collect()
     }
 
     #[test]
     fn a_host_at_its_cap_holds_up_no_other() {
-        let mut shard = shard(2, 0);
-        (0..10).for_each(|n| shard.push(job(n, "http://slow/")));
-        shard.push(job(10, "http://quick/"));
-        let taken = take_all(&mut shard, NOW);
+        let mut scheduler = scheduler(2, 0);
+        (0..10).for_each(|n| scheduler.push(job(n, "http://slow/")));
+        scheduler.push(job(10, "http://quick/"));
+        let taken = take_all(&mut scheduler, NOW);
         assert_eq!(taken.iter().map(|t| t.0).collect::<Vec<_>>(), [0, 10, 1]);
-        shard.release(taken[0].1);
-        assert_eq!(take_all(&mut shard, NOW)[0].0, 2);
-        assert_eq!(shard.len(), 7);
+        scheduler.release(taken[0].1);
+        assert_eq!(take_all(&mut scheduler, NOW)[0].0, 2);
+        assert_eq!(scheduler.len(), 7);
     }
 
     #[test]
     fn a_lane_may_go_on_with_its_host_out_of_turn() {
-        let mut shard = shard(1, 0);
-        (0..3).for_each(|n| shard.push(job(n, "http://a/")));
-        shard.push(job(3, "http://b/"));
-        let (_, a) = shard.take(NOW).unwrap();
-        assert_eq!(shard.take_again(a).unwrap().n, 1);
-        assert_eq!(take_all(&mut shard, NOW).iter().map(|t| t.0).collect::<Vec<_>>(), [3]);
-        shard.release(a);
-        assert_eq!(shard.take(NOW).unwrap().0.n, 2);
-        assert!(shard.take_again(a).is_none());
+        let mut scheduler = scheduler(1, 0);
+        (0..3).for_each(|n| scheduler.push(job(n, "http://a/")));
+        scheduler.push(job(3, "http://b/"));
+        let (_, a) = scheduler.take(NOW).unwrap();
+        assert_eq!(scheduler.take_again(a).unwrap().n, 1);
+        assert_eq!(take_all(&mut scheduler, NOW).iter().map(|t| t.0).collect::<Vec<_>>(), [3]);
+        scheduler.release(a);
+        assert_eq!(scheduler.take(NOW).unwrap().0.n, 2);
+        assert!(scheduler.take_again(a).is_none());
     }
 
     #[test]
     fn starts_on_one_host_keep_their_distance() {
-        let mut shard = shard(0, 10);
-        (0..2).for_each(|n| shard.push(job(n, "http://a/")));
-        let (_, host) = shard.take(NOW).unwrap();
-        shard.release(host);
-        assert!(shard.take(NOW).is_none());
-        shard.settle(NOW + Duration::from_millis(9));
-        assert!(shard.take(NOW).is_none());
-        shard.settle(NOW + Duration::from_millis(10));
-        assert_eq!(shard.take(NOW).unwrap().0.n, 1);
+        let mut scheduler = scheduler(0, 10);
+        (0..2).for_each(|n| scheduler.push(job(n, "http://a/")));
+        let (_, host) = scheduler.take(NOW).unwrap();
+        scheduler.release(host);
+        assert!(scheduler.take(NOW).is_none());
+        scheduler.settle(NOW + Duration::from_millis(9));
+        assert!(scheduler.take(NOW).is_none());
+        scheduler.settle(NOW + Duration::from_millis(10));
+        assert_eq!(scheduler.take(NOW).unwrap().0.n, 1);
     }
 
     #[test]
     fn a_deferred_job_comes_back_in_its_time_before_the_others() {
-        let mut shard = shard(1, 0);
-        shard.push(job(1, "http://a/"));
-        shard.defer(job(0, "http://a/"), NOW + Duration::from_millis(5));
-        assert_eq!(shard.len(), 2);
-        shard.settle(NOW + Duration::from_millis(5));
-        assert_eq!(shard.take(NOW).unwrap().0.n, 0);
+        let mut scheduler = scheduler(1, 0);
+        scheduler.push(job(1, "http://a/"));
+        scheduler.defer(job(0, "http://a/"), NOW + Duration::from_millis(5));
+        assert_eq!(scheduler.len(), 2);
+        scheduler.settle(NOW + Duration::from_millis(5));
+        assert_eq!(scheduler.take(NOW).unwrap().0.n, 0);
     }
 
     #[test]
     fn without_rules_jobs_keep_their_order() {
-        let mut shard = shard(0, 0);
-        (0..5).for_each(|n| shard.push(job(n, &format!("http://h{}/", n % 2))));
-        let order: Vec<u64> = take_all(&mut shard, NOW).iter().map(|t| t.0).collect();
+        let mut scheduler = scheduler(0, 0);
+        (0..5).for_each(|n| scheduler.push(job(n, &format!("http://h{}/", n % 2))));
+        let order: Vec<u64> = take_all(&mut scheduler, NOW).iter().map(|t| t.0).collect();
         assert_eq!(order, [0, 1, 2, 3, 4]);
     }
 
     #[test]
     fn hosts_that_are_done_leave_nothing_behind() {
-        let mut shard = shard(8, 1);
+        let mut scheduler = scheduler(8, 1);
         for n in 0..1000 {
-            shard.push(job(n, &format!("http://h{n}/")));
+            scheduler.push(job(n, &format!("http://h{n}/")));
         }
-        for (_, host) in take_all(&mut shard, NOW) {
-            shard.release(host);
+        for (_, host) in take_all(&mut scheduler, NOW) {
+            scheduler.release(host);
         }
-        shard.settle(NOW + Duration::from_millis(1));
-        assert_eq!((shard.by_origin.len(), shard.len()), (0, 0));
-        assert_eq!(shard.free_hosts.len(), shard.hosts.len());
-        shard.push(job(0, "http://again/"));
-        assert_eq!(shard.hosts.len(), 1000);
+        scheduler.settle(NOW + Duration::from_millis(1));
+        assert_eq!((scheduler.by_origin.len(), scheduler.len()), (0, 0));
+        assert_eq!(scheduler.free_hosts.len(), scheduler.hosts.len());
+        scheduler.push(job(0, "http://again/"));
+        assert_eq!(scheduler.hosts.len(), 1000);
     }
 
     #[test]
     fn draining_gives_every_job_back_once() {
-        let mut shard = shard(1, 0);
-        (0..5).for_each(|n| shard.push(job(n, "http://a/")));
-        shard.defer(job(5, "http://b/"), NOW);
-        let (_, host) = shard.take(NOW).unwrap();
-        let mut left: Vec<u64> = shard.drain().iter().map(|job| job.n).collect();
+        let mut scheduler = scheduler(1, 0);
+        (0..5).for_each(|n| scheduler.push(job(n, "http://a/")));
+        scheduler.defer(job(5, "http://b/"), NOW);
+        let (_, host) = scheduler.take(NOW).unwrap();
+        let mut left: Vec<u64> = scheduler.drain().iter().map(|job| job.n).collect();
         left.sort_unstable();
         assert_eq!(left, [1, 2, 3, 4, 5]);
-        shard.release(host);
-        assert_eq!((shard.len(), shard.by_origin.len()), (0, 0));
+        scheduler.release(host);
+        assert_eq!((scheduler.len(), scheduler.by_origin.len()), (0, 0));
     }
 }

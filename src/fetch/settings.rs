@@ -1,6 +1,4 @@
-//! What a run of fetches is told, resolved: nothing here is optional in the sense of "default".
-//!
-//! Does not know where the values came from.
+//! The options of a run, resolved: no default is left to fill in.
 //!
 //! Invariant: settings do not change while a run lasts.
 
@@ -13,7 +11,7 @@ use crate::http::http1::RequestTemplate;
 use crate::net::dns::Override;
 use crate::runtime::launch::Launch;
 
-/// What a run of fetches is told.
+/// The options of a run, resolved.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The cores and their engine.

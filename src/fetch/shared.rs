@@ -9,11 +9,28 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::base::limits::UNFINISHED_PER_CORE_MAX;
 use crate::client::stop::{Gauge, Stop};
 use crate::fetch::job::{Fetched, Intake, Job};
 use crate::fetch::settings::Settings;
 use crate::net::dns::Resolver;
+
+/// Jobs handed from the reader to a core at once.
+pub(super) const JOB_BATCH: usize = 256;
+/// Batches of jobs on their way to one core.
+pub(super) const JOB_BATCHES_QUEUED_MAX: usize = 8;
+/// Jobs that one core holds, waiting or deferred, before it takes no more.
+pub(super) const WAITING_JOBS_MAX: usize = 16 * 1024;
+/// Waiting jobs below which a core asks for more.
+pub(super) const WAITING_JOBS_LOW: usize = WAITING_JOBS_MAX / 2;
+/// Lines that the reader keeps for one core whose inbox is full, while it goes on for the others.
+pub(super) const READER_HELD_MAX: usize = 4096;
+/// Lines per core that were handed over and are no rows yet, beyond which the reader waits: jobs
+/// that redirects move between cores are then bounded, too.
+pub(super) const UNFINISHED_PER_CORE_MAX: u64 =
+    (WAITING_JOBS_MAX + READER_HELD_MAX + JOB_BATCH * JOB_BATCHES_QUEUED_MAX) as u64;
+
+const _: () = assert!(WAITING_JOBS_LOW < WAITING_JOBS_MAX, "a core must ask before it runs dry");
+const _: () = assert!(JOB_BATCH <= WAITING_JOBS_LOW, "one batch must fit where one is asked for");
 
 /// What the cores of one run share.
 pub(super) struct Shared {

@@ -1,8 +1,5 @@
 //! A core whose lanes panic, on every engine.
 //!
-//! Knows the engines only as `launch` hands them out: each is wrapped in one that panics on
-//! purpose.
-//!
 //! Invariant: whatever panics in a lane is one failed row, and the core goes on.
 
 use std::io::{Read, Write};

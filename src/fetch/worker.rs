@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use crate::base::instant::Instant;
-use crate::base::limits::{
-    BLOCK_BYTES, IDLE_CONNECTION_MAX, JOBS_PER_TURN_MAX, SHARD_JOBS_LOW, SHARD_JOBS_MAX, STOP_GRACE,
-};
+use crate::base::limits::{BLOCK_BYTES, IDLE_CONNECTION_MAX, STOP_GRACE};
 use crate::client::answer::Arrival;
 use crate::client::connections::ConnectionCounts;
 use crate::client::exchanged::{End, Exchanged};
@@ -29,18 +27,22 @@ use crate::fetch::job::{Fetched, Intake, Job};
 use crate::fetch::judge::{self, Judge, Judgement};
 use crate::fetch::outbox::Outbox;
 use crate::fetch::response::FetchAnswer;
-use crate::fetch::scheduler::{HostId, Politeness, Shard};
-use crate::fetch::shared::Shared;
+use crate::fetch::scheduler::{HostId, Politeness, Scheduler};
+use crate::fetch::shared::{Shared, WAITING_JOBS_LOW, WAITING_JOBS_MAX};
 use crate::fetch::tally::Tally;
 use crate::runtime::Io;
 use crate::runtime::launch::Placement;
+
+/// Jobs that a lane does for one host in a row before the other hosts have their turn: a connection
+/// is then opened for every 32 requests at worst, however many hosts a list has.
+const JOBS_PER_TURN_MAX: u32 = 32;
 
 /// One core's part of a fetch.
 pub(super) struct FetchWorker {
     shared: Arc<Shared>,
     tally: RefCell<Tally>,
     placement: Placement,
-    shard: RefCell<Shard>,
+    scheduler: RefCell<Scheduler>,
     outbox: RefCell<Outbox>,
     /// Jobs on their way to each core, this one's own always empty.
     moved: RefCell<Vec<Vec<Job>>>,
@@ -79,27 +81,27 @@ impl Workload for FetchWorker {
         let is_stopping = lanes.core.is_stopping();
         if let Some(held) = turn {
             let again = match !is_stopping && held.jobs < JOBS_PER_TURN_MAX {
-                true => self.shard.borrow_mut().take_again(held.host),
+                true => self.scheduler.borrow_mut().take_again(held.host),
                 false => None,
             };
             if let Some(job) = again {
                 held.jobs += 1;
                 return Some(self.begin(job, now));
             }
-            self.shard.borrow_mut().release(held.host);
+            self.scheduler.borrow_mut().release(held.host);
             *turn = None;
             self.count_in_flight(lanes, lanes.in_flight() - 1);
         }
-        let (job, host) = if is_stopping { None } else { self.shard.borrow_mut().take(now) }?;
+        let (job, host) = if is_stopping { None } else { self.scheduler.borrow_mut().take(now) }?;
         *turn = Some(HostTurn { host, jobs: 1 });
         self.count_in_flight(lanes, lanes.in_flight() + 1);
         Some(self.begin(job, now))
     }
 
     fn has_ready(&self) -> bool {
-        let shard = self.shard.borrow();
-        let (has_ready, has_room) = (shard.has_ready(), shard.len() < SHARD_JOBS_LOW);
-        drop(shard);
+        let scheduler = self.scheduler.borrow();
+        let (has_ready, has_room) = (scheduler.has_ready(), scheduler.len() < WAITING_JOBS_LOW);
+        drop(scheduler);
         if has_room && self.needs_room.replace(false) {
             self.wake_feeder();
         }
@@ -149,7 +151,7 @@ impl Workload for FetchWorker {
                 let tally = &mut *self.tally.borrow_mut();
                 tally.retries += 1;
                 tally.discarded_bytes += discarded_bytes;
-                self.shard.borrow_mut().defer(job, at);
+                self.scheduler.borrow_mut().defer(job, at);
                 return Next::Job(None);
             }
             Judgement::Redirect(job, discarded_bytes) => {
@@ -158,7 +160,7 @@ impl Workload for FetchWorker {
                 return Next::Job(None);
             }
             Judgement::Wait(job, at) => {
-                self.shard.borrow_mut().defer(job, at);
+                self.scheduler.borrow_mut().defer(job, at);
                 return Next::Job(None);
             }
         };
@@ -175,7 +177,7 @@ impl Workload for FetchWorker {
             }
             self.abandon_waiting(now);
         }
-        self.shard.borrow_mut().settle(now);
+        self.scheduler.borrow_mut().settle(now);
         self.move_jobs();
         if !lanes.is_holding() {
             self.flush();
@@ -185,7 +187,7 @@ impl Workload for FetchWorker {
     fn may_end<I: Io>(&self, lanes: &Lanes<I>) -> bool {
         let is_done = self.shared.is_complete() || lanes.core.is_stopping();
         let is_idle = lanes.in_flight() == 0 && !lanes.is_holding();
-        let is_empty = self.shard.borrow().len() == 0 && self.outbox.borrow().is_empty();
+        let is_empty = self.scheduler.borrow().len() == 0 && self.outbox.borrow().is_empty();
         is_done && is_idle && is_empty
     }
 
@@ -203,11 +205,11 @@ impl FetchWorker {
         inbox: flume::Receiver<Vec<Intake>>,
         arrivals: flume::Receiver<Vec<Job>>,
     ) -> Self {
-        let shard = Shard::new(shared.settings.politeness);
+        let scheduler = Scheduler::new(shared.settings.politeness);
         Self {
             tally: RefCell::default(),
             placement,
-            shard: RefCell::new(shard),
+            scheduler: RefCell::new(scheduler),
             outbox: RefCell::default(),
             moved: RefCell::new((0..placement.count).map(|_| Vec::new()).collect()),
             inbox,
@@ -234,7 +236,7 @@ impl FetchWorker {
         }
     }
 
-    /// What was counted, with what became of the core's `connections`.
+    /// What was counted, with how the core's `connections` were used.
     pub(super) fn take_tally(&self, connections: ConnectionCounts) -> Tally {
         let ConnectionCounts { opened, reused, stale_retries, exhausted_pauses, .. } = connections;
         let mut tally = self.tally.take();
@@ -265,13 +267,13 @@ impl FetchWorker {
             false => idx,
         };
         if owner == idx {
-            self.shard.borrow_mut().push_front(job);
+            self.scheduler.borrow_mut().push_front(job);
         } else {
             self.moved.borrow_mut()[owner].push(job);
         }
     }
 
-    /// Hands on what came of one line; the batch that it filled, where there is no room for it.
+    /// Hands on one line's result; gives back the batch that it filled where there is no room.
     fn emit(&self, fetched: Fetched) -> Option<Vec<Fetched>> {
         self.tally.borrow_mut().record(&fetched);
         let body_bytes = fetched.response.as_ref().map_or(0, |response| response.body_bytes);
@@ -315,13 +317,13 @@ impl FetchWorker {
         }
         for job in self.arrivals.try_iter().flatten() {
             self.tally.borrow_mut().moved_in += 1;
-            self.shard.borrow_mut().push_front(job);
+            self.scheduler.borrow_mut().push_front(job);
         }
     }
 
     /// After a stop: jobs that have not begun will not; those that have are rows that say so.
     fn abandon_waiting(&self, now: Instant) {
-        let mut jobs = self.shard.borrow_mut().drain();
+        let mut jobs = self.scheduler.borrow_mut().drain();
         self.moved.borrow_mut().iter_mut().for_each(|moved| jobs.append(moved));
         let mut full = Vec::new();
         for job in jobs {
@@ -378,7 +380,7 @@ pub(super) async fn feed<I: Io>(worker: Rc<Worker<I, FetchWorker>>) {
                         worker.lanes.hold_while(wait).await;
                     }
                 }
-                Intake::Job(job) => work.shard.borrow_mut().push(job),
+                Intake::Job(job) => work.scheduler.borrow_mut().push(job),
             }
         }
         worker.kick();
@@ -395,7 +397,7 @@ async fn receive<I: Io>(worker: &Worker<I, FetchWorker>) -> Option<Vec<Intake>> 
             return Poll::Ready(None);
         }
         *work.feeder.borrow_mut() = Some(context.waker().clone());
-        let is_full = work.shard.borrow().len() >= SHARD_JOBS_MAX;
+        let is_full = work.scheduler.borrow().len() >= WAITING_JOBS_MAX;
         work.needs_room.set(is_full);
         if is_full {
             return Poll::Pending;
