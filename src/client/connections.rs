@@ -15,6 +15,7 @@ use crate::base::route::Route;
 use crate::client::connection::{Berth, Connection};
 use crate::client::core::Core;
 use crate::client::deadlines::LaneId;
+use crate::client::exchanged::OpeningTimes;
 use crate::client::pool::Pool;
 use crate::client::question::Question;
 use crate::net::dns::Names;
@@ -47,15 +48,6 @@ pub(crate) struct ConnectionCounts {
     pub(crate) stale_retries: u64,
     /// Pauses because the kernel was out of descriptors, buffers or ports.
     pub(crate) exhausted_pauses: u64,
-}
-
-/// Where the time of opening a connection went, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct OpeningTimes {
-    /// Looking the name up.
-    pub(crate) dns_ns: u64,
-    /// Connecting.
-    pub(crate) connect_ns: u64,
 }
 
 /// Why a connection could not be opened.

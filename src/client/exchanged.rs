@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use crate::base::failure::Failure;
 use crate::base::instant::Instant;
-use crate::client::connections::OpeningTimes;
 
 /// What the exchange of one question gave.
 #[derive(Debug)]
@@ -27,6 +26,15 @@ pub(crate) struct Exchanged<A> {
     pub(crate) first_byte_ns: Option<u64>,
     /// When it was over.
     pub(crate) ended_at: Instant,
+}
+
+/// Where the time of opening a connection went, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpeningTimes {
+    /// Looking the name up.
+    pub(crate) dns_ns: u64,
+    /// Connecting.
+    pub(crate) connect_ns: u64,
 }
 
 /// How an exchange ended.
