@@ -63,8 +63,8 @@ pub enum Extract {
 /// use ringfetch::Fetch;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use ringfetch::testserver::{Origin, OriginSettings};
-/// # let server = Origin::start(&OriginSettings::local())?;
+/// # use ringfetch::testserver::{TestServer, TestServerSettings};
+/// # let server = TestServer::start(&TestServerSettings::local())?;
 /// # let url = |path: &str| format!("http://{}{path}", server.addr());
 /// let summary = Fetch::new()
 ///     .urls([url("/page/1"), url("/page/2"), url("/status/404")])

@@ -21,17 +21,17 @@ use crate::base::limits::{
 };
 use crate::http::http1::{self, Request, RequestBody, RequestReader};
 use crate::runtime::{Io, Socket};
-use crate::testserver::core::{Core, Served};
-use crate::testserver::fault::After;
-use crate::testserver::guard::Entry;
-use crate::testserver::reply::{self, Order, Step};
+use crate::testserver::deadlines::ConnectionWatch;
+use crate::testserver::fault::AfterFault;
+use crate::testserver::reply::{self, Remaining, RequestContext};
 use crate::testserver::route::{self, Asked};
 use crate::testserver::stamps::Untold;
-use crate::testserver::stream::{Carrier, Progress, Stream};
+use crate::testserver::stream::{BodyProgress, BodyStream, OpenFraming};
+use crate::testserver::worker::{Served, ServerWorker};
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+enum AfterReply {
     /// The next request is read.
     GoOn,
     /// It is closed once everything is sent.
@@ -45,12 +45,12 @@ enum Next {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn run<I: Io>(core: Rc<Core<I>>, socket: I::Socket) {
-    let entry = core.guards.enter(socket.interrupter());
-    let connection = Connection { entry, socket, core, out: Block::default() };
+pub(super) async fn run<I: Io>(worker: Rc<ServerWorker<I>>, socket: I::Socket) {
+    let watch = worker.connections.enter(socket.interrupter());
+    let connection = ServerConnection { watch, socket, worker, out: Block::default() };
     let mut work = pin!(connection.serve());
     poll_fn(|context| {
-        // After a panic the future is dropped and never polled again; what it shares with others is
+        // AfterFault a panic the future is dropped and never polled again; what it shares with others is
         // borrowed only between two awaits.
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(poll) => poll,
@@ -60,29 +60,29 @@ pub(super) async fn run<I: Io>(core: Rc<Core<I>>, socket: I::Socket) {
     .await;
 }
 
-/// A connection. The entry comes first: it must be gone before the socket is.
-struct Connection<I: Io> {
-    entry: Entry<<I::Socket as Socket>::Interrupter>,
+/// A connection. The watch comes first: it must be gone before the socket is.
+struct ServerConnection<I: Io> {
+    watch: ConnectionWatch<<I::Socket as Socket>::Interrupter>,
     socket: I::Socket,
-    core: Rc<Core<I>>,
+    worker: Rc<ServerWorker<I>>,
     /// Answers that were not sent yet; without memory of its own while there are none.
     out: Block,
 }
 
-impl<I: Io> Connection<I> {
+impl<I: Io> ServerConnection<I> {
     async fn serve(mut self) {
         let mut input = Block::with_capacity(ORIGIN_INPUT_BYTES);
         let (mut reader, mut last_read) = (RequestReader::default(), 0);
         let next = loop {
             let next = self.answer_all(&mut reader, &mut input).await;
-            if next != Next::GoOn {
+            if next != AfterReply::GoOn {
                 break next;
             }
             if self.flush().await.is_err() {
                 return;
             }
             make_room(&mut input, last_read);
-            self.wait_at_most(self.core.shared.idle);
+            self.wait_at_most(self.worker.shared.idle);
             let (read, filled) = self.socket.read(input).await;
             input = filled;
             match read {
@@ -96,7 +96,7 @@ impl<I: Io> Connection<I> {
     }
 
     /// Answers every request of which `input` holds all, and keeps the rest.
-    async fn answer_all(&mut self, reader: &mut RequestReader, input: &mut Block) -> Next {
+    async fn answer_all(&mut self, reader: &mut RequestReader, input: &mut Block) -> AfterReply {
         let mut at = 0;
         loop {
             let request = match reader.handle_bytes(&input.filled()[at..]) {
@@ -104,7 +104,7 @@ impl<I: Io> Connection<I> {
                 Ok(None) => break,
                 Err(failure) => return self.refuse(failure),
             };
-            self.core.stamp(request.path);
+            self.worker.stamp(request.path);
             let behind = at + request.head_bytes;
             let mut body = request.body;
             let consumed = match body.handle_bytes(&input.filled()[behind..]) {
@@ -121,15 +121,15 @@ impl<I: Io> Connection<I> {
                 at = 0;
                 Box::pin(self.answer_behind(head, body, input)).await
             };
-            if next != Next::GoOn {
+            if next != AfterReply::GoOn {
                 return next;
             }
             if self.out.len() >= ORIGIN_PIECE_BYTES && self.flush().await.is_err() {
-                return Next::Drop;
+                return AfterReply::Drop;
             }
         }
         input.consume(at);
-        Next::GoOn
+        AfterReply::GoOn
     }
 
     /// Reads past the rest of `body`, which `input` has none of, and answers the request before it.
@@ -138,7 +138,7 @@ impl<I: Io> Connection<I> {
         head: Vec<u8>,
         mut body: RequestBody,
         input: &mut Block,
-    ) -> Next {
+    ) -> AfterReply {
         assert!(input.is_empty(), "a body that is not done has taken all there was");
         // RFC 9110 section 10.1.1: who expects this holds the body back until it comes.
         let expects = |(name, value): (String, String)| {
@@ -149,17 +149,17 @@ impl<I: Io> Connection<I> {
             self.out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         if self.flush().await.is_err() {
-            return Next::Drop;
+            return AfterReply::Drop;
         }
         let mut last_read = BLOCK_BYTES;
         while !body.is_done() {
             make_room(input, last_read);
-            self.wait_at_most(self.core.shared.idle);
+            self.wait_at_most(self.worker.shared.idle);
             let (read, filled) = self.socket.read(std::mem::take(input)).await;
             *input = filled;
             match read {
                 Ok(count) if count > 0 => last_read = count,
-                _ => return Next::Drop,
+                _ => return AfterReply::Drop,
             }
             match body.handle_bytes(input.filled()) {
                 Ok(consumed) => input.consume(consumed),
@@ -172,99 +172,108 @@ impl<I: Io> Connection<I> {
     }
 
     /// Answers one request, of which nothing is left to be read.
-    async fn answer(&mut self, request: &Request<'_>, head: &[u8], body_bytes: u64) -> Next {
-        let connection = match self.core.is_stopping() {
+    async fn answer(&mut self, request: &Request<'_>, head: &[u8], body_bytes: u64) -> AfterReply {
+        let connection = match self.worker.is_stopping() {
             true => http1::Connection::Close,
             false => request.connection,
         };
         let served = Served::default();
-        let mut order = Order { request, head, body_bytes, connection, served, stamps: None };
+        let mut context =
+            RequestContext { request, head, body_bytes, connection, served, stamps: None };
         let asked = match route::parse(request.path) {
             Ok(asked) => asked,
             Err(refusal) => {
-                self.core.count_request();
+                self.worker.count_request();
                 self.lend_block();
-                reply::write_refusal(self.out.as_mut_vec(), &order, refusal);
+                reply::write_refusal(self.out.as_mut_vec(), &context, refusal);
                 return next(connection);
             }
         };
-        if asked.route.is_about_origin() {
-            order.served = self.core.shared.served();
-            order.stamps = self.core.stamps.as_ref().map(|stamps| stamps.borrow().untold());
+        if asked.route.is_about_server() {
+            context.served = self.worker.shared.served();
+            context.stamps = self.worker.stamps.as_ref().map(|stamps| stamps.borrow().untold());
         } else {
-            self.core.count_request();
+            self.worker.count_request();
         }
         if !asked.delay.is_zero() {
-            return Box::pin(self.answer_later(&order, &asked)).await;
+            return Box::pin(self.answer_later(&context, &asked)).await;
         }
-        match self.begin(&order, &asked) {
-            (Step::Done, next) => next,
+        match self.begin(&context, &asked) {
+            (Remaining::Nothing, next) => next,
             (step, next) => Box::pin(self.finish(step, next)).await,
         }
     }
 
     /// Answers one request once its delay is over; the answers before it are not delayed.
-    async fn answer_later(&mut self, order: &Order<'_>, asked: &Asked<'_>) -> Next {
+    async fn answer_later(
+        &mut self,
+        context: &RequestContext<'_>,
+        asked: &Asked<'_>,
+    ) -> AfterReply {
         if self.flush().await.is_err() || !self.pause(asked.delay).await {
-            return Next::Drop;
+            return AfterReply::Drop;
         }
-        let (step, next) = self.begin(order, asked);
+        let (step, next) = self.begin(context, asked);
         self.finish(step, next).await
     }
 
     /// Writes what can be written of an answer without waiting.
-    fn begin(&mut self, order: &Order<'_>, asked: &Asked<'_>) -> (Step, Next) {
+    fn begin(
+        &mut self,
+        context: &RequestContext<'_>,
+        asked: &Asked<'_>,
+    ) -> (Remaining, AfterReply) {
         self.lend_block();
         let out = self.out.as_mut_vec();
-        let scratch = &mut *self.core.scratch.borrow_mut();
-        match reply::write(out, scratch, order, asked) {
-            (Step::Stream(mut stream), connection) => match stream.fill(out) {
-                Progress::Complete => (Step::Done, next(connection)),
-                Progress::More => (Step::Stream(stream), next(connection)),
+        let scratch = &mut *self.worker.scratch.borrow_mut();
+        match reply::write(out, scratch, context, asked) {
+            (Remaining::Stream(mut stream), connection) => match stream.fill(out) {
+                BodyProgress::Complete => (Remaining::Nothing, next(connection)),
+                BodyProgress::More => (Remaining::Stream(stream), next(connection)),
             },
             (step, connection) => (step, next(connection)),
         }
     }
 
     /// Does what is left to do for an answer.
-    async fn finish(&mut self, step: Step, next: Next) -> Next {
+    async fn finish(&mut self, step: Remaining, next: AfterReply) -> AfterReply {
         let sent = match step {
-            Step::Done => Ok(next),
-            Step::Stream(stream) => self.stream(stream).await.map(|()| next),
-            Step::Drip(count, pause) => self.drip(count, pause).await.map(|()| next),
-            Step::Stamps(untold, carrier) => self.tell(untold, carrier).await.map(|()| next),
-            Step::Fault(after) => self.fail(after, next).await,
+            Remaining::Nothing => Ok(next),
+            Remaining::Stream(stream) => self.stream(stream).await.map(|()| next),
+            Remaining::Drip(count, pause) => self.drip(count, pause).await.map(|()| next),
+            Remaining::Stamps(untold, framing) => self.tell(untold, framing).await.map(|()| next),
+            Remaining::Fault(after) => self.fail(after, next).await,
         };
-        sent.unwrap_or(Next::Drop)
+        sent.unwrap_or(AfterReply::Drop)
     }
 
-    async fn stream(&mut self, mut stream: Stream) -> io::Result<()> {
+    async fn stream(&mut self, mut stream: BodyStream) -> io::Result<()> {
         loop {
             self.flush().await?;
             while stream.skip_pattern() {
                 // As it is: no byte of it is copied before the kernel does.
-                let block = self.core.take_pattern();
-                self.wait_at_most(self.core.shared.idle);
+                let block = self.worker.take_pattern();
+                self.wait_at_most(self.worker.shared.idle);
                 let (sent, block) = self.socket.write_all(block).await;
-                self.core.give_pattern(block);
+                self.worker.give_pattern(block);
                 sent?;
             }
             self.lend_block();
-            if stream.fill(self.out.as_mut_vec()) == Progress::Complete {
+            if stream.fill(self.out.as_mut_vec()) == BodyProgress::Complete {
                 return Ok(());
             }
         }
     }
 
     /// Sends the arrival times that are `untold`.
-    async fn tell(&mut self, mut untold: Untold, carrier: Carrier) -> io::Result<()> {
+    async fn tell(&mut self, mut untold: Untold, framing: OpenFraming) -> io::Result<()> {
         loop {
             self.flush().await?;
             self.lend_block();
-            let stamps = self.core.stamps.as_ref().expect("only what is kept is told").borrow();
-            let scratch = &mut *self.core.scratch.borrow_mut();
+            let stamps = self.worker.stamps.as_ref().expect("only what is kept is told").borrow();
+            let scratch = &mut *self.worker.scratch.borrow_mut();
             let out = self.out.as_mut_vec();
-            if stamps.tell(&mut untold, carrier, scratch, out) == Progress::Complete {
+            if stamps.tell(&mut untold, framing, scratch, out) == BodyProgress::Complete {
                 return Ok(());
             }
         }
@@ -283,59 +292,59 @@ impl<I: Io> Connection<I> {
     }
 
     /// Goes on with a fault; what becomes of the connection then.
-    async fn fail(&mut self, after: After, next: Next) -> io::Result<Next> {
+    async fn fail(&mut self, after: AfterFault, next: AfterReply) -> io::Result<AfterReply> {
         self.flush().await?;
         match after {
-            After::GoOn => Ok(next),
-            After::Close => Ok(Next::Close),
-            After::Reset => Ok(Next::Reset),
-            After::Hang => {
+            AfterFault::GoOn => Ok(next),
+            AfterFault::Close => Ok(AfterReply::Close),
+            AfterFault::Reset => Ok(AfterReply::Reset),
+            AfterFault::Hang => {
                 self.read_away(ORIGIN_FAULT_MAX).await;
-                Ok(Next::Drop)
+                Ok(AfterReply::Drop)
             }
-            After::Repeat(unit) => {
-                let until = self.core.now() + ORIGIN_FAULT_MAX;
-                let mut block = self.core.take_block();
+            AfterFault::Repeat(unit) => {
+                let until = self.worker.now() + ORIGIN_FAULT_MAX;
+                let mut block = self.worker.take_block();
                 while block.len() < ORIGIN_PIECE_BYTES {
                     block.extend(unit);
                 }
-                while self.core.now() < until {
-                    self.wait_at_most(self.core.shared.idle);
+                while self.worker.now() < until {
+                    self.wait_at_most(self.worker.shared.idle);
                     let sent;
                     (sent, block) = self.socket.write_all(block).await;
                     sent?;
                 }
-                Ok(Next::Drop)
+                Ok(AfterReply::Drop)
             }
         }
     }
 
     /// Refuses what is no request; the connection ends, since nobody knows where the next begins.
-    fn refuse(&mut self, failure: Failure) -> Next {
-        self.core.count_refused();
+    fn refuse(&mut self, failure: Failure) -> AfterReply {
+        self.worker.count_refused();
         self.lend_block();
         reply::write_failure(self.out.as_mut_vec(), failure);
-        Next::Linger
+        AfterReply::Linger
     }
 
     /// Ends the connection in the way that `next` says.
-    async fn end(mut self, next: Next) {
-        if next == Next::Drop || self.flush().await.is_err() {
+    async fn end(mut self, next: AfterReply) {
+        if next == AfterReply::Drop || self.flush().await.is_err() {
             return;
         }
         match next {
-            Next::Reset => {
-                let Self { entry, socket, .. } = self;
-                drop(entry);
+            AfterReply::Reset => {
+                let Self { watch, socket, .. } = self;
+                drop(watch);
                 socket.abort();
             }
-            Next::Linger => {
+            AfterReply::Linger => {
                 // A socket that is closed while there is something left to read resets the
                 // connection, and the peer may lose the answer over it (RFC 9112 section 9.6).
                 self.socket.end_writes();
                 self.read_away(ORIGIN_LINGER_MAX).await;
             }
-            Next::GoOn | Next::Close | Next::Drop => {}
+            AfterReply::GoOn | AfterReply::Close | AfterReply::Drop => {}
         }
     }
 
@@ -358,22 +367,22 @@ impl<I: Io> Connection<I> {
         if self.out.is_empty() {
             return Ok(());
         }
-        self.wait_at_most(self.core.shared.idle);
+        self.wait_at_most(self.worker.shared.idle);
         let (sent, block) = self.socket.write_all(std::mem::take(&mut self.out)).await;
-        self.core.give_block(block);
+        self.worker.give_block(block);
         Ok(sent?)
     }
 
     /// Waits for `span`; false where the connection shall end instead.
     async fn pause(&mut self, span: Duration) -> bool {
         self.wait_at_most(Duration::MAX);
-        let (entry, io) = (&self.entry, &self.core.io);
+        let (watch, io) = (&self.watch, &self.worker.io);
         let mut sleep = pin!(io.sleep_until(io.now() + span));
         poll_fn(|context| {
-            if entry.is_over() {
+            if watch.is_over() {
                 return Poll::Ready(false);
             }
-            entry.wake_at_end(context.waker());
+            watch.wake_at_end(context.waker());
             sleep.as_mut().poll(context).map(|()| true)
         })
         .await
@@ -381,22 +390,22 @@ impl<I: Io> Connection<I> {
 
     /// Ends the operation that comes next where it takes longer than `span`.
     fn wait_at_most(&self, span: Duration) {
-        self.entry.set_deadline(self.core.now() + span);
+        self.watch.set_deadline(self.worker.now() + span);
     }
 
     /// Makes sure that there is a block to write into.
     fn lend_block(&mut self) {
         if self.out.is_empty() && self.out.spare() == 0 {
-            self.out = self.core.take_block();
+            self.out = self.worker.take_block();
         }
     }
 }
 
 /// What a connection does after an answer that said `connection`.
-fn next(connection: http1::Connection) -> Next {
+fn next(connection: http1::Connection) -> AfterReply {
     match connection {
-        http1::Connection::Close => Next::Close,
-        http1::Connection::Persistent | http1::Connection::KeepAlive => Next::GoOn,
+        http1::Connection::Close => AfterReply::Close,
+        http1::Connection::Persistent | http1::Connection::KeepAlive => AfterReply::GoOn,
     }
 }
 

@@ -6,7 +6,7 @@
 
 /// What becomes of the connection once a fault's bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum AfterFault {
     /// It goes on.
     GoOn,
     /// It is closed in order (FIN).
@@ -110,20 +110,20 @@ impl Fault {
     }
 
     /// What becomes of the connection then.
-    pub(super) const fn after(self) -> After {
+    pub(super) const fn after(self) -> AfterFault {
         match self {
-            Self::Reset | Self::ResetBody => After::Reset,
-            Self::Close | Self::HalfHead | Self::HalfBody | Self::BadHead => After::Close,
-            Self::Stale | Self::TwoLengths | Self::ChunkCut => After::Close,
-            Self::Hang | Self::HangBody => After::Hang,
-            Self::EndlessHead => After::Repeat(FILLER),
+            Self::Reset | Self::ResetBody => AfterFault::Reset,
+            Self::Close | Self::HalfHead | Self::HalfBody | Self::BadHead => AfterFault::Close,
+            Self::Stale | Self::TwoLengths | Self::ChunkCut => AfterFault::Close,
+            Self::Hang | Self::HangBody => AfterFault::Hang,
+            Self::EndlessHead => AfterFault::Repeat(FILLER),
             Self::Endless => {
-                After::Repeat(b"and so on and so forth, and on and on without an end; ")
+                AfterFault::Repeat(b"and so on and so forth, and on and on without an end; ")
             }
             Self::HugeHead | Self::LengthMismatch | Self::ChunkGarbage | Self::Many1xx => {
-                After::GoOn
+                AfterFault::GoOn
             }
-            Self::GzipGarbage | Self::GzipCut => After::GoOn,
+            Self::GzipGarbage | Self::GzipCut => AfterFault::GoOn,
         }
     }
 }
@@ -143,7 +143,7 @@ mod tests {
             fault.write(&mut out);
             let is_silent = matches!(fault, Fault::Close | Fault::Hang);
             assert_eq!(out.is_empty(), is_silent, "{fault:?}");
-            assert!(!is_silent || fault.after() != After::GoOn, "{fault:?}");
+            assert!(!is_silent || fault.after() != AfterFault::GoOn, "{fault:?}");
         }
     }
 }

@@ -9,17 +9,17 @@
 //!
 //! ```text
 //! server      listeners, threads, stop      route    target -> what is asked for
-//! core        accepts, counts, sweeps       reply    what is asked for -> bytes, or more to do
-//! guard       deadlines of connections      stream   long bodies in pieces
+//! worker      accepts, counts, sweeps       reply    what is asked for -> bytes, or more to do
+//! deadlines   deadlines of connections      stream   long bodies in pieces
 //! connection  bytes in, bytes out           page     generated HTML       fault    broken answers
 //! stamps      when requests arrived
 //! ```
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {
-//! use ringfetch::testserver::{Origin, OriginSettings};
+//! use ringfetch::testserver::{TestServer, TestServerSettings};
 //!
-//! let origin = Origin::start(&OriginSettings::local())?;
+//! let origin = TestServer::start(&TestServerSettings::local())?;
 //! println!("http://{}/page/1", origin.addr());
 //! let served = origin.stop()?;
 //! println!("{} requests", served.requests);
@@ -28,9 +28,8 @@
 //! ```
 
 mod connection;
-mod core;
+mod deadlines;
 mod fault;
-mod guard;
 mod page;
 mod reply;
 mod route;
@@ -38,6 +37,7 @@ pub mod serve;
 mod server;
 mod stamps;
 mod stream;
+mod worker;
 
-pub use core::Served;
-pub use server::{Origin, OriginSettings};
+pub use server::{TestServer, TestServerSettings};
+pub use worker::Served;

@@ -1,7 +1,7 @@
 //! Answers: what is asked for, as bytes, and what is left to do once they are sent.
 //!
 //! Touches no socket. Everything small is written at once; what is long, slow or broken is begun
-//! here and handed back as a [`Step`].
+//! here and handed back as a [`Remaining`].
 //!
 //! Invariant: an answer to HEAD has the head of the answer to GET and not a byte more.
 
@@ -17,12 +17,12 @@ use serde::Serialize;
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::ORIGIN_PIECE_BYTES;
 use crate::http::http1::{Answer, Connection, Framing, Request, write_head};
-use crate::testserver::core::Served;
-use crate::testserver::fault::{After, Fault};
+use crate::testserver::fault::{AfterFault, Fault};
 use crate::testserver::page;
-use crate::testserver::route::{Asked, Coding, End, ROUTES, Refusal, Route};
+use crate::testserver::route::{Asked, BodyCoding, BytesFraming, ROUTES, Refusal, Route};
 use crate::testserver::stamps::Untold;
-use crate::testserver::stream::{Carrier, Stream};
+use crate::testserver::stream::{BodyStream, OpenFraming};
+use crate::testserver::worker::Served;
 
 const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 const HTML: Option<&str> = Some("text/html; charset=utf-8");
@@ -32,7 +32,7 @@ const GZIP: &[(&str, &str)] = &[("Content-Encoding", "gzip")];
 
 /// A request, and what is known beside it.
 #[derive(Clone, Copy)]
-pub(super) struct Order<'a> {
+pub(super) struct RequestContext<'a> {
     pub(super) request: &'a Request<'a>,
     /// The bytes of the request's head.
     pub(super) head: &'a [u8],
@@ -47,20 +47,20 @@ pub(super) struct Order<'a> {
 }
 
 /// What is left to do for an answer.
-pub(super) enum Step {
+pub(super) enum Remaining {
     /// Nothing.
-    Done,
+    Nothing,
     /// The body is sent in pieces.
-    Stream(Stream),
+    Stream(BodyStream),
     /// So many bytes are sent, one after each pause.
     Drip(u64, Duration),
     /// These arrival times are sent in pieces.
-    Stamps(Untold, Carrier),
+    Stamps(Untold, OpenFraming),
     /// The fault's bytes are sent, and then this is done.
-    Fault(After),
+    Fault(AfterFault),
 }
 
-impl Order<'_> {
+impl RequestContext<'_> {
     fn is_head(&self) -> bool {
         self.request.method == "HEAD"
     }
@@ -85,9 +85,9 @@ impl Order<'_> {
 pub(super) fn write(
     out: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
-    order: &Order<'_>,
+    context: &RequestContext<'_>,
     asked: &Asked<'_>,
-) -> (Step, Connection) {
+) -> (Remaining, Connection) {
     scratch.clear();
     let content_type = match asked.route {
         Route::Index => {
@@ -95,15 +95,15 @@ pub(super) fn write(
             HTML
         }
         Route::Page(number) => {
-            page::write(scratch, number, order.request.host);
+            page::write(scratch, number, context.request.host);
             HTML
         }
         Route::Echo => {
-            write_echo(scratch, order);
+            write_echo(scratch, context);
             JSON
         }
         Route::Count => {
-            let Served { requests, refused, connections } = order.served;
+            let Served { requests, refused, connections } = context.served;
             // A vector takes every byte.
             let _ = writeln!(
                 scratch,
@@ -111,53 +111,57 @@ pub(super) fn write(
             );
             JSON
         }
-        Route::Stamps => return stamps(out, order),
-        Route::Bytes(length, end) => return bytes(out, order, asked.coding, length, end),
+        Route::Stamps => return stamps(out, context),
+        Route::Bytes(length, end) => return bytes(out, context, asked.coding, length, end),
         Route::Chunked(length, chunking) => {
-            let stream = match order.takes_chunks() {
-                true => Stream::chunked(length, chunking),
-                false => Stream::plain(length),
+            let stream = match context.takes_chunks() {
+                true => BodyStream::chunked(length, chunking),
+                false => BodyStream::plain(length),
             };
-            let fields: &[_] =
-                if chunking.trailers { &[("Trailer", "X-Body-Bytes, X-End")] } else { &[] };
+            let fields: &[_] = if chunking.trailers {
+                &[("Trailer", "X-Body-Bytes, X-BytesFraming")]
+            } else {
+                &[]
+            };
             return begin(
                 out,
-                order,
-                Answer { fields, ..order.answer(BYTES, chunks(order)) },
+                context,
+                Answer { fields, ..context.answer(BYTES, chunks(context)) },
                 stream,
             );
         }
-        Route::Status(status) => return write_status(out, scratch, order, status),
+        Route::Status(status) => return write_status(out, scratch, context, status),
         Route::Redirect(..) | Route::RedirectLoop(_) | Route::RedirectTo(..) => {
-            return redirect(out, scratch, order, asked.route);
+            return redirect(out, scratch, context, asked.route);
         }
         Route::Drip(length, pause) => {
-            write_head(out, &order.answer(TEXT, Framing::Length(length)));
-            let step = if order.is_head() { Step::Done } else { Step::Drip(length, pause) };
-            return (step, order.connection);
+            write_head(out, &context.answer(TEXT, Framing::Length(length)));
+            let step =
+                if context.is_head() { Remaining::Nothing } else { Remaining::Drip(length, pause) };
+            return (step, context.connection);
         }
         Route::Fault(fault) => {
             fault.write(out);
-            return (Step::Fault(fault.after()), order.connection);
+            return (Remaining::Fault(fault.after()), context.connection);
         }
     };
     let fields = match asked.coding {
-        Coding::Identity => &[],
-        Coding::Gzip => {
+        BodyCoding::Identity => &[],
+        BodyCoding::Gzip => {
             *scratch = gzip(scratch);
             GZIP
         }
     };
-    let answer = order.answer(content_type, Framing::Length(scratch.len() as u64));
-    (whole(out, order, Answer { fields, ..answer }, scratch), order.connection)
+    let answer = context.answer(content_type, Framing::Length(scratch.len() as u64));
+    (whole(out, context, Answer { fields, ..answer }, scratch), context.connection)
 }
 
 /// Appends the answer to a target that is refused.
-pub(super) fn write_refusal(out: &mut Vec<u8>, order: &Order<'_>, refusal: Refusal) {
+pub(super) fn write_refusal(out: &mut Vec<u8>, context: &RequestContext<'_>, refusal: Refusal) {
     let text = refusal.why;
-    let answer = order.answer(TEXT, Framing::Length(text.len() as u64 + 1));
+    let answer = context.answer(TEXT, Framing::Length(text.len() as u64 + 1));
     let reason = reason(refusal.status);
-    let is_head = order.is_head();
+    let is_head = context.is_head();
     write_head(out, &Answer { status: refusal.status, reason, ..answer });
     if !is_head {
         out.extend_from_slice(text.as_bytes());
@@ -188,72 +192,81 @@ pub(super) fn write_failure(out: &mut Vec<u8>, failure: Failure) {
 }
 
 /// Appends a whole answer.
-fn whole(out: &mut Vec<u8>, order: &Order<'_>, answer: Answer<'_>, body: &[u8]) -> Step {
+fn whole(
+    out: &mut Vec<u8>,
+    context: &RequestContext<'_>,
+    answer: Answer<'_>,
+    body: &[u8],
+) -> Remaining {
     write_head(out, &answer);
-    if !order.is_head() {
+    if !context.is_head() {
         out.extend_from_slice(body);
     }
-    Step::Done
+    Remaining::Nothing
 }
 
 /// Appends the head of an answer whose body is streamed.
 fn begin(
     out: &mut Vec<u8>,
-    order: &Order<'_>,
+    context: &RequestContext<'_>,
     answer: Answer<'_>,
-    stream: Stream,
-) -> (Step, Connection) {
+    stream: BodyStream,
+) -> (Remaining, Connection) {
     write_head(out, &answer);
-    let step = if order.is_head() { Step::Done } else { Step::Stream(stream) };
+    let step = if context.is_head() { Remaining::Nothing } else { Remaining::Stream(stream) };
     (step, answer.connection)
 }
 
 /// `/bytes/N`: by its length where that is known before it is coded.
 fn bytes(
     out: &mut Vec<u8>,
-    order: &Order<'_>,
-    coding: Coding,
+    context: &RequestContext<'_>,
+    coding: BodyCoding,
     length: u64,
-    end: End,
-) -> (Step, Connection) {
+    end: BytesFraming,
+) -> (Remaining, Connection) {
     let (framing, stream, fields) = match (coding, end) {
-        (Coding::Identity, End::Length) => {
-            (Framing::Length(length), Stream::plain(length), &[][..])
+        (BodyCoding::Identity, BytesFraming::Length) => {
+            (Framing::Length(length), BodyStream::plain(length), &[][..])
         }
-        (Coding::Identity, End::Close) => (Framing::Close, Stream::plain(length), &[][..]),
-        (Coding::Gzip, _) => {
-            let carrier = if order.takes_chunks() { Carrier::Chunks } else { Carrier::Close };
-            (chunks(order), Stream::gzip(length, carrier), GZIP)
+        (BodyCoding::Identity, BytesFraming::Close) => {
+            (Framing::Close, BodyStream::plain(length), &[][..])
+        }
+        (BodyCoding::Gzip, _) => {
+            let framing =
+                if context.takes_chunks() { OpenFraming::Chunks } else { OpenFraming::Close };
+            (chunks(context), BodyStream::gzip(length, framing), GZIP)
         }
     };
-    begin(out, order, Answer { fields, ..order.answer(BYTES, framing) }, stream)
+    begin(out, context, Answer { fields, ..context.answer(BYTES, framing) }, stream)
 }
 
 /// `/stamps`: of unknown length, since stamps may go while they are told.
-fn stamps(out: &mut Vec<u8>, order: &Order<'_>) -> (Step, Connection) {
-    let Some(untold) = order.stamps else {
+fn stamps(out: &mut Vec<u8>, context: &RequestContext<'_>) -> (Remaining, Connection) {
+    let Some(untold) = context.stamps else {
         let why = "no arrival times are kept; hint: ringfetch serve --stamps 1M";
-        write_refusal(out, order, Refusal { status: 404, why });
-        return (Step::Done, order.connection);
+        write_refusal(out, context, Refusal { status: 404, why });
+        return (Remaining::Nothing, context.connection);
     };
-    let carrier = if order.takes_chunks() { Carrier::Chunks } else { Carrier::Close };
-    let answer = order.answer(TEXT, chunks(order));
+    let framing = if context.takes_chunks() { OpenFraming::Chunks } else { OpenFraming::Close };
+    let answer = context.answer(TEXT, chunks(context));
     write_head(out, &answer);
-    let step = if order.is_head() { Step::Done } else { Step::Stamps(untold, carrier) };
+    let step =
+        if context.is_head() { Remaining::Nothing } else { Remaining::Stamps(untold, framing) };
     (step, answer.connection)
 }
 
 /// How a body of unknown length ends.
-fn chunks(order: &Order<'_>) -> Framing {
-    if order.takes_chunks() { Framing::Chunked } else { Framing::Close }
+fn chunks(context: &RequestContext<'_>) -> Framing {
+    if context.takes_chunks() { Framing::Chunked } else { Framing::Close }
 }
 
 fn write_status(
     out: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
-    order: &Order<'_>,
+    context: &RequestContext<'_>,
     status: u16,
-) -> (Step, Connection) {
+) -> (Remaining, Connection) {
     let reason = reason(status);
     // RFC 9110 section 15: these have no body, and 205 has none either, but says so.
     let (content_type, framing) = match status {
@@ -264,16 +277,16 @@ fn write_status(
             (TEXT, Framing::Length(scratch.len() as u64))
         }
     };
-    let answer = Answer { status, reason, ..order.answer(content_type, framing) };
-    (whole(out, order, answer, scratch), order.connection)
+    let answer = Answer { status, reason, ..context.answer(content_type, framing) };
+    (whole(out, context, answer, scratch), context.connection)
 }
 
 fn redirect(
     out: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
-    order: &Order<'_>,
+    context: &RequestContext<'_>,
     route: Route<'_>,
-) -> (Step, Connection) {
+) -> (Remaining, Connection) {
     // Half of a row of redirects are paths, half are relative to the path before.
     let _ = match route {
         Route::Redirect(1, _) => write!(scratch, "/page/0"),
@@ -298,14 +311,14 @@ fn redirect(
         Ok(target) if !target.bytes().any(|byte| byte.is_ascii_control()) => target,
         _ => {
             let why = "the target cannot stand in a field";
-            write_refusal(out, order, Refusal { status: 400, why });
-            return (Step::Done, order.connection);
+            write_refusal(out, context, Refusal { status: 400, why });
+            return (Remaining::Nothing, context.connection);
         }
     };
     let fields = &[("Location", target)];
-    let answer = order.answer(None, Framing::Length(0));
+    let answer = context.answer(None, Framing::Length(0));
     let answer = Answer { status, reason: reason(status), fields, ..answer };
-    (whole(out, order, answer, b""), order.connection)
+    (whole(out, context, answer, b""), context.connection)
 }
 
 /// Appends `text` with its percent-encoded bytes decoded; a percent sign that encodes nothing
@@ -341,16 +354,16 @@ struct Echo<'a> {
     body_bytes: u64,
 }
 
-fn write_echo(scratch: &mut Vec<u8>, order: &Order<'_>) {
-    let request = order.request;
+fn write_echo(scratch: &mut Vec<u8>, context: &RequestContext<'_>) {
+    let request = context.request;
     let host = String::from_utf8_lossy(request.host);
     let echo = Echo {
         method: request.method,
         target: request.path,
         host: &host,
         version: if request.minor_version == 0 { "1.0" } else { "1.1" },
-        fields: fields(order.head).collect(),
-        body_bytes: order.body_bytes,
+        fields: fields(context.head).collect(),
+        body_bytes: context.body_bytes,
     };
     // A vector takes every byte, and strings and numbers are always JSON.
     let _ = serde_json::to_writer(&mut *scratch, &echo);

@@ -50,21 +50,21 @@ pub(super) struct Asked<'a> {
     /// How long the answer waits.
     pub(super) delay: Duration,
     /// How the answer's body is coded.
-    pub(super) coding: Coding,
+    pub(super) coding: BodyCoding,
     /// What is answered.
     pub(super) route: Route<'a>,
 }
 
 /// How a body is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum BodyCoding {
     Identity,
     Gzip,
 }
 
 /// How the end of `/bytes/N` is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum BytesFraming {
     Length,
     Close,
 }
@@ -81,7 +81,7 @@ pub(super) struct Chunking {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     Index,
-    Bytes(u64, End),
+    Bytes(u64, BytesFraming),
     Page(u64),
     Chunked(u64, Chunking),
     Status(u16),
@@ -99,7 +99,7 @@ pub(super) enum Route<'a> {
 
 impl Route<'_> {
     /// Whether it asks what the origin has done; such questions do not count among that.
-    pub(super) fn is_about_origin(&self) -> bool {
+    pub(super) fn is_about_server(&self) -> bool {
         matches!(self, Self::Count | Self::Stamps)
     }
 }
@@ -116,7 +116,7 @@ const UNKNOWN: Refusal = refusal(404, "no such route; hint: / lists them all");
 /// Reads `target`, a path with an optional query.
 pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
     let (mut path, query) = target.split_once('?').unwrap_or((target, ""));
-    let (mut delay, mut coding) = (Duration::ZERO, Coding::Identity);
+    let (mut delay, mut coding) = (Duration::ZERO, BodyCoding::Identity);
     loop {
         if let Some(rest) = path.strip_prefix("/delay/") {
             let (span, _) = rest.split_once('/').ok_or(UNKNOWN)?;
@@ -126,7 +126,7 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
             }
             path = &rest[span.len()..];
         } else if path.starts_with("/gzip/") {
-            coding = Coding::Gzip;
+            coding = BodyCoding::Gzip;
             path = &path["/gzip".len()..];
         } else {
             break;
@@ -141,9 +141,13 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
     }
     let has_body = matches!(
         route,
-        Route::Index | Route::Bytes(_, End::Length) | Route::Page(_) | Route::Echo | Route::Count
+        Route::Index
+            | Route::Bytes(_, BytesFraming::Length)
+            | Route::Page(_)
+            | Route::Echo
+            | Route::Count
     );
-    if coding == Coding::Gzip && !has_body {
+    if coding == BodyCoding::Gzip && !has_body {
         return Err(refusal(404, "only /, /bytes, /page, /echo and /count can be gzip-coded"));
     }
     Ok(Asked { delay, coding, route })
@@ -197,10 +201,10 @@ fn body_bytes(digits: &str) -> Result<u64, Refusal> {
     }
 }
 
-fn end(query: &str) -> Result<End, Refusal> {
+fn end(query: &str) -> Result<BytesFraming, Refusal> {
     match value(query, "framing") {
-        None | Some("length") => Ok(End::Length),
-        Some("close") => Ok(End::Close),
+        None | Some("length") => Ok(BytesFraming::Length),
+        Some("close") => Ok(BytesFraming::Close),
         Some(_) => Err(refusal(400, "no such framing; hint: ?framing=length or close")),
     }
 }
@@ -267,8 +271,8 @@ mod tests {
         check("/", Ok(Route::Index));
         check("*", Ok(Route::Index));
         check("/?x", Ok(Route::Index));
-        check("/bytes/0", Ok(Route::Bytes(0, End::Length)));
-        check("/bytes/1099511627776?framing=close", Ok(Route::Bytes(1 << 40, End::Close)));
+        check("/bytes/0", Ok(Route::Bytes(0, BytesFraming::Length)));
+        check("/bytes/1099511627776?framing=close", Ok(Route::Bytes(1 << 40, BytesFraming::Close)));
         check("/page/18446744073709551615", Ok(Route::Page(u64::MAX)));
         let plain = Chunking { chunk_bytes: 8192, extensions: false, trailers: false };
         check("/chunked/5", Ok(Route::Chunked(5, plain)));
@@ -324,10 +328,10 @@ mod tests {
     #[test]
     fn delays_and_codings_stand_before_any_route_in_any_order() {
         let delay = Duration::from_millis(12);
-        let expected = Asked { delay, coding: Coding::Gzip, route: Route::Page(3) };
+        let expected = Asked { delay, coding: BodyCoding::Gzip, route: Route::Page(3) };
         assert_eq!(parse("/delay/5/gzip/delay/7/page/3"), Ok(expected));
         assert_eq!(parse("/gzip/delay/12/page/3"), Ok(expected));
-        let expected = Asked { coding: Coding::Identity, route: Route::Index, ..expected };
+        let expected = Asked { coding: BodyCoding::Identity, route: Route::Index, ..expected };
         assert_eq!(parse("/delay/12/"), Ok(expected));
         check("/gzip/status/200", Err(404));
         check("/gzip/fault/reset", Err(404));

@@ -18,7 +18,7 @@ use crate::os::system;
 use crate::runtime::allowed::allowed;
 use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::runtime::{clock, cores};
-use crate::testserver::{Origin, OriginSettings, Served};
+use crate::testserver::{Served, TestServer, TestServerSettings};
 
 /// Connections that one core is expected to have at once; the rings are sized by it, and more only
 /// cost it a few system calls.
@@ -57,7 +57,7 @@ impl Default for Serve {
 /// An origin that serves.
 #[derive(Debug)]
 pub struct Serving {
-    origin: Origin,
+    origin: TestServer,
     engine: Engine,
     cpus: Vec<usize>,
     started_at: Instant,
@@ -118,8 +118,8 @@ impl Serve {
         };
         let cpu_before = system::process_cpu_time();
         let Self { listen, idle, stamps, .. } = *self;
-        let settings = OriginSettings { listen, launch, idle, stamps };
-        let origin = Origin::start(&settings).map_err(|error| match error.kind() {
+        let settings = TestServerSettings { listen, launch, idle, stamps };
+        let origin = TestServer::start(&settings).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse
             | io::ErrorKind::AddrNotAvailable
             | io::ErrorKind::PermissionDenied => ServeError::Listen(self.listen, error),

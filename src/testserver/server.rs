@@ -2,8 +2,8 @@
 //!
 //! Does not know how a connection is served (`core`).
 //!
-//! Invariant: every core listens before [`Origin::start`] returns, and none lives after
-//! [`Origin::stop`].
+//! Invariant: every core listens before [`TestServer::start`] returns, and none lives after
+//! [`TestServer::stop`].
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -15,11 +15,11 @@ use crate::base::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX, ORIGIN_STAMPS_MAX};
 use crate::os::system;
 use crate::runtime::launch::{Ended, Engine, Launch, Pinning, Placement, Program, Running, launch};
 use crate::runtime::{Io, cores};
-use crate::testserver::core::{Core, Served, Shared};
+use crate::testserver::worker::{Served, ServerShared, ServerWorker};
 
 /// Where an origin listens, and on what it runs.
 #[derive(Clone, Debug)]
-pub struct OriginSettings {
+pub struct TestServerSettings {
     /// The address to listen on; port 0 has the kernel pick one, the same for every core.
     pub listen: SocketAddr,
     /// The engine and the cores.
@@ -30,7 +30,7 @@ pub struct OriginSettings {
     pub stamps: usize,
 }
 
-impl OriginSettings {
+impl TestServerSettings {
     /// One unpinned core on a free port of the loopback interface, on the best engine that the
     /// kernel allows: what a test or an example wants.
     #[must_use]
@@ -49,20 +49,20 @@ impl OriginSettings {
 
 /// An origin that serves until it is stopped or dropped.
 #[derive(Debug)]
-pub struct Origin {
+pub struct TestServer {
     addr: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     cores: Option<Running<io::Result<()>>>,
 }
 
 /// What runs on each core.
-struct Serving {
-    shared: Arc<Shared>,
+struct ServerProgram {
+    shared: Arc<ServerShared>,
     /// One for each core, until that core takes it.
     listeners: Mutex<Vec<Option<TcpListener>>>,
 }
 
-impl Serving {
+impl ServerProgram {
     /// The listener of the core at `placement`.
     fn listener(&self, placement: Placement) -> TcpListener {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,24 +70,24 @@ impl Serving {
     }
 }
 
-impl Program for Serving {
+impl Program for ServerProgram {
     type Output = io::Result<()>;
 
     async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> io::Result<()> {
         let listener = io.listen(self.listener(placement))?;
-        Core::new(io, Arc::clone(&self.shared), placement.idx).run(listener).await;
+        ServerWorker::new(io, Arc::clone(&self.shared), placement.idx).run(listener).await;
         Ok(())
     }
 }
 
-impl Origin {
+impl TestServer {
     /// Starts an origin. Connections are accepted from now on.
     ///
     /// # Errors
     ///
     /// Where the address cannot be bound, the engine or a thread cannot be started, or more arrival
     /// times are to be kept than `ORIGIN_STAMPS_MAX`.
-    pub fn start(settings: &OriginSettings) -> io::Result<Self> {
+    pub fn start(settings: &TestServerSettings) -> io::Result<Self> {
         let count = settings.launch.cpus.len();
         if settings.stamps > ORIGIN_STAMPS_MAX {
             let why = "more arrival times than a core keeps";
@@ -98,9 +98,9 @@ impl Origin {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an origin needs a core"));
         };
         let addr = first.local_addr()?;
-        let shared = Arc::new(Shared::new(count, settings.idle, settings.stamps));
+        let shared = Arc::new(ServerShared::new(count, settings.idle, settings.stamps));
         let listeners = Mutex::new(listeners.into_iter().map(Some).collect());
-        let program = Arc::new(Serving { shared: Arc::clone(&shared), listeners });
+        let program = Arc::new(ServerProgram { shared: Arc::clone(&shared), listeners });
         let cores = launch(&settings.launch, &program)?;
         Ok(Self { addr, shared, cores: Some(cores) })
     }
@@ -147,7 +147,7 @@ impl Origin {
     }
 }
 
-impl Drop for Origin {
+impl Drop for TestServer {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
             tracing::warn!(%error, "the origin did not end in order");

@@ -3,14 +3,14 @@
 //! Reads no clock, and does not know what was asked for.
 //!
 //! Invariant: memory is that of the stamps asked for, whatever arrives; what is told is in
-//! ascending order, and what new stamps take the place of meanwhile is left out.
+//! ascending context, and what new stamps take the place of meanwhile is left out.
 
 use std::io::Write;
 
 use crate::base::instant::Instant;
 use crate::base::limits::ORIGIN_PIECE_BYTES;
 use crate::http::http1::{write_chunk, write_last_chunk};
-use crate::testserver::stream::{Carrier, Progress};
+use crate::testserver::stream::{BodyProgress, OpenFraming};
 
 /// The most bytes of one line: the digits of a number of 64 bits, and the end of the line.
 const LINE_BYTES_MAX: usize = 21;
@@ -52,10 +52,10 @@ impl Stamps {
     pub(super) fn tell(
         &self,
         untold: &mut Untold,
-        carrier: Carrier,
+        framing: OpenFraming,
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
-    ) -> Progress {
+    ) -> BodyProgress {
         scratch.clear();
         untold.from = untold.from.max(self.oldest());
         while untold.from < untold.end && scratch.len() + LINE_BYTES_MAX <= ORIGIN_PIECE_BYTES {
@@ -63,18 +63,18 @@ impl Stamps {
             let _ = writeln!(scratch, "{}", self.ring[self.place(untold.from)]);
             untold.from += 1;
         }
-        match carrier {
-            Carrier::Chunks if !scratch.is_empty() => write_chunk(out, scratch),
-            Carrier::Chunks => {}
-            Carrier::Close => out.extend_from_slice(scratch),
+        match framing {
+            OpenFraming::Chunks if !scratch.is_empty() => write_chunk(out, scratch),
+            OpenFraming::Chunks => {}
+            OpenFraming::Close => out.extend_from_slice(scratch),
         }
         if untold.from < untold.end {
-            return Progress::More;
+            return BodyProgress::More;
         }
-        if carrier == Carrier::Chunks {
+        if framing == OpenFraming::Chunks {
             write_last_chunk(out);
         }
-        Progress::Complete
+        BodyProgress::Complete
     }
 
     /// The number of the oldest that is still there.
@@ -94,7 +94,9 @@ mod tests {
 
     fn told(stamps: &Stamps, mut untold: Untold) -> String {
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
-        while stamps.tell(&mut untold, Carrier::Close, &mut scratch, &mut out) == Progress::More {
+        while stamps.tell(&mut untold, OpenFraming::Close, &mut scratch, &mut out)
+            == BodyProgress::More
+        {
             assert!(scratch.len() <= ORIGIN_PIECE_BYTES);
         }
         String::from_utf8(out).unwrap()

@@ -25,7 +25,7 @@ pub(super) fn pattern() -> &'static [u8] {
     &PATTERN
 }
 
-/// Scrambles `number`: a different one for each, and no order to be seen (the finaliser of
+/// Scrambles `number`: a different one for each, and no context to be seen (the finaliser of
 /// SplitMix64).
 pub(super) const fn mix(number: u64) -> u64 {
     let mut n = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -35,7 +35,7 @@ pub(super) const fn mix(number: u64) -> u64 {
 }
 
 /// A body on its way.
-pub(super) struct Stream {
+pub(super) struct BodyStream {
     /// Bytes of pattern that were made.
     made: u64,
     /// Bytes of pattern in all.
@@ -48,24 +48,24 @@ enum Shape {
     Plain,
     Chunked(Chunking),
     /// Coded, and then chunked where that is so.
-    Gzip(Box<GzEncoder<Vec<u8>>>, Carrier),
+    Gzip(Box<GzEncoder<Vec<u8>>>, OpenFraming),
 }
 
 /// What a coded body of unknown length ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carrier {
+pub(super) enum OpenFraming {
     Chunks,
     Close,
 }
 
 /// Whether a body is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum BodyProgress {
     More,
     Complete,
 }
 
-impl Stream {
+impl BodyStream {
     /// `length` bytes of pattern as they are.
     pub(super) fn plain(length: u64) -> Self {
         Self { made: 0, length, shape: Shape::Plain }
@@ -77,9 +77,9 @@ impl Stream {
     }
 
     /// `length` bytes of pattern, gzip-coded.
-    pub(super) fn gzip(length: u64, carrier: Carrier) -> Self {
+    pub(super) fn gzip(length: u64, framing: OpenFraming) -> Self {
         let encoder = Box::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        Self { made: 0, length, shape: Shape::Gzip(encoder, carrier) }
+        Self { made: 0, length, shape: Shape::Gzip(encoder, framing) }
     }
 
     /// Whether what comes next is the whole pattern as it is; if so, it counts as made.
@@ -95,7 +95,7 @@ impl Stream {
     }
 
     /// Appends to `out` until it holds about a piece or the body is complete.
-    pub(super) fn fill(&mut self, out: &mut Vec<u8>) -> Progress {
+    pub(super) fn fill(&mut self, out: &mut Vec<u8>) -> BodyProgress {
         while out.len() < ORIGIN_PIECE_BYTES {
             let room = ORIGIN_PIECE_BYTES - out.len();
             let data = match &self.shape {
@@ -105,19 +105,19 @@ impl Stream {
             self.made += data.len() as u64;
             if data.is_empty() {
                 self.end(out);
-                return Progress::Complete;
+                return BodyProgress::Complete;
             }
             match &mut self.shape {
                 Shape::Plain => out.extend_from_slice(data),
                 Shape::Chunked(Chunking { extensions: false, .. }) => write_chunk(out, data),
                 Shape::Chunked(_) => write_extended_chunk(out, data, self.made),
-                Shape::Gzip(encoder, carrier) => {
+                Shape::Gzip(encoder, framing) => {
                     encoder.write_all(data).expect("a vector takes every byte");
-                    write_coded(out, encoder.get_mut(), *carrier);
+                    write_coded(out, encoder.get_mut(), *framing);
                 }
             }
         }
-        Progress::More
+        BodyProgress::More
     }
 
     /// The next bytes of pattern, `max` of them at most; none at the end.
@@ -135,10 +135,10 @@ impl Stream {
                 let trailers = format!("0\r\nX-Body-Bytes: {}\r\nX-End: yes\r\n\r\n", self.length);
                 out.extend_from_slice(trailers.as_bytes());
             }
-            Shape::Gzip(encoder, carrier) => {
+            Shape::Gzip(encoder, framing) => {
                 encoder.try_finish().expect("a vector takes every byte");
-                write_coded(out, encoder.get_mut(), *carrier);
-                if *carrier == Carrier::Chunks {
+                write_coded(out, encoder.get_mut(), *framing);
+                if *framing == OpenFraming::Chunks {
                     write_last_chunk(out);
                 }
             }
@@ -155,11 +155,11 @@ fn write_extended_chunk(out: &mut Vec<u8>, data: &[u8], made: u64) {
 }
 
 /// Moves what was `coded` so far to `out`.
-fn write_coded(out: &mut Vec<u8>, coded: &mut Vec<u8>, carrier: Carrier) {
-    match carrier {
+fn write_coded(out: &mut Vec<u8>, coded: &mut Vec<u8>, framing: OpenFraming) {
+    match framing {
         _ if coded.is_empty() => {}
-        Carrier::Chunks => write_chunk(out, coded),
-        Carrier::Close => out.extend_from_slice(coded),
+        OpenFraming::Chunks => write_chunk(out, coded),
+        OpenFraming::Close => out.extend_from_slice(coded),
     }
     coded.clear();
 }
@@ -174,13 +174,13 @@ mod tests {
     use crate::http::http1::Chunked;
 
     /// Everything that `stream` makes, piece by piece.
-    fn all(mut stream: Stream) -> Vec<u8> {
+    fn all(mut stream: BodyStream) -> Vec<u8> {
         let (mut bytes, mut piece) = (Vec::new(), Vec::new());
         loop {
             let progress = stream.fill(&mut piece);
             assert!(piece.len() < 2 * ORIGIN_PIECE_BYTES + 1024, "{}", piece.len());
             bytes.append(&mut piece);
-            if progress == Progress::Complete {
+            if progress == BodyProgress::Complete {
                 return bytes;
             }
         }
@@ -203,23 +203,23 @@ mod tests {
         for length in [0, 1, 100, period - 1, period, period + 1, 300_000] {
             let endless = (0..length).zip(PATTERN.iter().cycle());
             let expected: Vec<u8> = endless.map(|(_, byte)| *byte).collect();
-            assert!(all(Stream::plain(length)) == expected, "{length}");
+            assert!(all(BodyStream::plain(length)) == expected, "{length}");
             for (extensions, trailers) in [(false, false), (true, true)] {
                 let chunking = Chunking { chunk_bytes: 1000, extensions, trailers };
-                let sent = all(Stream::chunked(length, chunking));
+                let sent = all(BodyStream::chunked(length, chunking));
                 assert!(unchunked(&sent) == expected, "{length}");
             }
-            let coded = all(Stream::gzip(length, Carrier::Close));
+            let coded = all(BodyStream::gzip(length, OpenFraming::Close));
             let mut decoded = Vec::new();
             GzDecoder::new(&coded[..]).read_to_end(&mut decoded).unwrap();
             assert!(decoded == expected, "{length}");
-            assert_eq!(unchunked(&all(Stream::gzip(length, Carrier::Chunks))), coded);
+            assert_eq!(unchunked(&all(BodyStream::gzip(length, OpenFraming::Chunks))), coded);
         }
     }
 
     #[test]
     fn whole_patterns_take_the_place_of_pieces() {
-        let mut stream = Stream::plain(3 * ORIGIN_PATTERN_BYTES as u64 - 1);
+        let mut stream = BodyStream::plain(3 * ORIGIN_PATTERN_BYTES as u64 - 1);
         assert!(stream.skip_pattern());
         assert!(stream.skip_pattern());
         assert!(!stream.skip_pattern());

@@ -4,7 +4,7 @@
 //!
 //! Invariant: no test here says which engine is faster; that is for a quiet machine.
 
-use ringfetch::testserver::{Origin, OriginSettings};
+use ringfetch::testserver::{TestServer, TestServerSettings};
 use serde_json::Value;
 
 use crate::binary::{Ran, parsed, ringfetch, run_with, summary_in};
@@ -105,7 +105,7 @@ fn an_engine_that_is_named_twice_has_a_number() {
 
 #[test]
 fn connections_stay_open_from_one_slice_to_the_next() {
-    let origin = Origin::start(&OriginSettings::local()).unwrap();
+    let origin = TestServer::start(&TestServerSettings::local()).unwrap();
     let url = format!("http://{}/bytes/64", origin.addr());
     let report = compared(&format!("--engines epoll,tokio {url}"));
     check(&report, &["epoll", "tokio"]);
@@ -157,7 +157,7 @@ fn a_sweep_names_who_wins_where() {
 #[test]
 fn a_list_that_holds_other_lines_is_another_workload() {
     let dir = Dir::new("other-lines");
-    let origin = Origin::start(&OriginSettings::local()).unwrap();
+    let origin = TestServer::start(&TestServerSettings::local()).unwrap();
     let (list, kept) = (dir.path().join("list.txt"), dir.path().join("kept.json"));
     let write = |path: &str| std::fs::write(&list, format!("http://{}{path}\n", origin.addr()));
     let listed = |option: &str| {

@@ -9,7 +9,7 @@ use ringfetch::fetch::options::Extract;
 use ringfetch::net::dns::Override;
 use ringfetch::runtime::cores;
 use ringfetch::runtime::launch::Pinning;
-use ringfetch::testserver::{Origin, OriginSettings};
+use ringfetch::testserver::{TestServer, TestServerSettings};
 
 use crate::engines::engines;
 use crate::runs::run;
@@ -31,7 +31,7 @@ fn line(n: usize, hops: usize) -> String {
 
 #[test]
 fn jobs_that_redirects_carry_to_and_fro_all_become_rows() {
-    let origin = Origin::start(&OriginSettings::local()).unwrap();
+    let origin = TestServer::start(&TestServerSettings::local()).unwrap();
     let cpu = cores::available()[0];
     for engine in engines() {
         let lines = 20_000;

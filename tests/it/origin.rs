@@ -9,20 +9,20 @@ use std::io::{Read, Write};
 
 use flate2::read::GzDecoder;
 use ringfetch::runtime::launch::Engine;
-use ringfetch::testserver::{Origin, OriginSettings};
+use ringfetch::testserver::{TestServer, TestServerSettings};
 
 use crate::client::{Client, Response, field};
 use crate::engines::engines;
 
 /// An origin of one core on `engine`; where the kernel refuses io_uring, on what takes its place.
-pub(crate) fn origin(engine: Engine) -> Origin {
-    let mut settings = OriginSettings::local();
+pub(crate) fn origin(engine: Engine) -> TestServer {
+    let mut settings = TestServerSettings::local();
     settings.launch.engine = engine.or_fallback().0;
-    Origin::start(&settings).expect("the loopback interface has a free port")
+    TestServer::start(&settings).expect("the loopback interface has a free port")
 }
 
 /// Runs `check` against an origin on each engine, and stops it.
-pub(crate) fn on_every_engine(check: impl Fn(&Origin)) {
+pub(crate) fn on_every_engine(check: impl Fn(&TestServer)) {
     for engine in engines() {
         let origin = origin(engine);
         check(&origin);

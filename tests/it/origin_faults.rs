@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use ringfetch::runtime::launch::Engine;
-use ringfetch::testserver::{Origin, OriginSettings};
+use ringfetch::testserver::{TestServer, TestServerSettings};
 
 use crate::client::{Client, field};
 use crate::engines::engines;
 use crate::origin::{on_every_engine, origin};
 
 /// What comes after a request for fault `kind`, up to the end of the connection.
-fn meet(origin: &Origin, kind: &str) -> (Vec<u8>, Result<(), ErrorKind>) {
+fn meet(origin: &TestServer, kind: &str) -> (Vec<u8>, Result<(), ErrorKind>) {
     let mut client = Client::new(origin);
     client.send(format!("GET /fault/{kind} HTTP/1.1\r\nHost: h\r\n\r\n"));
     let met = client.rest();
@@ -102,11 +102,11 @@ fn faults_without_an_end_go_on_until_the_peer_has_had_enough() {
 #[test]
 fn an_origin_counts_its_requests_over_all_cores() {
     on_every_engine(|alone| {
-        let mut settings = OriginSettings::local();
+        let mut settings = TestServerSettings::local();
         // Two threads on one CPU are two cores to the origin.
         settings.launch.cpus = [settings.launch.cpus[0]; 2].to_vec();
         settings.launch.engine = Engine::Epoll;
-        let origin = Origin::start(&settings).unwrap();
+        let origin = TestServer::start(&settings).unwrap();
         for origin in [alone, &origin] {
             let mut clients: Vec<_> = (0..20).map(|_| Client::new(origin)).collect();
             for client in &mut clients {
@@ -126,10 +126,10 @@ fn an_origin_counts_its_requests_over_all_cores() {
 #[test]
 fn arrivals_are_stamped_where_that_is_asked_for() {
     for engine in engines() {
-        let mut settings = OriginSettings::local();
+        let mut settings = TestServerSettings::local();
         settings.launch.engine = engine.or_fallback().0;
         settings.stamps = 3;
-        let origin = Origin::start(&settings).unwrap();
+        let origin = TestServer::start(&settings).unwrap();
         let mut client = Client::new(&origin);
         let mut stamps = || {
             for target in ["/bytes/1", "/nope"] {
@@ -158,8 +158,8 @@ fn without_stamps_asking_for_them_is_refused_with_a_hint() {
         assert_eq!(answer.status, 404);
         assert!(String::from_utf8(answer.body).unwrap().contains("--stamps"));
     });
-    let settings = OriginSettings { stamps: 10_000_001, ..OriginSettings::local() };
-    assert!(Origin::start(&settings).is_err());
+    let settings = TestServerSettings { stamps: 10_000_001, ..TestServerSettings::local() };
+    assert!(TestServer::start(&settings).is_err());
 }
 
 #[test]
@@ -193,10 +193,10 @@ fn stopping_ends_every_connection_whatever_it_is_doing() {
 #[test]
 fn a_connection_that_says_nothing_for_too_long_is_closed() {
     for engine in engines() {
-        let mut settings = OriginSettings::local();
+        let mut settings = TestServerSettings::local();
         settings.launch.engine = engine.or_fallback().0;
         settings.idle = Duration::from_millis(1);
-        let origin = Origin::start(&settings).unwrap();
+        let origin = TestServer::start(&settings).unwrap();
         assert_eq!(Client::new(&origin).rest(), (Vec::new(), Ok(())));
         let mut slow = Client::new(&origin);
         slow.send("GET / HTTP/1.1\r\nHo");

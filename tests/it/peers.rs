@@ -17,7 +17,7 @@ use ringfetch::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
 use ringfetch::input::source::{Line, Source};
 use ringfetch::net::dns::Override;
 use ringfetch::runtime::cores;
-use ringfetch::testserver::{Origin, OriginSettings};
+use ringfetch::testserver::{TestServer, TestServerSettings};
 
 use crate::engines::engines;
 use crate::server::{Act, Server, ok, redirect};
@@ -55,11 +55,11 @@ fn closed(peer: Peer, url: &str) -> PeerSettings {
     settings(peer, Work::Bench(vec![Target::parse(url).unwrap()], Pace::Closed))
 }
 
-fn origin() -> Origin {
-    Origin::start(&OriginSettings::local()).unwrap()
+fn origin() -> TestServer {
+    TestServer::start(&TestServerSettings::local()).unwrap()
 }
 
-fn url_at(origin: &Origin, path: &str) -> String {
+fn url_at(origin: &TestServer, path: &str) -> String {
     format!("http://{}{path}", origin.addr())
 }
 
@@ -263,7 +263,7 @@ fn pages() -> Pages {
 }
 
 /// What leads every name to `origin`.
-fn everywhere(origin: &Origin) -> Override {
+fn everywhere(origin: &TestServer) -> Override {
     let addr = origin.addr();
     Override { host: None, port: None, ip: addr.ip(), to_port: Some(addr.port()) }
 }

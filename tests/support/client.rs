@@ -7,7 +7,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use ringfetch::testserver::Origin;
+use ringfetch::testserver::TestServer;
 
 /// A connection, and what was read of it and not yet taken.
 pub(crate) struct Client {
@@ -23,7 +23,7 @@ pub(crate) struct Response {
 }
 
 impl Client {
-    pub(crate) fn new(origin: &Origin) -> Self {
+    pub(crate) fn new(origin: &TestServer) -> Self {
         Self {
             socket: TcpStream::connect(origin.addr()).expect("the origin accepts"),
             held: Vec::new(),

@@ -18,14 +18,14 @@ use crate::base::limits::{
 };
 use crate::runtime::{Interrupt, Io, Listener, Socket};
 use crate::testserver::connection;
-use crate::testserver::guard::Guards;
+use crate::testserver::deadlines::WatchedConnections;
 use crate::testserver::route;
 use crate::testserver::stamps::Stamps;
 use crate::testserver::stream::pattern;
 
 /// What all cores of one origin share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ServerShared {
     /// Whether the origin is to end.
     pub(super) stop: AtomicBool,
     /// How long a connection may wait for its peer.
@@ -56,7 +56,7 @@ pub struct Served {
     pub connections: u64,
 }
 
-impl Shared {
+impl ServerShared {
     /// What `cores` cores share that have done nothing yet.
     pub(super) fn new(cores: usize, idle: Duration, stamps_max: usize) -> Self {
         let counters = (0..cores).map(|_| Counters::default()).collect();
@@ -76,10 +76,10 @@ impl Shared {
 }
 
 /// What the connections of one core share.
-pub(super) struct Core<I: Io> {
+pub(super) struct ServerWorker<I: Io> {
     pub(super) io: I,
-    pub(super) shared: Arc<Shared>,
-    pub(super) guards: Guards<<I::Socket as Socket>::Interrupter>,
+    pub(super) shared: Arc<ServerShared>,
+    pub(super) connections: WatchedConnections<<I::Socket as Socket>::Interrupter>,
     /// Where small bodies are composed before their length is known.
     pub(super) scratch: RefCell<Vec<u8>>,
     /// When the last requests arrived, where that is kept.
@@ -92,15 +92,15 @@ pub(super) struct Core<I: Io> {
     is_accepting: Cell<bool>,
 }
 
-impl<I: Io> Core<I> {
+impl<I: Io> ServerWorker<I> {
     /// A core without a connection.
-    pub(super) fn new(io: I, shared: Arc<Shared>, idx: usize) -> Rc<Self> {
+    pub(super) fn new(io: I, shared: Arc<ServerShared>, idx: usize) -> Rc<Self> {
         let looked_at = Cell::new(io.now());
         let stamps = Stamps::with_room(shared.stamps_max).map(RefCell::new);
         Rc::new(Self {
             io,
             shared,
-            guards: Guards::default(),
+            connections: WatchedConnections::default(),
             scratch: RefCell::default(),
             stamps,
             idx,
@@ -121,15 +121,15 @@ impl<I: Io> Core<I> {
             self.look().await;
             look_count = look_count.wrapping_add(1);
             if look_count.is_multiple_of(ORIGIN_SWEEPS_PER_CHECK) {
-                self.guards.sweep(self.looked_at.get());
+                self.connections.sweep(self.looked_at.get());
             }
         }
         listener.interrupter().interrupt();
         // Sockets must be dropped while their runtime lives, and every connection ends at once; a
         // second round catches those that were being accepted.
         for _ in 0..ORIGIN_STOP_SWEEPS_MAX {
-            self.guards.sweep(Instant::NEVER);
-            if self.guards.is_empty() && !self.is_accepting.get() {
+            self.connections.sweep(Instant::NEVER);
+            if self.connections.is_empty() && !self.is_accepting.get() {
                 break;
             }
             self.look().await;
@@ -181,7 +181,7 @@ impl<I: Io> Core<I> {
     pub(super) fn stamp(&self, target: &str) {
         let Some(stamps) = &self.stamps else { return };
         let now = self.io.now();
-        if !route::parse(target).is_ok_and(|asked| asked.route.is_about_origin()) {
+        if !route::parse(target).is_ok_and(|asked| asked.route.is_about_server()) {
             stamps.borrow_mut().keep(now);
         }
     }
