@@ -280,8 +280,6 @@ pub const LOOKUPS_QUEUED_MAX: usize = 4096;
 pub const CONNECTIONS_DEFAULT: usize = 64;
 /// Most connections that can be asked for.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
-/// Default port of the built-in origin.
-pub const SERVE_PORT_DEFAULT: u16 = 8080;
 /// Default time for one whole fetch.
 pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// Default time for one connect.
@@ -293,39 +291,6 @@ pub const DESCRIPTORS_KEPT: usize = 32;
 /// Descriptors kept back for each core: its ring or epoll, its wake-up, a timer.
 pub const DESCRIPTORS_PER_CORE: usize = 8;
 
-/// What a connection of the built-in origin reads into while it waits for a request.
-pub const ORIGIN_INPUT_BYTES: usize = 2 * 1024;
-/// Bytes of answers that the origin gathers before it writes, roughly.
-pub const ORIGIN_PIECE_BYTES: usize = 32 * 1024;
-/// After how many bytes the bodies of `/bytes/N` repeat: the largest prime below 64 KiB, so that a
-/// body whose pieces were swapped or lost is another body.
-pub const ORIGIN_PATTERN_BYTES: usize = 65_521;
-/// Blocks full of that pattern that one core of the origin keeps.
-pub const ORIGIN_PATTERN_BLOCKS_MAX: usize = 64;
-/// Largest body that the origin makes.
-pub const ORIGIN_BODY_BYTES_MAX: u64 = 1 << 40;
-/// Most bytes that the origin sends one at a time.
-pub const ORIGIN_DRIP_BYTES_MAX: u64 = 1_000_000;
-/// Longest pause before an answer of the origin, and between two bytes of one.
-pub const ORIGIN_DELAY_MAX: Duration = Duration::from_secs(600);
-/// How long a fault of the origin that has no end of its own goes on.
-pub const ORIGIN_FAULT_MAX: Duration = Duration::from_secs(600);
-/// Most arrival times that each core of the origin keeps; 80 MB.
-pub const ORIGIN_STAMPS_MAX: usize = 10_000_000;
-/// Most redirects that the origin puts in a row.
-pub const ORIGIN_REDIRECTS_MAX: u64 = 1_000_000;
-/// How long a connection of the origin may wait for its peer, in either direction.
-pub const ORIGIN_IDLE_MAX: Duration = Duration::from_secs(60);
-/// How long the origin reads past what a peer still sends after its last answer.
-pub const ORIGIN_LINGER_MAX: Duration = Duration::from_secs(1);
-/// How often a core of the origin looks for a stop.
-pub const ORIGIN_SWEEP_INTERVAL: Duration = Duration::from_millis(20);
-/// After how many of those looks it checks deadlines too.
-pub const ORIGIN_SWEEPS_PER_CHECK: u32 = 10;
-/// After how many looks a stopped core gives up waiting for its connections.
-pub const ORIGIN_STOP_SWEEPS_MAX: u32 = 50;
-/// Connections that wait to be accepted by one core of the origin.
-pub const ORIGIN_BACKLOG: i32 = 4096;
 
 const _: () = assert!(BLOCK_BYTES <= HEAD_BYTES_MAX, "a block may grow to a head, never shrink");
 const _: () =

@@ -7,12 +7,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::base::limits::ORIGIN_STAMPS_MAX;
 use crate::base::units;
 use crate::bench::arrivals::Stage;
 use crate::cli::args::{Body, Stages};
 use crate::extract::parse_named_selector;
 use crate::net::dns::Override;
+use crate::testserver::STAMPS_MAX;
 
 /// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -61,7 +61,7 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
 /// Reads how many arrival times each core of the origin keeps.
 pub(super) fn stamps(text: &str) -> Result<usize, String> {
     let stamps = usize::try_from(count(text)?).unwrap_or(usize::MAX);
-    match stamps > ORIGIN_STAMPS_MAX {
+    match stamps > STAMPS_MAX {
         true => Err(format!("more than 10M arrival times: {text}, hint: --stamps 1M")),
         false => Ok(stamps),
     }

@@ -13,7 +13,6 @@ use std::time::Duration;
 use crate::base::limits::{
     COMPARE_CONTESTANTS_MAX, COMPARE_COUNTED_MAX, COMPARE_LEAD_IN, COMPARE_ROUNDS_MAX,
     COMPARE_SLICE_MAX, COMPARE_SLICE_MIN, COMPARE_TURN, COMPARE_TURNS_MAX, DESCRIPTORS_KEPT,
-    ORIGIN_IDLE_MAX,
 };
 use crate::base::units;
 use crate::client::Stop;
@@ -28,6 +27,7 @@ use crate::compare::slice::Slice;
 use crate::compare::workload::Workload;
 use crate::os::host;
 use crate::os::system;
+use crate::testserver::IDLE_DEFAULT;
 
 /// A comparison to be run. Each field is an option.
 #[derive(Clone, Debug)]
@@ -247,12 +247,12 @@ impl Compare {
             notes.push("this build can slow contestants down on purpose, for tests".to_owned());
         }
         let resting = self.slice * u32::try_from(self.contenders.len()).unwrap_or(u32::MAX);
-        if ground.origin().is_some() && resting >= ORIGIN_IDLE_MAX {
+        if ground.origin().is_some() && resting >= IDLE_DEFAULT {
             notes.push(format!(
                 "connections rest for {} s between two slices, and the built-in origin closes them \
                  after {} s: they are opened anew, hint: a shorter --slice",
                 resting.as_secs(),
-                ORIGIN_IDLE_MAX.as_secs()
+                IDLE_DEFAULT.as_secs()
             ));
         }
         notes

@@ -1,9 +1,9 @@
-//! One connection of the origin: requests in, answers out, in order.
+//! One connection: requests in, answers out, in order.
 //!
-//! Does not know what is answered (`reply`), only what is left to do for it.
+//! What is answered is decided in `reply`.
 //!
-//! Invariant: a connection that waits for a request holds one small block; what it writes from is
-//! lent by its core for as long as the writing takes.
+//! Invariant: a connection that waits for a request holds one small block. The block that it writes
+//! from is lent by its worker, for as long as the writing takes.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -15,21 +15,24 @@ use std::time::Duration;
 
 use crate::base::buf::Block;
 use crate::base::failure::Failure;
-use crate::base::limits::{
-    BLOCK_BYTES, HEAD_BYTES_MAX, ORIGIN_FAULT_MAX, ORIGIN_INPUT_BYTES, ORIGIN_LINGER_MAX,
-    ORIGIN_PIECE_BYTES,
-};
+use crate::base::limits::{BLOCK_BYTES, HEAD_BYTES_MAX};
 use crate::http::http1::{self, Request, RequestBody, RequestReader};
 use crate::runtime::{Io, Socket};
 use crate::testserver::deadlines::ConnectionWatch;
-use crate::testserver::fault::AfterFault;
+use crate::testserver::fault::{AfterFault, FAULT_MAX};
 use crate::testserver::reply::{self, Remaining, RequestContext};
 use crate::testserver::route::{self, Asked};
+use crate::testserver::shared::Served;
 use crate::testserver::stamps::Untold;
-use crate::testserver::stream::{BodyProgress, BodyStream, OpenFraming};
-use crate::testserver::worker::{Served, ServerWorker};
+use crate::testserver::stream::{BodyProgress, BodyStream, OpenFraming, PIECE_BYTES};
+use crate::testserver::worker::ServerWorker;
 
-/// What becomes of the connection after an answer.
+/// What a connection reads into while it waits for a request, in bytes.
+const INPUT_BYTES: usize = 2 * 1024;
+/// LIMIT: how long a closing connection reads past what its peer still sends.
+const LINGER_MAX: Duration = Duration::from_secs(1);
+
+/// What happens to the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AfterReply {
     /// The next request is read.
@@ -40,7 +43,7 @@ enum AfterReply {
     Linger,
     /// It is reset once everything is sent.
     Reset,
-    /// It is broken, or has been waited for long enough.
+    /// It is broken, or its peer took too long.
     Drop,
 }
 
@@ -50,8 +53,8 @@ pub(super) async fn run<I: Io>(worker: Rc<ServerWorker<I>>, socket: I::Socket) {
     let connection = ServerConnection { watch, socket, worker, out: Block::default() };
     let mut work = pin!(connection.serve());
     poll_fn(|context| {
-        // AfterFault a panic the future is dropped and never polled again; what it shares with others is
-        // borrowed only between two awaits.
+        // After a panic the future is dropped and never polled again. What it shares with others it
+        // borrows only between two awaits, so nothing stays borrowed.
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(poll) => poll,
             Err(_) => Poll::Ready(()),
@@ -65,13 +68,13 @@ struct ServerConnection<I: Io> {
     watch: ConnectionWatch<<I::Socket as Socket>::Interrupter>,
     socket: I::Socket,
     worker: Rc<ServerWorker<I>>,
-    /// Answers that were not sent yet; without memory of its own while there are none.
+    /// Answers that were not sent yet. It has no memory while there are none.
     out: Block,
 }
 
 impl<I: Io> ServerConnection<I> {
     async fn serve(mut self) {
-        let mut input = Block::with_capacity(ORIGIN_INPUT_BYTES);
+        let mut input = Block::with_capacity(INPUT_BYTES);
         let (mut reader, mut last_read) = (RequestReader::default(), 0);
         let next = loop {
             let next = self.answer_all(&mut reader, &mut input).await;
@@ -90,12 +93,12 @@ impl<I: Io> ServerConnection<I> {
                 _ => return,
             }
         };
-        // The block of a connection that lingers is not needed any more.
+        // No more requests are read: a connection that lingers does not need this memory.
         drop(input);
         self.end(next).await;
     }
 
-    /// Answers every request of which `input` holds all, and keeps the rest.
+    /// Answers every request that is complete in `input`, and leaves the rest there.
     async fn answer_all(&mut self, reader: &mut RequestReader, input: &mut Block) -> AfterReply {
         let mut at = 0;
         loop {
@@ -124,7 +127,7 @@ impl<I: Io> ServerConnection<I> {
             if next != AfterReply::GoOn {
                 return next;
             }
-            if self.out.len() >= ORIGIN_PIECE_BYTES && self.flush().await.is_err() {
+            if self.out.len() >= PIECE_BYTES && self.flush().await.is_err() {
                 return AfterReply::Drop;
             }
         }
@@ -132,7 +135,8 @@ impl<I: Io> ServerConnection<I> {
         AfterReply::GoOn
     }
 
-    /// Reads past the rest of `body`, which `input` has none of, and answers the request before it.
+    /// Reads and discards the rest of `body`, of which `input` has nothing; then answers its
+    /// request.
     async fn answer_behind(
         &mut self,
         head: Vec<u8>,
@@ -140,7 +144,8 @@ impl<I: Io> ServerConnection<I> {
         input: &mut Block,
     ) -> AfterReply {
         assert!(input.is_empty(), "a body that is not done has taken all there was");
-        // RFC 9110 section 10.1.1: who expects this holds the body back until it comes.
+        // RFC 9110 section 10.1.1: a client that expects this may hold the body back until it
+        // comes.
         let expects = |(name, value): (String, String)| {
             name.eq_ignore_ascii_case("expect") && value.eq_ignore_ascii_case("100-continue")
         };
@@ -171,7 +176,7 @@ impl<I: Io> ServerConnection<I> {
         self.answer(&request, &head, body.data_bytes()).await
     }
 
-    /// Answers one request, of which nothing is left to be read.
+    /// Answers one request, which has been read to its end.
     async fn answer(&mut self, request: &Request<'_>, head: &[u8], body_bytes: u64) -> AfterReply {
         let connection = match self.worker.is_stopping() {
             true => http1::Connection::Close,
@@ -183,7 +188,7 @@ impl<I: Io> ServerConnection<I> {
         let asked = match route::parse(request.path) {
             Ok(asked) => asked,
             Err(refusal) => {
-                self.worker.count_request();
+                self.worker.counters().count_request();
                 self.lend_block();
                 reply::write_refusal(self.out.as_mut_vec(), &context, refusal);
                 return next(connection);
@@ -193,7 +198,7 @@ impl<I: Io> ServerConnection<I> {
             context.served = self.worker.shared.served();
             context.stamps = self.worker.stamps.as_ref().map(|stamps| stamps.borrow().untold());
         } else {
-            self.worker.count_request();
+            self.worker.counters().count_request();
         }
         if !asked.delay.is_zero() {
             return Box::pin(self.answer_later(&context, &asked)).await;
@@ -204,7 +209,7 @@ impl<I: Io> ServerConnection<I> {
         }
     }
 
-    /// Answers one request once its delay is over; the answers before it are not delayed.
+    /// Answers one request after its delay; the answers before it are sent first.
     async fn answer_later(
         &mut self,
         context: &RequestContext<'_>,
@@ -235,7 +240,7 @@ impl<I: Io> ServerConnection<I> {
         }
     }
 
-    /// Does what is left to do for an answer.
+    /// Sends what remains of an answer.
     async fn finish(&mut self, step: Remaining, next: AfterReply) -> AfterReply {
         let sent = match step {
             Remaining::Nothing => Ok(next),
@@ -251,7 +256,7 @@ impl<I: Io> ServerConnection<I> {
         loop {
             self.flush().await?;
             while stream.skip_pattern() {
-                // As it is: no byte of it is copied before the kernel does.
+                // Sent from where it is: only the kernel copies it.
                 let block = self.worker.take_pattern();
                 self.wait_at_most(self.worker.shared.idle);
                 let (sent, block) = self.socket.write_all(block).await;
@@ -291,7 +296,7 @@ impl<I: Io> ServerConnection<I> {
         Ok(())
     }
 
-    /// Goes on with a fault; what becomes of the connection then.
+    /// Goes on with a fault. Returns what happens to the connection then.
     async fn fail(&mut self, after: AfterFault, next: AfterReply) -> io::Result<AfterReply> {
         self.flush().await?;
         match after {
@@ -299,13 +304,13 @@ impl<I: Io> ServerConnection<I> {
             AfterFault::Close => Ok(AfterReply::Close),
             AfterFault::Reset => Ok(AfterReply::Reset),
             AfterFault::Hang => {
-                self.read_away(ORIGIN_FAULT_MAX).await;
+                self.read_away(FAULT_MAX).await;
                 Ok(AfterReply::Drop)
             }
             AfterFault::Repeat(unit) => {
-                let until = self.worker.now() + ORIGIN_FAULT_MAX;
+                let until = self.worker.now() + FAULT_MAX;
                 let mut block = self.worker.take_block();
-                while block.len() < ORIGIN_PIECE_BYTES {
+                while block.len() < PIECE_BYTES {
                     block.extend(unit);
                 }
                 while self.worker.now() < until {
@@ -319,15 +324,16 @@ impl<I: Io> ServerConnection<I> {
         }
     }
 
-    /// Refuses what is no request; the connection ends, since nobody knows where the next begins.
+    /// Refuses bytes that are no request. Nobody knows where the next one begins, so the connection
+    /// ends.
     fn refuse(&mut self, failure: Failure) -> AfterReply {
-        self.worker.count_refused();
+        self.worker.counters().count_refused();
         self.lend_block();
         reply::write_failure(self.out.as_mut_vec(), failure);
         AfterReply::Linger
     }
 
-    /// Ends the connection in the way that `next` says.
+    /// Ends the connection as `next` says.
     async fn end(mut self, next: AfterReply) {
         if next == AfterReply::Drop || self.flush().await.is_err() {
             return;
@@ -339,19 +345,19 @@ impl<I: Io> ServerConnection<I> {
                 socket.abort();
             }
             AfterReply::Linger => {
-                // A socket that is closed while there is something left to read resets the
-                // connection, and the peer may lose the answer over it (RFC 9112 section 9.6).
+                // Closing a socket that still has bytes to read resets the connection, and the peer
+                // may then lose the answer (RFC 9112 section 9.6).
                 self.socket.end_writes();
-                self.read_away(ORIGIN_LINGER_MAX).await;
+                self.read_away(LINGER_MAX).await;
             }
             AfterReply::GoOn | AfterReply::Close | AfterReply::Drop => {}
         }
     }
 
-    /// Reads and forgets until the peer closes or `span` is over.
+    /// Reads and discards until the peer closes, for `span` at most.
     async fn read_away(&mut self, span: Duration) {
         self.wait_at_most(span);
-        let mut block = Block::with_capacity(ORIGIN_INPUT_BYTES);
+        let mut block = Block::with_capacity(INPUT_BYTES);
         loop {
             let (read, filled) = self.socket.read(block).await;
             block = filled;
@@ -362,7 +368,7 @@ impl<I: Io> ServerConnection<I> {
         }
     }
 
-    /// Sends what was gathered.
+    /// Sends the answers that were gathered.
     async fn flush(&mut self) -> io::Result<()> {
         if self.out.is_empty() {
             return Ok(());
@@ -373,7 +379,7 @@ impl<I: Io> ServerConnection<I> {
         Ok(sent?)
     }
 
-    /// Waits for `span`; false where the connection shall end instead.
+    /// Waits for `span`. False where the connection is to end instead.
     async fn pause(&mut self, span: Duration) -> bool {
         self.wait_at_most(Duration::MAX);
         let (watch, io) = (&self.watch, &self.worker.io);
@@ -388,7 +394,7 @@ impl<I: Io> ServerConnection<I> {
         .await
     }
 
-    /// Ends the operation that comes next where it takes longer than `span`.
+    /// Gives the next operation `span` to end.
     fn wait_at_most(&self, span: Duration) {
         self.watch.set_deadline(self.worker.now() + span);
     }
@@ -401,7 +407,7 @@ impl<I: Io> ServerConnection<I> {
     }
 }
 
-/// What a connection does after an answer that said `connection`.
+/// What happens after an answer whose head said `connection`.
 fn next(connection: http1::Connection) -> AfterReply {
     match connection {
         http1::Connection::Close => AfterReply::Close,
@@ -409,12 +415,12 @@ fn next(connection: http1::Connection) -> AfterReply {
     }
 }
 
-/// Makes room for more of a request. `last_read` bytes came last time: who sends much at once gets
-/// a larger block, who does not gives it back.
+/// Makes room for more of a request. `last_read` bytes came last time: a peer that sends much at
+/// once gets a larger block, and one that stops gives it back.
 fn make_room(input: &mut Block, last_read: usize) {
     let room = input.len() + input.spare();
-    if input.is_empty() && room > ORIGIN_INPUT_BYTES && last_read < ORIGIN_INPUT_BYTES / 2 {
-        *input = Block::with_capacity(ORIGIN_INPUT_BYTES);
+    if input.is_empty() && room > INPUT_BYTES && last_read < INPUT_BYTES / 2 {
+        *input = Block::with_capacity(INPUT_BYTES);
     } else if last_read + input.len() >= room && room < BLOCK_BYTES {
         input.reserve(BLOCK_BYTES - input.len());
     } else if input.spare() == 0 {

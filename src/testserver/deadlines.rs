@@ -1,9 +1,9 @@
-//! The connections of one core: their deadlines, and their end when the core stops.
+//! The deadlines of one worker's connections: one sweep for all instead of a timer each.
 //!
-//! Does not know what a connection is doing: it shuts its socket down and wakes its task.
+//! A connection whose time is over has its socket shut down and its task woken, whatever it does.
 //!
-//! Invariant: a connection is guarded only while its socket lives, so no descriptor of another is
-//! ever shut down.
+//! Invariant: a connection is watched only while its socket lives, so no descriptor is shut down
+//! that the kernel has given away since.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use std::task::Waker;
 use crate::base::instant::Instant;
 use crate::runtime::Interrupt;
 
-/// The guarded connections of one core.
+/// The watched connections of one worker.
 #[derive(Debug)]
 pub(super) struct WatchedConnections<T>(Rc<RefCell<Vec<Rc<WatchedConnection<T>>>>>);
 
@@ -23,11 +23,11 @@ struct WatchedConnection<T> {
     deadline: Cell<Instant>,
     is_over: Cell<bool>,
     pausing: RefCell<Option<Waker>>,
-    /// Where it stands among the others.
+    /// Its index among the watched connections.
     place: Cell<usize>,
 }
 
-/// Keeps a connection guarded; to be dropped before its socket.
+/// Keeps a connection watched. It must be dropped before the socket is.
 #[derive(Debug)]
 pub(super) struct ConnectionWatch<T> {
     connections: WatchedConnections<T>,
@@ -47,7 +47,7 @@ impl<T> Default for WatchedConnections<T> {
 }
 
 impl<T: Interrupt> WatchedConnections<T> {
-    /// Guards one more connection, which `interrupter` ends.
+    /// Watches one more connection, which `interrupter` ends.
     pub(super) fn enter(&self, interrupter: T) -> ConnectionWatch<T> {
         let mut connections = self.0.borrow_mut();
         let watched = Rc::new(WatchedConnection {
@@ -61,7 +61,7 @@ impl<T: Interrupt> WatchedConnections<T> {
         ConnectionWatch { connections: self.clone(), watched }
     }
 
-    /// Ends every connection whose deadline has come at `now`; all of them at [`Instant::NEVER`].
+    /// Ends every connection whose deadline is not after `now`; at [`Instant::NEVER`] that is all.
     pub(super) fn sweep(&self, now: Instant) {
         for watched in self.0.borrow().iter().filter(|watched| watched.deadline.get() <= now) {
             watched.is_over.set(true);
@@ -79,17 +79,17 @@ impl<T: Interrupt> WatchedConnections<T> {
 }
 
 impl<T> ConnectionWatch<T> {
-    /// Ends the connection's operations at `deadline`, if they have not ended by then.
+    /// Ends the connection at `deadline`, unless a later one is set before.
     pub(super) fn set_deadline(&self, deadline: Instant) {
         self.watched.deadline.set(deadline);
     }
 
-    /// Whether the connection shall end.
+    /// Whether the connection is to end.
     pub(super) fn is_over(&self) -> bool {
         self.watched.is_over.get()
     }
 
-    /// Has `waker` woken when the connection shall end.
+    /// Has `waker` woken when the connection is to end.
     pub(super) fn wake_at_end(&self, waker: &Waker) {
         *self.watched.pausing.borrow_mut() = Some(waker.clone());
     }

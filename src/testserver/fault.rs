@@ -1,10 +1,13 @@
-//! The faults that the origin commits on purpose: which there are, and the bytes of each.
+//! The faults that can be asked for: the bytes of each, and what happens to the connection then.
 //!
-//! Touches no socket: a fault is a script of bytes and what becomes of the connection after them.
-//!
-//! Invariant: every fault ends by itself, at the latest after `ORIGIN_FAULT_MAX`.
+//! Invariant: every fault ends by itself, at the latest after [`FAULT_MAX`].
 
-/// What becomes of the connection once a fault's bytes are sent.
+use std::time::Duration;
+
+/// LIMIT: how long a fault goes on that would never end.
+pub(super) const FAULT_MAX: Duration = Duration::from_secs(600);
+
+/// What happens to the connection once a fault's bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterFault {
     /// It goes on.
@@ -109,7 +112,7 @@ impl Fault {
         }
     }
 
-    /// What becomes of the connection then.
+    /// What happens to the connection then.
     pub(super) const fn after(self) -> AfterFault {
         match self {
             Self::Reset | Self::ResetBody => AfterFault::Reset,

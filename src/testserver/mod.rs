@@ -1,32 +1,26 @@
-//! The built-in test server, an HTTP/1.1 server that every other command can be tried against.
+//! The test server: an HTTP/1.1 server that every other command can be tried against.
 //!
-//! Runs on the same engines as the fetches do, on one listener for each core, and shares nothing
-//! with them: no pool, no lane, no settings. What it serves is made from numbers in the path, the
-//! same for everyone, and costs no file. `/` lists every route and every fault.
+//! It runs on the same engines as the fetches do, with one listener for each worker, and shares
+//! nothing with them: no pool, no lane, no settings. What it serves is made from numbers in the
+//! path, so it is the same for everyone and costs no file. `/` lists every route and every fault.
 //!
-//! Invariant: no request, no peer and no body makes a connection of it hold more than a few blocks,
-//! or for ever.
+//! Invariant: no request, no peer and no body makes a connection hold more than a few blocks, or
+//! stay for ever.
 //!
 //! ```text
-//! server      listeners, threads, stop      route    target -> what is asked for
-//! worker      accepts, counts, sweeps       reply    what is asked for -> bytes, or more to do
-//! deadlines   deadlines of connections      stream   long bodies in pieces
-//! connection  bytes in, bytes out           page     generated HTML       fault    broken answers
-//! stamps      when requests arrived
+//! serve       options -> a running server   route    target -> what is asked for
+//! server      listeners, threads, stop      reply    what is asked for -> bytes, or more to do
+//! accept      one worker's loop             stream   long bodies in pieces
+//! worker      what its connections share    page     generated HTML
+//! deadlines   of its connections            fault    broken answers
+//! connection  bytes in, bytes out           stamps   when requests arrived
+//! shared      counters, the stop flag
 //! ```
 //!
-//! ```no_run
-//! # fn main() -> std::io::Result<()> {
-//! use ringfetch::testserver::{TestServer, TestServerSettings};
-//!
-//! let origin = TestServer::start(&TestServerSettings::local())?;
-//! println!("http://{}/page/1", origin.addr());
-//! let served = origin.stop()?;
-//! println!("{} requests", served.requests);
-//! # Ok(())
-//! # }
-//! ```
+//! Programs start it by [`serve`]. [`TestServer`] is what that starts: tests and benchmarks use it
+//! to choose how its threads are launched.
 
+mod accept;
 mod connection;
 mod deadlines;
 mod fault;
@@ -35,9 +29,11 @@ mod reply;
 mod route;
 pub mod serve;
 mod server;
+mod shared;
 mod stamps;
 mod stream;
 mod worker;
 
-pub use server::{TestServer, TestServerSettings};
-pub use worker::Served;
+pub use server::{IDLE_DEFAULT, TestServer, TestServerSettings};
+pub use shared::Served;
+pub use stamps::STAMPS_MAX;

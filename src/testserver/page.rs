@@ -1,6 +1,4 @@
-//! Generated HTML pages: any number of them, always the same, cheap to make.
-//!
-//! Knows nothing of connections: a page is its number and the host that was asked.
+//! Generated HTML pages: any number of them, and cheap to make.
 //!
 //! Invariant: the same number and host make the same bytes, in every process and on every machine.
 
@@ -8,13 +6,13 @@ use std::sync::LazyLock;
 
 use crate::testserver::stream::mix;
 
-/// Pages link to each other up to this number, so that following links ends somewhere.
-pub(super) const LINKED_PAGES: u64 = 10_000;
-/// Virtual hosts that pages link to where the asked host is one of such a family.
+/// Pages link to pages below this number only, so that following links comes to an end.
+const LINKED_PAGES: u64 = 10_000;
+/// How many virtual hosts a family has; pages of one link to all of them.
 const LINKED_HOSTS: u64 = 100;
-/// Paragraphs that all pages are composed of.
+/// How many different paragraphs all pages are made of.
 const PARAGRAPHS: usize = 256;
-/// Largest host that a page repeats.
+/// LIMIT: longest host that a page repeats.
 const HOST_BYTES_MAX: usize = 255;
 
 /// Sixteen equally frequent sizes, in bytes: mean 10 KB, median 6 KB, and a long tail, about as the
@@ -95,7 +93,7 @@ const WORDS: [&str; 64] = [
 static TEXTS: LazyLock<Vec<String>> =
     LazyLock::new(|| (0..PARAGRAPHS as u64).map(paragraph).collect());
 
-/// Appends page `number` as `host` has it to `out`.
+/// Appends page `number` of `host` to `out`.
 pub(super) fn write(out: &mut Vec<u8>, number: u64, host: &[u8]) {
     let host = Host::of(host);
     let mut dice = Dice(mix(number));
@@ -127,7 +125,7 @@ pub(super) fn write(out: &mut Vec<u8>, number: u64, host: &[u8]) {
 const TITLES: [&str; 4] =
     ["The quiet harbour", "Every window", "Notes from the road", "Caf\u{e9}s"];
 
-/// Appends a link to another page, in one of the ways that links are written.
+/// Appends a link to another page, in one of the forms that links have.
 fn write_link(out: &mut Vec<u8>, host: &Host<'_>, dice: &mut Dice) {
     let page = Decimal::of(dice.below(LINKED_PAGES));
     let other = Decimal::of(dice.below(LINKED_HOSTS));
@@ -148,12 +146,12 @@ fn write_link(out: &mut Vec<u8>, host: &Host<'_>, dice: &mut Dice) {
     out.extend_from_slice(b"</a>.</p>\n");
 }
 
-/// The host that was asked, as far as it can stand in a page.
+/// The host of the request, if a page can repeat it.
 struct Host<'a> {
-    /// With its port; empty where it is none that a URL could have.
+    /// With its port. Empty where no URL could have such a host.
     name: &'a str,
-    /// What stands before and behind the number of a host such as `site12.test:8080`, whose
-    /// neighbours are `site0.test:8080` to `site99.test:8080`.
+    /// The text before and behind the number of a host such as `site12.test:8080`. Its family is
+    /// `site0.test:8080` to `site99.test:8080`.
     family: Option<(&'a str, &'a str)>,
 }
 
@@ -172,7 +170,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// A number written out, without an allocation.
+/// A number in decimal digits, without an allocation.
 struct Decimal {
     digits: [u8; 20],
     start: usize,
@@ -196,7 +194,7 @@ impl Decimal {
     }
 }
 
-/// A sequence of numbers that its start decides.
+/// Pseudo-random numbers that depend on their start alone.
 struct Dice(u64);
 
 impl Dice {

@@ -1,7 +1,7 @@
-//! Answers: what is asked for, as bytes, and what is left to do once they are sent.
+//! Answers: the bytes of what was asked for, and what remains to be sent after them.
 //!
-//! Touches no socket. Everything small is written at once; what is long, slow or broken is begun
-//! here and handed back as a [`Remaining`].
+//! Touches no socket. A small answer is written whole. Of one that is long, slow or broken the
+//! beginning is written, and a [`Remaining`] says how it goes on.
 //!
 //! Invariant: an answer to HEAD has the head of the answer to GET and not a byte more.
 
@@ -15,14 +15,13 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::ORIGIN_PIECE_BYTES;
 use crate::http::http1::{Answer, Connection, Framing, Request, write_head};
 use crate::testserver::fault::{AfterFault, Fault};
 use crate::testserver::page;
 use crate::testserver::route::{Asked, BodyCoding, BytesFraming, ROUTES, Refusal, Route};
+use crate::testserver::shared::Served;
 use crate::testserver::stamps::Untold;
-use crate::testserver::stream::{BodyStream, OpenFraming};
-use crate::testserver::worker::Served;
+use crate::testserver::stream::{BodyStream, Chunking, OpenFraming, PIECE_BYTES};
 
 const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
 const HTML: Option<&str> = Some("text/html; charset=utf-8");
@@ -30,7 +29,7 @@ const JSON: Option<&str> = Some("application/json");
 const BYTES: Option<&str> = Some("application/octet-stream");
 const GZIP: &[(&str, &str)] = &[("Content-Encoding", "gzip")];
 
-/// A request, and what is known beside it.
+/// A request, and what its answer may depend on.
 #[derive(Clone, Copy)]
 pub(super) struct RequestContext<'a> {
     pub(super) request: &'a Request<'a>,
@@ -40,23 +39,23 @@ pub(super) struct RequestContext<'a> {
     pub(super) body_bytes: u64,
     /// What the answer says of the connection.
     pub(super) connection: Connection,
-    /// What the origin has done so far.
+    /// What the server has done so far.
     pub(super) served: Served,
-    /// The arrival times that there are to tell, where any are kept.
+    /// The arrival times that can be told, where any are kept.
     pub(super) stamps: Option<Untold>,
 }
 
-/// What is left to do for an answer.
+/// What remains to be sent of an answer.
 pub(super) enum Remaining {
     /// Nothing.
     Nothing,
-    /// The body is sent in pieces.
+    /// The body, in pieces.
     Stream(BodyStream),
-    /// So many bytes are sent, one after each pause.
+    /// So many bytes, one after each pause.
     Drip(u64, Duration),
-    /// These arrival times are sent in pieces.
+    /// These arrival times, in pieces.
     Stamps(Untold, OpenFraming),
-    /// The fault's bytes are sent, and then this is done.
+    /// Nothing, but then this happens to the connection.
     Fault(AfterFault),
 }
 
@@ -65,9 +64,14 @@ impl RequestContext<'_> {
         self.request.method == "HEAD"
     }
 
-    /// Whether the client can read chunks (RFC 9112 section 6.1).
-    fn takes_chunks(&self) -> bool {
-        self.request.minor_version >= 1
+    /// How a body of unknown length is framed: HTTP/1.0 has no chunks (RFC 9112 section 6.1).
+    fn open_framing(&self) -> OpenFraming {
+        if self.request.minor_version >= 1 { OpenFraming::Chunks } else { OpenFraming::Close }
+    }
+
+    /// What remains to be sent of a body: nothing in an answer to HEAD.
+    fn unless_head(&self, remaining: Remaining) -> Remaining {
+        if self.is_head() { Remaining::Nothing } else { remaining }
     }
 
     /// An answer with a body of `framing`.
@@ -80,8 +84,8 @@ impl RequestContext<'_> {
     }
 }
 
-/// Appends to `out` what `asked` for, as far as it can be written at once; `scratch` is for
-/// composing in. What is left to do, and what was said of the connection.
+/// Appends the answer to `asked` to `out`, as far as it can be written at once; bodies are composed
+/// in `scratch`. Returns what remains to be sent, and what the head says of the connection.
 pub(super) fn write(
     out: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
@@ -112,33 +116,18 @@ pub(super) fn write(
             JSON
         }
         Route::Stamps => return stamps(out, context),
-        Route::Bytes(length, end) => return bytes(out, context, asked.coding, length, end),
-        Route::Chunked(length, chunking) => {
-            let stream = match context.takes_chunks() {
-                true => BodyStream::chunked(length, chunking),
-                false => BodyStream::plain(length),
-            };
-            let fields: &[_] = if chunking.trailers {
-                &[("Trailer", "X-Body-Bytes, X-BytesFraming")]
-            } else {
-                &[]
-            };
-            return begin(
-                out,
-                context,
-                Answer { fields, ..context.answer(BYTES, chunks(context)) },
-                stream,
-            );
+        Route::Bytes(length, framing) => {
+            return bytes(out, context, asked.coding, length, framing);
         }
+        Route::Chunked(length, chunking) => return chunked(out, context, length, chunking),
         Route::Status(status) => return write_status(out, scratch, context, status),
         Route::Redirect(..) | Route::RedirectLoop(_) | Route::RedirectTo(..) => {
             return redirect(out, scratch, context, asked.route);
         }
         Route::Drip(length, pause) => {
             write_head(out, &context.answer(TEXT, Framing::Length(length)));
-            let step =
-                if context.is_head() { Remaining::Nothing } else { Remaining::Drip(length, pause) };
-            return (step, context.connection);
+            let remaining = context.unless_head(Remaining::Drip(length, pause));
+            return (remaining, context.connection);
         }
         Route::Fault(fault) => {
             fault.write(out);
@@ -169,7 +158,7 @@ pub(super) fn write_refusal(out: &mut Vec<u8>, context: &RequestContext<'_>, ref
     }
 }
 
-/// Appends the answer to a request that is none: 413, 431, 501 or else 400, and the end of the
+/// Appends the answer to bytes that are no good request: 413, 431, 501 or else 400. It ends the
 /// connection.
 pub(super) fn write_failure(out: &mut Vec<u8>, failure: Failure) {
     let status = match (failure.stage, failure.kind) {
@@ -213,8 +202,7 @@ fn begin(
     stream: BodyStream,
 ) -> (Remaining, Connection) {
     write_head(out, &answer);
-    let step = if context.is_head() { Remaining::Nothing } else { Remaining::Stream(stream) };
-    (step, answer.connection)
+    (context.unless_head(Remaining::Stream(stream)), answer.connection)
 }
 
 /// `/bytes/N`: by its length where that is known before it is coded.
@@ -223,9 +211,9 @@ fn bytes(
     context: &RequestContext<'_>,
     coding: BodyCoding,
     length: u64,
-    end: BytesFraming,
+    asked: BytesFraming,
 ) -> (Remaining, Connection) {
-    let (framing, stream, fields) = match (coding, end) {
+    let (framing, stream, fields) = match (coding, asked) {
         (BodyCoding::Identity, BytesFraming::Length) => {
             (Framing::Length(length), BodyStream::plain(length), &[][..])
         }
@@ -233,32 +221,49 @@ fn bytes(
             (Framing::Close, BodyStream::plain(length), &[][..])
         }
         (BodyCoding::Gzip, _) => {
-            let framing =
-                if context.takes_chunks() { OpenFraming::Chunks } else { OpenFraming::Close };
-            (chunks(context), BodyStream::gzip(length, framing), GZIP)
+            let framing = context.open_framing();
+            (head_framing(framing), BodyStream::gzip(length, framing), GZIP)
         }
     };
     begin(out, context, Answer { fields, ..context.answer(BYTES, framing) }, stream)
 }
 
-/// `/stamps`: of unknown length, since stamps may go while they are told.
+/// `/chunked/N`: a client that cannot read chunks has the same bytes up to the close.
+fn chunked(
+    out: &mut Vec<u8>,
+    context: &RequestContext<'_>,
+    length: u64,
+    chunking: Chunking,
+) -> (Remaining, Connection) {
+    let framing = context.open_framing();
+    let stream = match framing {
+        OpenFraming::Chunks => BodyStream::chunked(length, chunking),
+        OpenFraming::Close => BodyStream::plain(length),
+    };
+    let fields: &[_] = if chunking.trailers { &[("Trailer", "X-Body-Bytes, X-End")] } else { &[] };
+    let answer = context.answer(BYTES, head_framing(framing));
+    begin(out, context, Answer { fields, ..answer }, stream)
+}
+
+/// `/stamps`: of unknown length, since new stamps may take the place of old ones meanwhile.
 fn stamps(out: &mut Vec<u8>, context: &RequestContext<'_>) -> (Remaining, Connection) {
     let Some(untold) = context.stamps else {
         let why = "no arrival times are kept; hint: ringfetch serve --stamps 1M";
         write_refusal(out, context, Refusal { status: 404, why });
         return (Remaining::Nothing, context.connection);
     };
-    let framing = if context.takes_chunks() { OpenFraming::Chunks } else { OpenFraming::Close };
-    let answer = context.answer(TEXT, chunks(context));
+    let framing = context.open_framing();
+    let answer = context.answer(TEXT, head_framing(framing));
     write_head(out, &answer);
-    let step =
-        if context.is_head() { Remaining::Nothing } else { Remaining::Stamps(untold, framing) };
-    (step, answer.connection)
+    (context.unless_head(Remaining::Stamps(untold, framing)), answer.connection)
 }
 
-/// How a body of unknown length ends.
-fn chunks(context: &RequestContext<'_>) -> Framing {
-    if context.takes_chunks() { Framing::Chunked } else { Framing::Close }
+/// What the head says of a body of unknown length.
+const fn head_framing(framing: OpenFraming) -> Framing {
+    match framing {
+        OpenFraming::Chunks => Framing::Chunked,
+        OpenFraming::Close => Framing::Close,
+    }
 }
 
 fn write_status(
@@ -287,7 +292,7 @@ fn redirect(
     context: &RequestContext<'_>,
     route: Route<'_>,
 ) -> (Remaining, Connection) {
-    // Half of a row of redirects are paths, half are relative to the path before.
+    // Every other redirect of a row is a path; the rest are relative to the path before.
     let _ = match route {
         Route::Redirect(1, _) => write!(scratch, "/page/0"),
         Route::Redirect(left, 302) if left % 2 == 0 => write!(scratch, "{}", left - 1),
@@ -401,7 +406,7 @@ static INDEX: LazyLock<String> = LazyLock::new(|| {
         let _ = writeln!(page, "<li><a href=\"/fault/{word}\">/fault/{word}</a> {what}</li>");
     }
     page.push_str("</ul>\n</body>\n</html>\n");
-    assert!(page.len() < ORIGIN_PIECE_BYTES, "the list of routes is one piece");
+    assert!(page.len() < PIECE_BYTES, "the list of routes is one piece");
     page
 });
 

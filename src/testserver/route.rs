@@ -1,22 +1,26 @@
-//! What a request's target asks the origin for.
+//! What a request's target asks for.
 //!
-//! Answers nothing and reads no bytes but the target's own.
-//!
-//! Invariant: every number in a route is within the bounds of `limits`; a target that asks for more
-//! is refused, never cut down.
+//! Invariant: every number in a route is within the bounds below; a target that asks for more is
+//! refused, never cut down.
 
 use std::time::Duration;
 
-use crate::base::limits::{
-    ORIGIN_BODY_BYTES_MAX, ORIGIN_DELAY_MAX, ORIGIN_DRIP_BYTES_MAX, ORIGIN_PIECE_BYTES,
-    ORIGIN_REDIRECTS_MAX,
-};
 use crate::testserver::fault::Fault;
+use crate::testserver::stream::{Chunking, PIECE_BYTES};
+
+/// LIMIT: largest body that is made.
+const BODY_BYTES_MAX: u64 = 1 << 40;
+/// LIMIT: most bytes that are sent one at a time.
+const DRIP_BYTES_MAX: u64 = 1_000_000;
+/// LIMIT: longest pause before an answer, and between two bytes of one.
+const DELAY_MAX: Duration = Duration::from_secs(600);
+/// LIMIT: most redirects in a row.
+const REDIRECTS_MAX: u64 = 1_000_000;
 
 /// Bytes of one chunk of `/chunked/N` where none are asked for.
 const CHUNK_BYTES_DEFAULT: usize = 8 * 1024;
 
-/// What can be asked for: a pattern, an example, and what it answers. `/` shows this table.
+/// Every route: its pattern, an example, and what is answered. `/` shows this table.
 pub(super) const ROUTES: &[(&str, &str, &str)] = &[
     ("/", "/", "this page"),
     ("/bytes/N", "/bytes/1000", "N bytes, always the same; ?framing=close ends them by close"),
@@ -62,19 +66,11 @@ pub(super) enum BodyCoding {
     Gzip,
 }
 
-/// How the end of `/bytes/N` is told.
+/// How the client finds the end of `/bytes/N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BytesFraming {
     Length,
     Close,
-}
-
-/// How `/chunked/N` is cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chunking {
-    pub(super) chunk_bytes: usize,
-    pub(super) extensions: bool,
-    pub(super) trailers: bool,
 }
 
 /// What is answered.
@@ -86,7 +82,7 @@ pub(super) enum Route<'a> {
     Chunked(u64, Chunking),
     Status(u16),
     Drip(u64, Duration),
-    /// So many redirects are still to come; the status of each.
+    /// How many redirects come, this one included, and the status of each.
     Redirect(u64, u16),
     RedirectLoop(u16),
     /// The target, percent-encoded, and the status.
@@ -98,7 +94,7 @@ pub(super) enum Route<'a> {
 }
 
 impl Route<'_> {
-    /// Whether it asks what the origin has done; such questions do not count among that.
+    /// Whether it asks what the server has done. Such questions are not counted.
     pub(super) fn is_about_server(&self) -> bool {
         matches!(self, Self::Count | Self::Stamps)
     }
@@ -121,7 +117,7 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
         if let Some(rest) = path.strip_prefix("/delay/") {
             let (span, _) = rest.split_once('/').ok_or(UNKNOWN)?;
             delay += millis(span)?;
-            if delay > ORIGIN_DELAY_MAX {
+            if delay > DELAY_MAX {
                 return Err(refusal(400, "the delay is longer than ten minutes"));
             }
             path = &rest[span.len()..];
@@ -135,7 +131,7 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
     let route = route(path, query)?;
     if let Route::Drip(count, pause) = route {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        if delay.saturating_add(pause.saturating_mul(count)) > ORIGIN_DELAY_MAX {
+        if delay.saturating_add(pause.saturating_mul(count)) > DELAY_MAX {
             return Err(refusal(400, "the bytes take longer than ten minutes"));
         }
     }
@@ -153,7 +149,7 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
     Ok(Asked { delay, coding, route })
 }
 
-/// Reads a path behind which nothing else is asked for.
+/// Reads a path that has no delay and no coding before it.
 fn route<'a>(path: &'a str, query: &'a str) -> Result<Route<'a>, Refusal> {
     let mut parts = path.strip_prefix('/').unwrap_or(path).splitn(3, '/');
     let route = match (parts.next().unwrap_or(""), parts.next(), parts.next()) {
@@ -164,7 +160,7 @@ fn route<'a>(path: &'a str, query: &'a str) -> Result<Route<'a>, Refusal> {
         ("status", Some(n), None) => Route::Status(status(n, 200)?),
         ("drip", Some(n), Some(span)) => {
             let count = number(n)?;
-            if count > ORIGIN_DRIP_BYTES_MAX {
+            if count > DRIP_BYTES_MAX {
                 return Err(refusal(400, "at most 1000000 bytes are sent one at a time"));
             }
             Route::Drip(count, millis(span)?)
@@ -172,7 +168,7 @@ fn route<'a>(path: &'a str, query: &'a str) -> Result<Route<'a>, Refusal> {
         ("redirect", Some("loop"), None) => Route::RedirectLoop(redirect_status(query)?),
         ("redirect", Some(n), None) => match number(n)? {
             0 => Route::Page(0),
-            n if n > ORIGIN_REDIRECTS_MAX => {
+            n if n > REDIRECTS_MAX => {
                 return Err(refusal(400, "at most 1000000 redirects come in a row"));
             }
             n => Route::Redirect(n, redirect_status(query)?),
@@ -196,7 +192,7 @@ fn route<'a>(path: &'a str, query: &'a str) -> Result<Route<'a>, Refusal> {
 
 fn body_bytes(digits: &str) -> Result<u64, Refusal> {
     match number(digits)? {
-        n if n > ORIGIN_BODY_BYTES_MAX => Err(refusal(400, "a body has at most 2^40 bytes")),
+        n if n > BODY_BYTES_MAX => Err(refusal(400, "a body has at most 2^40 bytes")),
         n => Ok(n),
     }
 }
@@ -214,7 +210,7 @@ fn chunking(query: &str) -> Result<Chunking, Refusal> {
         None => CHUNK_BYTES_DEFAULT,
         Some(digits) => usize::try_from(number(digits)?).unwrap_or(usize::MAX),
     };
-    if chunk_bytes == 0 || chunk_bytes > ORIGIN_PIECE_BYTES {
+    if chunk_bytes == 0 || chunk_bytes > PIECE_BYTES {
         return Err(refusal(400, "a chunk has 1 to 32768 bytes"));
     }
     let is_asked = |name| value(query, name).is_some();
@@ -235,7 +231,7 @@ fn redirect_status(query: &str) -> Result<u16, Refusal> {
 
 fn millis(digits: &str) -> Result<Duration, Refusal> {
     let span = Duration::from_millis(number(digits)?);
-    if span > ORIGIN_DELAY_MAX {
+    if span > DELAY_MAX {
         return Err(refusal(400, "a pause has at most 600000 ms"));
     }
     Ok(span)

@@ -13,13 +13,14 @@ use serde::Serialize;
 
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
-use crate::base::limits::{ORIGIN_IDLE_MAX, SERVE_PORT_DEFAULT};
 use crate::os::system;
 use crate::runtime::allowed::allowed;
 use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::runtime::{clock, cores};
-use crate::testserver::{Served, TestServer, TestServerSettings};
+use crate::testserver::{IDLE_DEFAULT, Served, TestServer, TestServerSettings};
 
+/// Default port.
+const SERVE_PORT_DEFAULT: u16 = 8080;
 /// Connections that one core is expected to have at once; the rings are sized by it, and more only
 /// cost it a few system calls.
 const CONNECTIONS_EXPECTED: usize = 1024;
@@ -48,7 +49,7 @@ impl Default for Serve {
             engine: Engine::Uring,
             cpus: None,
             pinning: Pinning::Pinned,
-            idle: ORIGIN_IDLE_MAX,
+            idle: IDLE_DEFAULT,
             stamps: 0,
         }
     }

@@ -1,8 +1,6 @@
-//! The origin as a whole: its port, its threads, its end.
+//! A test server as a whole: its port, its threads, its end.
 //!
-//! Does not know how a connection is served (`core`).
-//!
-//! Invariant: every core listens before [`TestServer::start`] returns, and none lives after
+//! Invariant: every worker listens before [`TestServer::start`] returns, and none lives after
 //! [`TestServer::stop`].
 
 use std::io;
@@ -11,22 +9,29 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::limits::{ORIGIN_BACKLOG, ORIGIN_IDLE_MAX, ORIGIN_STAMPS_MAX};
 use crate::os::system;
 use crate::runtime::launch::{Ended, Engine, Launch, Pinning, Placement, Program, Running, launch};
 use crate::runtime::{Io, cores};
-use crate::testserver::worker::{Served, ServerShared, ServerWorker};
+use crate::testserver::accept;
+use crate::testserver::shared::{Served, ServerShared};
+use crate::testserver::stamps::STAMPS_MAX;
+use crate::testserver::worker::ServerWorker;
 
-/// Where an origin listens, and on what it runs.
+/// How long a connection may wait for its peer, in either direction, where nothing else is said.
+pub const IDLE_DEFAULT: Duration = Duration::from_secs(60);
+/// LIMIT: connections that wait to be accepted by one worker.
+const BACKLOG: i32 = 4096;
+
+/// Where a test server listens, and on what it runs.
 #[derive(Clone, Debug)]
 pub struct TestServerSettings {
-    /// The address to listen on; port 0 has the kernel pick one, the same for every core.
+    /// The address to listen on; port 0 has the kernel pick one, the same for every worker.
     pub listen: SocketAddr,
     /// The engine and the cores.
     pub launch: Launch,
     /// How long a connection may wait for its peer, whether for a request or for room to send.
     pub idle: Duration,
-    /// How many arrival times each core keeps for `/stamps`; `ORIGIN_STAMPS_MAX` at most.
+    /// How many arrival times each worker keeps for `/stamps`; [`STAMPS_MAX`] at most.
     pub stamps: usize,
 }
 
@@ -43,11 +48,11 @@ impl TestServerSettings {
             name: "origin",
         };
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        Self { listen, launch, idle: ORIGIN_IDLE_MAX, stamps: 0 }
+        Self { listen, launch, idle: IDLE_DEFAULT, stamps: 0 }
     }
 }
 
-/// An origin that serves until it is stopped or dropped.
+/// A test server that serves until it is stopped or dropped.
 #[derive(Debug)]
 pub struct TestServer {
     addr: SocketAddr,
@@ -55,18 +60,18 @@ pub struct TestServer {
     cores: Option<Running<io::Result<()>>>,
 }
 
-/// What runs on each core.
+/// What runs on every core.
 struct ServerProgram {
     shared: Arc<ServerShared>,
-    /// One for each core, until that core takes it.
+    /// One for each worker, until the worker takes it.
     listeners: Mutex<Vec<Option<TcpListener>>>,
 }
 
 impl ServerProgram {
-    /// The listener of the core at `placement`.
+    /// Takes the listener of the worker at `placement`.
     fn listener(&self, placement: Placement) -> TcpListener {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners[placement.idx].take().expect("each core takes its own once")
+        listeners[placement.idx].take().expect("each worker takes its own once")
     }
 }
 
@@ -75,25 +80,26 @@ impl Program for ServerProgram {
 
     async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) -> io::Result<()> {
         let listener = io.listen(self.listener(placement))?;
-        ServerWorker::new(io, Arc::clone(&self.shared), placement.idx).run(listener).await;
+        let worker = ServerWorker::new(io, Arc::clone(&self.shared), placement.idx);
+        accept::run(worker, listener).await;
         Ok(())
     }
 }
 
 impl TestServer {
-    /// Starts an origin. Connections are accepted from now on.
+    /// Starts a test server. It accepts connections once this returns.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, the engine or a thread cannot be started, or more arrival
-    /// times are to be kept than `ORIGIN_STAMPS_MAX`.
+    /// Where the address cannot be bound, the engine or a thread cannot be started, no core is
+    /// named, or more arrival times are to be kept than [`STAMPS_MAX`].
     pub fn start(settings: &TestServerSettings) -> io::Result<Self> {
         let count = settings.launch.cpus.len();
-        if settings.stamps > ORIGIN_STAMPS_MAX {
+        if settings.stamps > STAMPS_MAX {
             let why = "more arrival times than a core keeps";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
-        let listeners = system::listen_shared(settings.listen, count, ORIGIN_BACKLOG)?;
+        let listeners = system::listen_shared(settings.listen, count, BACKLOG)?;
         let Some(first) = listeners.first() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an origin needs a core"));
         };
@@ -111,7 +117,7 @@ impl TestServer {
         self.addr
     }
 
-    /// Requests that it has answered so far, without those for `/count` and `/stamps`.
+    /// How many requests it has answered so far, without those for `/count` and `/stamps`.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.served().requests
@@ -123,17 +129,18 @@ impl TestServer {
         self.shared.served()
     }
 
-    /// Whether a core has ended by itself, which only a bug or a broken kernel brings about.
+    /// Whether a worker has ended by itself. Only a bug or a broken kernel does that.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.cores.as_ref().is_none_or(Running::is_over)
     }
 
-    /// Closes the listeners and every connection, and waits for the threads; what was done in all.
+    /// Closes the listeners and every connection, and waits for the threads. Returns what was done
+    /// in all.
     ///
     /// # Errors
     ///
-    /// Where a core could not listen, or panicked.
+    /// Where a worker could not listen, or panicked.
     pub fn stop(mut self) -> io::Result<Served> {
         self.end()?;
         Ok(self.served())

@@ -1,25 +1,25 @@
-//! When the last requests arrived at one core, for those who check a generator's schedule.
+//! When the last requests arrived at one worker, for checks of a generator's schedule.
 //!
-//! Reads no clock, and does not know what was asked for.
-//!
-//! Invariant: memory is that of the stamps asked for, whatever arrives; what is told is in
-//! ascending context, and what new stamps take the place of meanwhile is left out.
+//! Invariant: the memory is that of the stamps asked for, whatever arrives. Stamps are told in
+//! ascending order; those that new ones replace meanwhile are left out.
 
 use std::io::Write;
 
 use crate::base::instant::Instant;
-use crate::base::limits::ORIGIN_PIECE_BYTES;
 use crate::http::http1::{write_chunk, write_last_chunk};
-use crate::testserver::stream::{BodyProgress, OpenFraming};
+use crate::testserver::stream::{BodyProgress, OpenFraming, PIECE_BYTES};
+
+/// LIMIT: most arrival times that one worker of a test server keeps; 80 MB.
+pub const STAMPS_MAX: usize = 10_000_000;
 
 /// The most bytes of one line: the digits of a number of 64 bits, and the end of the line.
 const LINE_BYTES_MAX: usize = 21;
 
 /// The arrival times of the last requests.
 pub(super) struct Stamps {
-    /// In nanoseconds; the one of number n is at n modulo the length, which is not zero.
+    /// In nanoseconds. Stamp number n is at n modulo the length, which is not zero.
     ring: Box<[u64]>,
-    /// How many were kept so far, those that are gone included.
+    /// How many were kept so far, replaced ones included.
     count: u64,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Untold {
 }
 
 impl Stamps {
-    /// Room for the last `max` stamps; none where there is to be none.
+    /// Room for the last `max` stamps; `None` where that is zero.
     pub(super) fn with_room(max: usize) -> Option<Self> {
         (max > 0).then(|| Self { ring: vec![0; max].into_boxed_slice(), count: 0 })
     }
@@ -48,7 +48,7 @@ impl Stamps {
         Untold { from: self.oldest(), end: self.count }
     }
 
-    /// Appends a piece of what is `untold` to `out`, composed in `scratch`.
+    /// Appends a piece of the stamps that are `untold` to `out`. It is composed in `scratch`.
     pub(super) fn tell(
         &self,
         untold: &mut Untold,
@@ -58,7 +58,7 @@ impl Stamps {
     ) -> BodyProgress {
         scratch.clear();
         untold.from = untold.from.max(self.oldest());
-        while untold.from < untold.end && scratch.len() + LINE_BYTES_MAX <= ORIGIN_PIECE_BYTES {
+        while untold.from < untold.end && scratch.len() + LINE_BYTES_MAX <= PIECE_BYTES {
             // A vector takes every byte.
             let _ = writeln!(scratch, "{}", self.ring[self.place(untold.from)]);
             untold.from += 1;
@@ -97,7 +97,7 @@ mod tests {
         while stamps.tell(&mut untold, OpenFraming::Close, &mut scratch, &mut out)
             == BodyProgress::More
         {
-            assert!(scratch.len() <= ORIGIN_PIECE_BYTES);
+            assert!(scratch.len() <= PIECE_BYTES);
         }
         String::from_utf8(out).unwrap()
     }

@@ -1,7 +1,5 @@
 //! Bodies that are made while they are sent, one bounded piece at a time.
 //!
-//! Does not know where the pieces go.
-//!
 //! Invariant: a body of any length costs the memory of one piece.
 
 use std::io::Write;
@@ -10,14 +8,18 @@ use std::sync::LazyLock;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::base::limits::{ORIGIN_PATTERN_BYTES, ORIGIN_PIECE_BYTES};
 use crate::http::http1::{write_chunk, write_last_chunk};
-use crate::testserver::route::Chunking;
+
+/// LIMIT: bytes of answers that are gathered before they are sent, roughly.
+pub(super) const PIECE_BYTES: usize = 32 * 1024;
+/// After how many bytes the bodies of `/bytes/N` repeat: the largest prime below 64 KiB, so that a
+/// body whose pieces were swapped or lost is another body.
+const PATTERN_BYTES: usize = 65_521;
 
 /// What the bodies of `/bytes/N` repeat.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let words = (0_u64..).flat_map(|n| mix(n).to_le_bytes());
-    words.take(ORIGIN_PATTERN_BYTES).collect()
+    words.take(PATTERN_BYTES).collect()
 });
 
 /// The pattern that bodies repeat, once.
@@ -25,7 +27,7 @@ pub(super) fn pattern() -> &'static [u8] {
     &PATTERN
 }
 
-/// Scrambles `number`: a different one for each, and no context to be seen (the finaliser of
+/// Scrambles `number`: different numbers give different ones, in no visible order (the finaliser of
 /// SplitMix64).
 pub(super) const fn mix(number: u64) -> u64 {
     let mut n = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -34,7 +36,7 @@ pub(super) const fn mix(number: u64) -> u64 {
     n ^ (n >> 31)
 }
 
-/// A body on its way.
+/// A body that is being sent.
 pub(super) struct BodyStream {
     /// Bytes of pattern that were made.
     made: u64,
@@ -43,15 +45,23 @@ pub(super) struct BodyStream {
     shape: Shape,
 }
 
+/// How `/chunked/N` is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chunking {
+    pub(super) chunk_bytes: usize,
+    pub(super) extensions: bool,
+    pub(super) trailers: bool,
+}
+
 /// How the pattern becomes bytes of a message.
 enum Shape {
     Plain,
     Chunked(Chunking),
-    /// Coded, and then chunked where that is so.
+    /// Coded, and then framed.
     Gzip(Box<GzEncoder<Vec<u8>>>, OpenFraming),
 }
 
-/// What a coded body of unknown length ends with.
+/// How a body of unknown length is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenFraming {
     Chunks,
@@ -82,9 +92,9 @@ impl BodyStream {
         Self { made: 0, length, shape: Shape::Gzip(encoder, framing) }
     }
 
-    /// Whether what comes next is the whole pattern as it is; if so, it counts as made.
+    /// Whether the whole pattern comes next, uncoded. If so, it counts as made.
     pub(super) fn skip_pattern(&mut self) -> bool {
-        let period = ORIGIN_PATTERN_BYTES as u64;
+        let period = PATTERN_BYTES as u64;
         let is_next = matches!(self.shape, Shape::Plain)
             && self.made.is_multiple_of(period)
             && self.length - self.made >= period;
@@ -94,10 +104,10 @@ impl BodyStream {
         is_next
     }
 
-    /// Appends to `out` until it holds about a piece or the body is complete.
+    /// Appends to `out` until it holds about a piece, or the body is complete.
     pub(super) fn fill(&mut self, out: &mut Vec<u8>) -> BodyProgress {
-        while out.len() < ORIGIN_PIECE_BYTES {
-            let room = ORIGIN_PIECE_BYTES - out.len();
+        while out.len() < PIECE_BYTES {
+            let room = PIECE_BYTES - out.len();
             let data = match &self.shape {
                 Shape::Chunked(chunking) => self.next(chunking.chunk_bytes),
                 Shape::Plain | Shape::Gzip(..) => self.next(room),
@@ -122,9 +132,9 @@ impl BodyStream {
 
     /// The next bytes of pattern, `max` of them at most; none at the end.
     fn next(&self, max: usize) -> &'static [u8] {
-        let at = usize::try_from(self.made % ORIGIN_PATTERN_BYTES as u64).expect("below 64 KiB");
+        let at = usize::try_from(self.made % PATTERN_BYTES as u64).expect("below 64 KiB");
         let left = usize::try_from(self.length - self.made).unwrap_or(usize::MAX);
-        &PATTERN[at..][..max.min(left).min(ORIGIN_PATTERN_BYTES - at)]
+        &PATTERN[at..][..max.min(left).min(PATTERN_BYTES - at)]
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
@@ -154,7 +164,7 @@ fn write_extended_chunk(out: &mut Vec<u8>, data: &[u8], made: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Moves what was `coded` so far to `out`.
+/// Moves the bytes `coded` so far to `out`.
 fn write_coded(out: &mut Vec<u8>, coded: &mut Vec<u8>, framing: OpenFraming) {
     match framing {
         _ if coded.is_empty() => {}
@@ -178,7 +188,7 @@ mod tests {
         let (mut bytes, mut piece) = (Vec::new(), Vec::new());
         loop {
             let progress = stream.fill(&mut piece);
-            assert!(piece.len() < 2 * ORIGIN_PIECE_BYTES + 1024, "{}", piece.len());
+            assert!(piece.len() < 2 * PIECE_BYTES + 1024, "{}", piece.len());
             bytes.append(&mut piece);
             if progress == BodyProgress::Complete {
                 return bytes;
@@ -199,7 +209,7 @@ mod tests {
 
     #[test]
     fn every_shape_carries_the_same_bytes() {
-        let period = ORIGIN_PATTERN_BYTES as u64;
+        let period = PATTERN_BYTES as u64;
         for length in [0, 1, 100, period - 1, period, period + 1, 300_000] {
             let endless = (0..length).zip(PATTERN.iter().cycle());
             let expected: Vec<u8> = endless.map(|(_, byte)| *byte).collect();
@@ -219,11 +229,11 @@ mod tests {
 
     #[test]
     fn whole_patterns_take_the_place_of_pieces() {
-        let mut stream = BodyStream::plain(3 * ORIGIN_PATTERN_BYTES as u64 - 1);
+        let mut stream = BodyStream::plain(3 * PATTERN_BYTES as u64 - 1);
         assert!(stream.skip_pattern());
         assert!(stream.skip_pattern());
         assert!(!stream.skip_pattern());
-        assert!(all(stream) == pattern()[..ORIGIN_PATTERN_BYTES - 1]);
+        assert!(all(stream) == pattern()[..PATTERN_BYTES - 1]);
     }
 
     #[test]
