@@ -53,6 +53,7 @@ pub use fetch::options::{Extract, Fetch};
 pub use fetch::output::row::Row;
 pub use fetch::run::{FetchError, Rows};
 pub use fetch::summary::Summary;
+pub use testserver::{Serve, ServeError, ServeSummary, Serving};
 
 /// Fetches `urls` with every option at its default, and gives their rows as they come.
 ///

@@ -17,7 +17,7 @@ use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
 use crate::cli::{COULD_NOT_RUN, DONE, tell};
 use crate::runtime::launch::Pinning;
 use crate::runtime::{clock, cores};
-use crate::testserver::serve::{Serve, ServeSummary};
+use crate::testserver::{Serve, ServeSummary};
 
 /// How often a signal is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
@@ -28,14 +28,14 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
     let is_ending = Arc::new(AtomicBool::new(false));
     listen_for_signals(&is_ending)?;
     let summary_json = SummaryPlace::open(common)?;
-    let serve = Serve {
-        listen: args.listen,
-        engine: common.engine,
-        cpus: common.cores.as_deref().map(cores::parse).transpose()?,
-        pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
-        stamps: args.stamps,
-        ..Serve::default()
-    };
+    let mut serve = Serve::new()
+        .listen(args.listen)
+        .engine(common.engine)
+        .pinning(if common.no_pin { Pinning::Free } else { Pinning::Pinned })
+        .stamps(args.stamps);
+    if let Some(list) = common.cores.as_deref() {
+        serve = serve.cpus(cores::parse(list)?);
+    }
     let serving = serve.start()?;
     if args.until_stdin_ends {
         end_with_stdin(&is_ending)?;

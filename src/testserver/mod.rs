@@ -17,7 +17,7 @@
 //! shared      counters, the stop flag
 //! ```
 //!
-//! Programs start it by [`serve`]. [`TestServer`] is what that starts: tests and benchmarks use it
+//! Programs start it by [`Serve`]. [`TestServer`] is what that starts: tests and benchmarks use it
 //! to choose how its threads are launched.
 
 mod accept;
@@ -27,13 +27,14 @@ mod fault;
 mod page;
 mod reply;
 mod route;
-pub mod serve;
+mod serve;
 mod server;
 mod shared;
 mod stamps;
 mod stream;
 mod worker;
 
+pub use serve::{LISTEN_DEFAULT, Serve, ServeError, ServeSummary, Serving};
 pub use server::{IDLE_DEFAULT, TestServer, TestServerSettings};
 pub use shared::Served;
 pub use stamps::STAMPS_MAX;

@@ -1,12 +1,11 @@
-//! `serve`: the built-in origin, from options to a running server.
+//! `serve`: from options to a test server that runs.
 //!
-//! Does not know how its options were given, nor what ends it.
-//!
-//! Invariant: what was started is the engine that is told, also where the kernel refused another.
+//! Invariant: the engine that is told is the one that runs, also where the kernel refused the one
+//! that was asked for.
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,35 +16,48 @@ use crate::os::system;
 use crate::runtime::allowed::allowed;
 use crate::runtime::launch::{Engine, Launch, Pinning};
 use crate::runtime::{clock, cores};
-use crate::testserver::{IDLE_DEFAULT, Served, TestServer, TestServerSettings};
+use crate::testserver::server::{IDLE_DEFAULT, TestServer, TestServerSettings};
+use crate::testserver::shared::Served;
 
-/// Default port.
-const SERVE_PORT_DEFAULT: u16 = 8080;
-/// Connections that one core is expected to have at once; the rings are sized by it, and more only
-/// cost it a few system calls.
+/// Where the test server listens where nothing else is said.
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Connections that one worker is expected to have at once. Its ring is sized by it; more
+/// connections cost a few more system calls.
 const CONNECTIONS_EXPECTED: usize = 1024;
 
-/// An origin to be started. Each field is an option.
+/// A test server to be started: where it listens, and on what it runs.
+///
+/// Every option has a default; the methods change one option each.
+///
+/// ```
+/// # fn main() -> Result<(), ringfetch::ServeError> {
+/// use ringfetch::runtime::launch::Pinning;
+///
+/// let serving = ringfetch::Serve::new()
+///     .listen(([127, 0, 0, 1], 0).into())
+///     .pinning(Pinning::Free)
+///     .start()?;
+/// println!("http://{}/page/1", serving.addr());
+/// let summary = serving.stop()?;
+/// assert_eq!(summary.requests, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Serve {
-    /// The address to listen on; port 0 has the kernel pick one.
-    pub listen: SocketAddr,
-    /// What carries the I/O.
-    pub engine: Engine,
-    /// The CPUs to use, or none for all that the process may use.
-    pub cpus: Option<Vec<usize>>,
-    /// Whether each core's thread stays on its CPU.
-    pub pinning: Pinning,
-    /// How long a connection may wait for its peer.
-    pub idle: Duration,
-    /// How many arrival times each core keeps for `/stamps`.
-    pub stamps: usize,
+    listen: SocketAddr,
+    engine: Engine,
+    cpus: Option<Vec<usize>>,
+    pinning: Pinning,
+    idle: Duration,
+    stamps: usize,
 }
 
 impl Default for Serve {
     fn default() -> Self {
         Self {
-            listen: (Ipv4Addr::LOCALHOST, SERVE_PORT_DEFAULT).into(),
+            listen: LISTEN_DEFAULT,
             engine: Engine::Uring,
             cpus: None,
             pinning: Pinning::Pinned,
@@ -55,10 +67,10 @@ impl Default for Serve {
     }
 }
 
-/// An origin that serves.
+/// A test server that serves.
 #[derive(Debug)]
 pub struct Serving {
-    origin: TestServer,
+    server: TestServer,
     engine: Engine,
     cpus: Vec<usize>,
     started_at: Instant,
@@ -66,12 +78,12 @@ pub struct Serving {
     notes: Vec<String>,
 }
 
-/// What an origin did until it was stopped.
+/// What a test server did until it was stopped.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServeSummary {
     /// The engine that really ran.
     pub engine: &'static str,
-    /// The CPUs of its cores.
+    /// The CPUs of its workers.
     pub cores: Vec<usize>,
     /// Requests that were answered, without those for `/count` and `/stamps`.
     pub requests: u64,
@@ -81,15 +93,15 @@ pub struct ServeSummary {
     pub connections: u64,
     /// How long it served.
     pub elapsed_s: f64,
-    /// CPU time of the process in user mode meanwhile.
+    /// CPU time of the process in user mode, in that time.
     pub user_s: f64,
-    /// CPU time of the kernel on its behalf meanwhile.
+    /// CPU time of the kernel for the process, in that time.
     pub sys_s: f64,
     /// The most memory that the process has had resident.
     pub max_rss_bytes: u64,
 }
 
-/// Why an origin could not serve.
+/// Why a test server could not serve.
 #[derive(Debug)]
 pub enum ServeError {
     /// The address cannot be listened on.
@@ -99,17 +111,69 @@ pub enum ServeError {
 }
 
 impl Serve {
-    /// Starts the origin. It accepts connections once this returns.
+    /// A test server with every option at its default.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Listens on `addr`; port 0 has the kernel pick a free one. The default is [`LISTEN_DEFAULT`].
+    #[must_use]
+    pub fn listen(mut self, addr: SocketAddr) -> Self {
+        self.listen = addr;
+        self
+    }
+
+    /// Carries the I/O by `engine`; where the kernel refuses io_uring, epoll serves instead. The
+    /// default is [`Engine::Uring`].
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Runs one worker on each of `cpus`, at least one, numbered as the kernel numbers them. The
+    /// default is every CPU that the process may use.
+    #[must_use]
+    pub fn cpus(mut self, cpus: impl Into<Vec<usize>>) -> Self {
+        self.cpus = Some(cpus.into());
+        self
+    }
+
+    /// Keeps the thread of each worker on its CPU, or does not. The default is that it stays.
+    #[must_use]
+    pub fn pinning(mut self, pinning: Pinning) -> Self {
+        self.pinning = pinning;
+        self
+    }
+
+    /// Closes a connection that has waited for its peer for `span`. The default is
+    /// [`IDLE_DEFAULT`].
+    #[must_use]
+    pub fn idle(mut self, span: Duration) -> Self {
+        self.idle = span;
+        self
+    }
+
+    /// Keeps when the last `count` requests arrived at each worker, for `/stamps`;
+    /// [`STAMPS_MAX`](crate::testserver::STAMPS_MAX) at most. The default is none.
+    #[must_use]
+    pub fn stamps(mut self, count: usize) -> Self {
+        self.stamps = count;
+        self
+    }
+
+    /// Starts the server. It accepts connections once this returns.
     ///
     /// # Errors
     ///
     /// See [`ServeError`].
-    pub fn start(&self) -> Result<Serving, ServeError> {
+    pub fn start(self) -> Result<Serving, ServeError> {
         let mut notes = Vec::new();
         let engine = allowed(self.engine, &mut notes);
         let limit = system::raise_descriptor_limit().map_err(ServeError::Cores)?;
         tracing::debug!(limit, "open descriptors");
-        let cpus = self.cpus.clone().unwrap_or_else(cores::available);
+        let cpus = self.cpus.unwrap_or_else(cores::available);
         let launch = Launch {
             engine,
             cpus: cpus.clone(),
@@ -118,15 +182,15 @@ impl Serve {
             name: "origin",
         };
         let cpu_before = system::process_cpu_time();
-        let Self { listen, idle, stamps, .. } = *self;
+        let (listen, idle, stamps) = (self.listen, self.idle, self.stamps);
         let settings = TestServerSettings { listen, launch, idle, stamps };
-        let origin = TestServer::start(&settings).map_err(|error| match error.kind() {
+        let server = TestServer::start(&settings).map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse
             | io::ErrorKind::AddrNotAvailable
-            | io::ErrorKind::PermissionDenied => ServeError::Listen(self.listen, error),
+            | io::ErrorKind::PermissionDenied => ServeError::Listen(listen, error),
             _ => ServeError::Cores(error),
         })?;
-        Ok(Serving { origin, engine, cpus, started_at: clock::now(), cpu_before, notes })
+        Ok(Serving { server, engine, cpus, started_at: clock::now(), cpu_before, notes })
     }
 }
 
@@ -134,29 +198,29 @@ impl Serving {
     /// Where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.origin.addr()
+        self.server.addr()
     }
 
-    /// What was changed on the way from the options to the origin, for a person.
+    /// What was changed between the options and the running server, for a person to read.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Whether it has ended by itself, which only a bug or a broken kernel brings about.
+    /// Whether it has ended by itself. Only a bug or a broken kernel does that.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.origin.is_over()
+        self.server.is_over()
     }
 
-    /// Closes every connection and waits for the threads; what was done in all.
+    /// Closes every connection and waits for the threads. Returns what the server has done.
     ///
     /// # Errors
     ///
-    /// [`ServeError::Cores`] where a core ended early.
+    /// [`ServeError::Cores`] where a worker ended early.
     pub fn stop(self) -> Result<ServeSummary, ServeError> {
         let Served { requests, refused, connections } =
-            self.origin.stop().map_err(ServeError::Cores)?;
+            self.server.stop().map_err(ServeError::Cores)?;
         let cpu_time = system::process_cpu_time();
         Ok(ServeSummary {
             engine: self.engine.word(),
@@ -206,10 +270,9 @@ mod tests {
 
     #[test]
     fn a_port_that_is_taken_is_named_with_a_way_out() {
-        let free = Serve { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..Serve::default() };
-        let first = Serve { pinning: Pinning::Free, ..free }.start().unwrap();
-        let second = Serve { listen: first.addr(), ..Serve::default() };
-        let error = second.start().unwrap_err().to_string();
+        let free = (Ipv4Addr::LOCALHOST, 0).into();
+        let first = Serve::new().listen(free).pinning(Pinning::Free).start().unwrap();
+        let error = Serve::new().listen(first.addr()).start().unwrap_err().to_string();
         assert!(error.contains(&first.addr().to_string()), "{error}");
         assert!(error.contains("hint: --listen"), "{error}");
         let summary = first.stop().unwrap();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::cli::args::Common;
 use crate::cli::values::stamps;
-use crate::testserver::serve::Serve;
+use crate::testserver::LISTEN_DEFAULT;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ServeArgs {
@@ -17,7 +17,7 @@ pub(in crate::cli) struct ServeArgs {
     ///
     /// Once connections are accepted, standard output says "listening on http://ADDR". Ctrl-C or
     /// SIGTERM is the normal end, with exit code 0.
-    #[arg(long, value_name = "ADDR", default_value_t = Serve::default().listen)]
+    #[arg(long, value_name = "ADDR", default_value_t = LISTEN_DEFAULT)]
     pub(in crate::cli) listen: SocketAddr,
     /// Keep when the last N requests arrived, on each core, for /stamps
     #[arg(long, value_name = "N", value_parser = stamps, default_value = "0")]
