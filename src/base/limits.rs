@@ -291,7 +291,6 @@ pub const DESCRIPTORS_KEPT: usize = 32;
 /// Descriptors kept back for each core: its ring or epoll, its wake-up, a timer.
 pub const DESCRIPTORS_PER_CORE: usize = 8;
 
-
 const _: () = assert!(BLOCK_BYTES <= HEAD_BYTES_MAX, "a block may grow to a head, never shrink");
 const _: () =
     assert!(CHUNK_LINE_BYTES_MAX < HEAD_BYTES_MAX, "a chunk line must fit where a head does");

@@ -1,7 +1,5 @@
 //! `ringfetch bench`: from arguments to an exit code.
 //!
-//! Knows terminals, files and signals; the load itself is `command`'s.
-//!
 //! Invariant: the plan, where there is one, and the result are all that goes to standard output.
 
 use std::ffi::OsString;
@@ -15,21 +13,24 @@ use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
 use crate::base::limits::{
-    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT, SEED_DEFAULT,
+    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT,
 };
 use crate::bench::Trial;
 use crate::bench::find_max::{SearchOptions, search};
 use crate::bench::found::Search;
 use crate::bench::hdr_log::HdrLog;
-use crate::bench::options::{BenchOptions, Order, Spread};
+use crate::bench::options::BenchOptions;
 use crate::bench::run::{Benching, Progress, Watch};
 use crate::bench::series::Second;
 use crate::bench::slo::{Checked, Objectives};
 use crate::bench::summary::BenchSummary;
 use crate::bench::verdict::Judgement;
-use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat, Common, LoadArgs, WireArgs};
-use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
-use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, paint, values};
+use crate::cli::args::{ArrivalsArg, BenchArgs, BenchFormat};
+use crate::cli::exit::{DONE, INTERRUPTED, SOME_FAILED};
+use crate::cli::output::{SummaryPlace, write_all};
+use crate::cli::signals::listen_for_signals;
+use crate::cli::stderr::{paint, warn};
+use crate::cli::{options, values};
 use crate::client::Stop;
 use crate::report::bench::live::Sight;
 use crate::report::bench::path::path;
@@ -38,11 +39,10 @@ use crate::report::bench::{csv, text};
 use crate::report::json;
 use crate::report::paint::Paint;
 use crate::report::progress::ProgressLine;
-use crate::runtime::launch::Pinning;
-use crate::runtime::{clock, cores};
+use crate::runtime::clock;
 
-/// `args`, in which `bench .. -q N` and `compare .. -q N` say `-R N`: those who come from other
-/// tools write it so, and `-q` before anything but a number is `--quiet` here as everywhere.
+/// `args` with `-R N` in place of `-q N` after `bench` and `compare`: users of other tools write it
+/// so. Before anything but a number, `-q` is `--quiet` here as everywhere.
 pub(super) fn with_rate(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.collect();
     if args.get(1).is_none_or(|command| command != "bench" && command != "compare") {
@@ -87,7 +87,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     if found.is_err() {
         stop.request();
     }
-    // A core that could not go on says why here, and that is what explains the rest.
+    // A worker that could not go on says why here, which explains the other errors.
     benching.join()?;
     let found = found?;
     watching.finish()?;
@@ -99,7 +99,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     Ok(exit_code(args, &found, &checked))
 }
 
-/// Notes on options that were given and change nothing: whoever gave them expects something else.
+/// Notes on options that were given and change nothing: who gave them expects something else.
 fn without_effect(args: &BenchArgs) -> Vec<String> {
     let is_open = args.load.rate.is_some() || args.stages.is_some() || args.find_max.is_some();
     let is_even = matches!(args.load.arrivals, ArrivalsArg::Even);
@@ -118,7 +118,7 @@ fn without_effect(args: &BenchArgs) -> Vec<String> {
     notes
 }
 
-/// What must hold, and what is searched for.
+/// What must hold, and what the rate is searched for.
 struct Wanted {
     asserted: Vec<Objectives>,
     find_max: Option<Objectives>,
@@ -142,7 +142,7 @@ impl Wanted {
     }
 }
 
-/// What the bench came to, as its JSON has it.
+/// The result of the bench, as its JSON has it.
 #[derive(Serialize)]
 struct Found {
     #[serde(flatten)]
@@ -161,38 +161,7 @@ fn options(args: &BenchArgs) -> anyhow::Result<BenchOptions> {
         requests: args.requests,
         stages: args.stages.clone().map(|stages| stages.0).unwrap_or_default(),
         warmup: args.warmup,
-        ..load(&args.load, &args.wire, &args.common)?
-    })
-}
-
-/// Those of them that every load has.
-pub(super) fn load(
-    load: &LoadArgs,
-    wire: &WireArgs,
-    common: &Common,
-) -> anyhow::Result<BenchOptions> {
-    Ok(BenchOptions {
-        order: if load.shuffle { Order::Shuffled } else { Order::InTurn },
-        engine: common.engine,
-        cpus: common.cores.as_deref().map(cores::parse).transpose()?,
-        cores_max: load.threads,
-        pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
-        rate_per_s: load.rate,
-        spread: match load.arrivals {
-            ArrivalsArg::Poisson => Spread::Poisson,
-            ArrivalsArg::Even => Spread::Even,
-        },
-        seed: load.seed.unwrap_or(SEED_DEFAULT),
-        timeout: wire.timeout,
-        connect_timeout: wire.connect_timeout,
-        method: load.method.clone(),
-        headers: wire.header.clone(),
-        body: load.body.clone().map(|body| body.0),
-        pipeline: load.pipeline,
-        keep_alive: !load.no_keepalive,
-        spin: load.spin,
-        overrides: wire.resolve.clone(),
-        ..BenchOptions::default()
+        ..options::of_load(&args.load, &args.wire, &args.common)?
     })
 }
 
@@ -301,7 +270,7 @@ struct Watching {
     log: Option<HdrLog<BufWriter<File>>>,
 }
 
-/// Opens the file of `--hdr`. What an earlier run wrote there stays until this one begins.
+/// Opens the file of `--hdr`. It keeps what an earlier run wrote until this one begins.
 fn open_log(args: &BenchArgs) -> anyhow::Result<Option<File>> {
     let Some(path) = &args.hdr else { return Ok(None) };
     let opened = File::options().write(true).create(true).truncate(false).open(path);

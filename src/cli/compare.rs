@@ -1,7 +1,5 @@
 //! `ringfetch compare`: from arguments to an exit code.
 //!
-//! Knows terminals, files and signals; the comparison itself is `command`'s.
-//!
 //! Invariant: only the result goes to standard output.
 
 use std::fs::File;
@@ -15,8 +13,11 @@ use serde::Serialize;
 
 use crate::bench::options::BenchOptions;
 use crate::cli::args::{ArrivalsArg, CompareArgs, CompareFormat, ExtractArg, WorkloadArg};
-use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
-use crate::cli::{DONE, INTERRUPTED, SOME_FAILED, bench, fetch, paint, tell};
+use crate::cli::exit::{DONE, INTERRUPTED, SOME_FAILED};
+use crate::cli::options;
+use crate::cli::output::{SummaryPlace, write_all};
+use crate::cli::signals::listen_for_signals;
+use crate::cli::stderr::{paint, tell, warn};
 use crate::client::Stop;
 use crate::compare::comparison::{Comparison, Evidence, Subject};
 use crate::compare::contender::Contender;
@@ -204,14 +205,14 @@ fn workload(args: &CompareArgs) -> anyhow::Result<Workload> {
             urls: args.urls.clone(),
             files: args.input.clone(),
             connections,
-            ..bench::load(&args.load, &args.wire, &args.common)?
+            ..options::of_load(&args.load, &args.wire, &args.common)?
         })),
         WorkloadArg::Fetch => Workload::Fetch(Box::new(Fetch {
             urls: args.urls.clone(),
             files: args.input.clone(),
             connections,
             starts_per_s: args.load.rate,
-            ..fetch::pages(&args.pages, &args.wire, &args.common)?
+            ..options::of_pages(&args.pages, &args.wire, &args.common)?
         })),
     })
 }

@@ -1,14 +1,12 @@
 //! The hidden command that a comparison starts for each of its contestants.
 //!
-//! Knows the standard streams; what is said over them is `command`'s.
-//!
 //! Invariant: standard output carries answers alone.
 
 use std::io;
 
 use anyhow::Context;
 
-use crate::cli::DONE;
+use crate::cli::exit::DONE;
 use crate::compare::contestant;
 
 /// Works as standard input says; the exit code.

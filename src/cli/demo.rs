@@ -1,11 +1,10 @@
 //! `ringfetch demo`: the main job on a machine with nothing else installed.
 //!
-//! Starts the built-in origin as a process of its own, so that its CPU time is not the fetch's,
-//! fetches generated pages of many virtual hosts from it, puts a load on it, and compares engines.
-//! Knows nothing that the other commands do not know as well.
+//! Starts the test server as a process of its own, so that its CPU time is not the fetch's. Fetches
+//! generated pages of many virtual hosts from it, puts a load on it, and compares engines.
 //!
 //! Invariant: it listens and connects on the loopback interface alone, and leaves nothing running:
-//! the origin ends when the pipe to its standard input does.
+//! the test server ends when the pipe to its standard input does.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -19,7 +18,8 @@ use crate::bench::options::BenchOptions;
 use crate::bench::run::Unwatched;
 use crate::cli::args::DemoArgs;
 use crate::cli::compare::program;
-use crate::cli::{DONE, SOME_FAILED, paint, tell};
+use crate::cli::exit::{DONE, SOME_FAILED};
+use crate::cli::stderr::{paint, tell};
 use crate::client::Stop;
 use crate::compare::Compare;
 use crate::compare::comparison::Comparison;
@@ -44,21 +44,21 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let folder = folder(args)?;
     let program = program();
     let ground = Ground::built_in(&program, None, None).context("cannot start the origin")?;
-    let origin = ground.origin().expect("it is the built-in one");
+    let server = ground.origin().expect("it is the built-in one");
     let list = folder.join("urls.txt");
-    std::fs::write(&list, urls(origin))
+    std::fs::write(&list, urls(server))
         .with_context(|| format!("cannot write: {}", list.display()))?;
     tell(&format!(
         "origin: this program's own, at {} on CPUs {:?}\n\
          list: {} pages of many virtual hosts in {}\n\n",
-        origin.addr(),
-        origin.cpus(),
-        origin.pages().len(),
+        server.addr(),
+        server.cpus(),
+        server.pages().len(),
         list.display(),
     ));
     let fetch = Fetch {
         cpus: Some(ground.cpus().to_vec()),
-        overrides: vec![origin.everywhere()],
+        overrides: vec![server.everywhere()],
         ..Fetch::new().file(&list)
     };
     let rows = folder.join("rows.jsonl");
@@ -66,7 +66,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let summary = fetch_to(fetch, &rows)?;
     tell(&text::text(&summary, paint(&args.common)));
     tell("\n2. bench, 64 connections in a closed loop for two seconds\n\n");
-    let errors = bench(ground.cpus(), origin.addr())?;
+    let errors = bench(ground.cpus(), server.addr())?;
     tell("\n3. compare: the same load on each engine, in turns\n\n");
     let comparison = compare(program, &ground)?;
     tell(&report::compare::text::text(&comparison, None, paint(&args.common)));
@@ -90,11 +90,11 @@ fn folder(args: &DemoArgs) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// The list of the origin's pages.
-fn urls(origin: &OriginProcess) -> String {
+/// The list of the server's pages.
+fn urls(server: &OriginProcess) -> String {
     let mut list =
         String::from("# pages of the built-in origin, under names that no resolver knows\n");
-    for url in origin.pages() {
+    for url in server.pages() {
         list.push_str(&url);
         list.push('\n');
     }
@@ -110,7 +110,7 @@ fn fetch_to(fetch: Fetch, path: &Path) -> anyhow::Result<Summary> {
     Ok(summary)
 }
 
-/// Puts a load on the origin at `addr`, and tells what came of it in one line; how many requests
+/// Puts a load on the server at `addr`, and tells the result in one line. Returns how many requests
 /// failed.
 fn bench(cpus: &[usize], addr: SocketAddr) -> anyhow::Result<u64> {
     let options = BenchOptions {

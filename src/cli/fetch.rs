@@ -14,23 +14,24 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::base::limits::{PROGRESS_INTERVAL, STOP_GRACE};
 use crate::base::units::count;
-use crate::cli::args::{Common, ExtractArg, FetchArgs, Format, PagesArgs, WireArgs};
-use crate::cli::ends::{SummaryPlace, listen_for_signals, warn};
-use crate::cli::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED, paint, tell};
+use crate::cli::args::{FetchArgs, Format};
+use crate::cli::exit::{COULD_NOT_RUN, DONE, INTERRUPTED, SOME_FAILED};
+use crate::cli::options;
+use crate::cli::output::SummaryPlace;
+use crate::cli::signals::listen_for_signals;
+use crate::cli::stderr::{paint, tell, warn};
 use crate::client::Stop;
-use crate::fetch::options::{Extract, Fetch};
+use crate::fetch::options::Fetch;
 use crate::fetch::ordinals::Ordinals;
 use crate::fetch::output::{Resumed, Writer, resume};
-use crate::fetch::policy::StatusPolicy;
 use crate::fetch::run::{FetchError, RunningFetch};
 use crate::fetch::summary::Summary;
 use crate::input::Input;
 use crate::report::progress::{ProgressLine, Snapshot};
 use crate::report::{json, text};
-use crate::runtime::launch::Pinning;
-use crate::runtime::{clock, cores};
+use crate::runtime::clock;
 
-/// How long after the grace of a stop the run's last rows may take to be written.
+/// How long the run's last rows may take to be written, after the grace of a stop.
 const STALL_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the end of the run is looked for.
 const WATCH_INTERVAL: Duration = Duration::from_millis(10);
@@ -45,7 +46,7 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<u8> {
     let common = &args.common;
     let mut fetch = options(args)?;
     let Format::Jsonl = args.format;
-    // What can be found wrong is found before an older output is overwritten.
+    // Wrong options must be found before an older output is overwritten.
     fetch.check()?;
     let (urls, files) = (std::mem::take(&mut fetch.urls), std::mem::take(&mut fetch.files));
     let input = Input::open(urls, files).map_err(|error| FetchError::Input(error, None))?;
@@ -76,44 +77,18 @@ fn options(args: &FetchArgs) -> anyhow::Result<Fetch> {
         files: args.input.clone(),
         connections: args.connections,
         starts_per_s: args.rate,
-        ..pages(&args.pages, &args.wire, &args.common)?
+        ..options::of_pages(&args.pages, &args.wire, &args.common)?
     })
 }
 
-/// Those of them that say how each page is fetched.
-pub(super) fn pages(pages: &PagesArgs, wire: &WireArgs, common: &Common) -> anyhow::Result<Fetch> {
-    Ok(Fetch {
-        engine: common.engine,
-        cpus: common.cores.as_deref().map(cores::parse).transpose()?,
-        pinning: if common.no_pin { Pinning::Free } else { Pinning::Pinned },
-        per_host: pages.per_host,
-        delay: pages.delay,
-        timeout: wire.timeout,
-        connect_timeout: wire.connect_timeout,
-        retries: pages.retries,
-        redirects: pages.redirects,
-        body_bytes_max: pages.max_body,
-        headers: wire.header.clone(),
-        user_agent: pages.user_agent.clone(),
-        extract: match pages.extract {
-            ExtractArg::Page => Extract::Page,
-            ExtractArg::None => Extract::Nothing,
-        },
-        selectors: pages.select.clone(),
-        status: if pages.fail { StatusPolicy::Fail } else { StatusPolicy::Accept },
-        overrides: wire.resolve.clone(),
-        ..Fetch::new()
-    })
-}
-
-/// Opens the place that rows go to, and says which lines have their row there already.
+/// Opens the place that rows go to. Returns which lines have their row there already, too.
 fn open_output(args: &FetchArgs) -> anyhow::Result<(Box<dyn Write + Send>, Ordinals)> {
     let path = args.output.as_path();
     if path == Path::new("-") {
         if args.resume {
             bail!("standard output cannot be resumed, hint: -o FILE --resume");
         }
-        // Written in large chunks anyway: a line buffer would only copy them.
+        // It is written in large chunks: a line buffer would only copy them.
         return Ok((Box::new(io::stdout()), Ordinals::default()));
     }
     let opened = match args.resume {
@@ -127,8 +102,8 @@ fn open_output(args: &FetchArgs) -> anyhow::Result<(Box<dyn Write + Send>, Ordin
     Ok((Box::new(file), done))
 }
 
-/// Passes a signal on to the run, and ends the process where the run does not end in its time: the
-/// reader of standard output has stopped reading, and nothing can be written any more.
+/// Passes a signal on to the run, and ends the process if the run does not end in time: then the
+/// reader of standard output has stopped reading, and nothing more can be written.
 fn end_when_stalled(is_signalled: &Arc<AtomicBool>, stop: &Stop) -> anyhow::Result<()> {
     let (is_signalled, stop) = (Arc::clone(is_signalled), stop.clone());
     let wait = move || {
@@ -183,7 +158,7 @@ fn watch(fetching: &mut RunningFetch, args: &FetchArgs) {
     line.finish();
 }
 
-/// Reports on the run that has ended; the exit code.
+/// Tells the result of the run; the exit code.
 fn report(
     args: &FetchArgs,
     result: Result<Summary, FetchError>,

@@ -1,7 +1,5 @@
 //! `ringfetch serve`: from arguments to an exit code.
 //!
-//! Knows terminals and signals; the origin itself is `command`'s.
-//!
 //! Invariant: the address stands on standard output only once connections are accepted. A signal is
 //! the normal end of a server: the exit code is 0.
 
@@ -13,8 +11,10 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::cli::args::ServeArgs;
-use crate::cli::ends::{SummaryPlace, listen_for_signals, warn, write_all};
-use crate::cli::{COULD_NOT_RUN, DONE, tell};
+use crate::cli::exit::{COULD_NOT_RUN, DONE};
+use crate::cli::output::{SummaryPlace, write_all};
+use crate::cli::signals::listen_for_signals;
+use crate::cli::stderr::{tell, warn};
 use crate::runtime::launch::Pinning;
 use crate::runtime::{clock, cores};
 use crate::testserver::{Serve, ServeSummary};
@@ -52,7 +52,7 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<u8> {
         tell(&format!("{requests} requests on {connections} connections, {refused} refused\n"));
     }
     summary_json.write(&serde_json::to_string(&summary)?)?;
-    // Cores end by themselves only where something is broken.
+    // Workers end by themselves only where something is broken.
     Ok(if is_ending.load(Relaxed) { DONE } else { COULD_NOT_RUN })
 }
 

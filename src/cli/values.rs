@@ -1,18 +1,23 @@
 //! Values as people type them: sizes, durations, header fields, fixed addresses.
 //!
-//! Knows nothing of what they are for.
-//!
-//! Invariant: whatever is refused says what would be taken.
+//! Invariant: whoever types something else is told what would be taken.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::base::units;
 use crate::bench::arrivals::Stage;
-use crate::cli::args::{Body, Stages};
 use crate::extract::parse_named_selector;
 use crate::net::dns::Override;
 use crate::testserver::STAMPS_MAX;
+
+/// Stages of an open loop.
+#[derive(Clone, Debug)]
+pub(super) struct Stages(pub(super) Vec<Stage>);
+
+/// What a request carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Body(pub(super) Vec<u8>);
 
 /// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -58,7 +63,7 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
     if text.ends_with('i') { Err(refused()) } else { size(text).map_err(|_| refused()) }
 }
 
-/// Reads how many arrival times each core of the origin keeps.
+/// Reads how many arrival times each worker of the test server keeps.
 pub(super) fn stamps(text: &str) -> Result<usize, String> {
     let stamps = usize::try_from(count(text)?).unwrap_or(usize::MAX);
     match stamps > STAMPS_MAX {

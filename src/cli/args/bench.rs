@@ -1,8 +1,4 @@
 //! What `bench` takes.
-//!
-//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
-//!
-//! Invariant: the names and defaults are a contract with users' scripts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,9 +6,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::base::limits;
-use crate::bench::arrivals::Stage;
-use crate::cli::args::{Common, LoadArgs, WireArgs};
-use crate::cli::values::{count, duration, stages};
+use crate::cli::args::general::GeneralArgs;
+use crate::cli::args::load::LoadArgs;
+use crate::cli::args::wire::WireArgs;
+use crate::cli::values::{Stages, count, duration, stages};
 
 /// Default connections of a bench.
 const CONNECTIONS: u64 = limits::CONNECTIONS_DEFAULT as u64;
@@ -60,7 +57,7 @@ pub(in crate::cli) struct BenchArgs {
     #[command(flatten)]
     pub(in crate::cli) wire: WireArgs,
     #[command(flatten)]
-    pub(in crate::cli) common: Common,
+    pub(in crate::cli) common: GeneralArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,7 +69,3 @@ pub(in crate::cli) enum BenchFormat {
     /// A header line and one line for each trial
     Csv,
 }
-
-/// Stages of an open loop.
-#[derive(Clone, Debug)]
-pub(in crate::cli) struct Stages(pub(in crate::cli) Vec<Stage>);

@@ -1,8 +1,4 @@
 //! What `compare` takes: its own options, and those of the workload.
-//!
-//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
-//!
-//! Invariant: the names and defaults are a contract with users' scripts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +6,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::base::limits;
-use crate::cli::args::{Common, LoadArgs, PagesArgs, WireArgs};
+use crate::cli::args::general::GeneralArgs;
+use crate::cli::args::load::LoadArgs;
+use crate::cli::args::pages::PagesArgs;
+use crate::cli::args::wire::WireArgs;
 use crate::cli::values::{count, duration, size};
 use crate::compare::contender::Contender;
 
@@ -77,7 +76,7 @@ pub(in crate::cli) struct CompareArgs {
     #[command(flatten, next_help_heading = "Options of both")]
     pub(in crate::cli) wire: WireArgs,
     #[command(flatten)]
-    pub(in crate::cli) common: Common,
+    pub(in crate::cli) common: GeneralArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

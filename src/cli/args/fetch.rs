@@ -1,15 +1,13 @@
 //! What `fetch` takes.
-//!
-//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
-//!
-//! Invariant: the names and defaults are a contract with users' scripts.
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use crate::base::limits;
-use crate::cli::args::{Common, PagesArgs, WireArgs};
+use crate::cli::args::general::GeneralArgs;
+use crate::cli::args::pages::PagesArgs;
+use crate::cli::args::wire::WireArgs;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct FetchArgs {
@@ -39,7 +37,7 @@ pub(in crate::cli) struct FetchArgs {
     #[command(flatten)]
     pub(in crate::cli) wire: WireArgs,
     #[command(flatten)]
-    pub(in crate::cli) common: Common,
+    pub(in crate::cli) common: GeneralArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

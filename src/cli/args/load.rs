@@ -1,12 +1,8 @@
-//! What describes a load, for whoever puts one on an origin.
-//!
-//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
-//!
-//! Invariant: the names and defaults are a contract with users' scripts.
+//! What `bench` and `compare` take to describe a load.
 
 use clap::ValueEnum;
 
-use crate::cli::values::{body, rate};
+use crate::cli::values::{Body, body, rate};
 
 /// A load.
 #[derive(Debug, clap::Args)]
@@ -52,7 +48,3 @@ pub(in crate::cli) enum ArrivalsArg {
     /// With equal gaps
     Even,
 }
-
-/// What a request carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Body(pub(in crate::cli) Vec<u8>);

@@ -1,31 +1,26 @@
-//! What can be typed.
+//! What can be typed: commands and options, their defaults and their help texts.
 //!
-//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
-//!
-//! Invariant: the names and defaults are a contract with users' scripts.
+//! Invariant: names and defaults are a contract with users' scripts.
 
 mod bench;
 mod compare;
 mod fetch;
+mod general;
 mod load;
 mod pages;
 mod serve;
+mod wire;
 
-use std::path::PathBuf;
-use std::time::Duration;
+use clap::{Parser, Subcommand};
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-
-use crate::cli::values::{duration, header, resolve};
-use crate::net::dns::Override;
-use crate::runtime::launch::Engine;
-
-pub(super) use bench::{BenchArgs, BenchFormat, Stages};
+pub(super) use bench::{BenchArgs, BenchFormat};
 pub(super) use compare::{CompareArgs, CompareFormat, WorkloadArg};
 pub(super) use fetch::{FetchArgs, Format};
-pub(super) use load::{ArrivalsArg, Body, LoadArgs};
+pub(super) use general::{Color, GeneralArgs};
+pub(super) use load::{ArrivalsArg, LoadArgs};
 pub(super) use pages::{ExtractArg, PagesArgs};
 pub(super) use serve::{DemoArgs, ServeArgs};
+pub(super) use wire::WireArgs;
 
 /// Fetches over HTTP as fast as the kernel allows, and tells the truth about how long it took.
 #[derive(Debug, Parser)]
@@ -55,60 +50,6 @@ pub(in crate::cli) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-}
-
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Common {
-    /// What carries the I/O: uring, epoll or tokio
-    ///
-    /// Where the kernel refuses io_uring, epoll serves instead, and a warning says why.
-    #[arg(long, default_value = "uring", value_name = "ENGINE")]
-    pub(in crate::cli) engine: Engine,
-    /// CPUs to use, such as 0,2-5 [default: all that this process may use]
-    #[arg(long, value_name = "LIST")]
-    pub(in crate::cli) cores: Option<String>,
-    /// Let the kernel move the threads of the cores between CPUs
-    #[arg(long)]
-    pub(in crate::cli) no_pin: bool,
-    /// Say nothing but errors
-    #[arg(short, long)]
-    pub(in crate::cli) quiet: bool,
-    /// Say more; repeat it for still more
-    #[arg(short, action = ArgAction::Count)]
-    pub(in crate::cli) verbose: u8,
-    /// What to log to standard error, such as ringfetch=debug
-    #[arg(long, value_name = "FILTER")]
-    pub(in crate::cli) log: Option<String>,
-    /// When to use colours
-    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
-    pub(in crate::cli) color: Color,
-    /// Write the run's numbers as one JSON object; - is standard output
-    #[arg(long, value_name = "FILE")]
-    pub(in crate::cli) summary_json: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-/// What every client on the wire has.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct WireArgs {
-    /// Time for one request of a load, or one whole fetch with its redirects and retries
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
-    pub(in crate::cli) timeout: Duration,
-    /// Time for one connect
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
-    pub(in crate::cli) connect_timeout: Duration,
-    /// A header field to send; repeat it for more
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
-    pub(in crate::cli) header: Vec<(String, String)>,
-    /// Connect to ADDR for HOST:PORT, either of which may be *; repeat it for more
-    #[arg(long, value_name = "HOST:PORT:ADDR", value_parser = resolve)]
-    pub(in crate::cli) resolve: Vec<Override>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,4 @@
-//! What describes how a list is fetched, for whoever fetches one.
-//!
-//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
-//!
-//! Invariant: the names and defaults are a contract with users' scripts.
+//! What `fetch` and `compare` take to describe how a list is fetched.
 
 use std::time::Duration;
 

@@ -1,13 +1,9 @@
 //! What `serve` and `demo` take.
-//!
-//! Knows names, defaults and help texts; what the values mean to a run is `command`'s.
-//!
-//! Invariant: the names and defaults are a contract with users' scripts.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::cli::args::Common;
+use crate::cli::args::general::GeneralArgs;
 use crate::cli::values::stamps;
 use crate::testserver::LISTEN_DEFAULT;
 
@@ -26,7 +22,7 @@ pub(in crate::cli) struct ServeArgs {
     #[arg(long, hide = true)]
     pub(in crate::cli) until_stdin_ends: bool,
     #[command(flatten)]
-    pub(in crate::cli) common: Common,
+    pub(in crate::cli) common: GeneralArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,5 +31,5 @@ pub(in crate::cli) struct DemoArgs {
     #[arg(short, long, value_name = "FOLDER")]
     pub(in crate::cli) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(in crate::cli) common: Common,
+    pub(in crate::cli) common: GeneralArgs,
 }
