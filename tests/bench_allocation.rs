@@ -1,7 +1,7 @@
 //! A bench does not allocate for a request: not in a closed loop, a pipeline, nor an open loop.
 //!
 //! A binary of its own, because it counts what its allocator is asked for, on all threads; the
-//! origin is a process of its own, so that nothing of it is counted.
+//! server is a process of its own, so that nothing of it is counted.
 //!
 //! Invariant: one bench at a time, so that whatever is counted is its own.
 
@@ -19,7 +19,7 @@ use ringfetch::runtime::launch::Pinning;
 #[path = "support/engines.rs"]
 mod engines;
 #[path = "support/served.rs"]
-#[expect(dead_code, reason = "what the origin has seen is counted elsewhere")]
+#[expect(dead_code, reason = "what the server has seen is counted elsewhere")]
 mod served;
 
 /// Requests of the shorter run, which takes all memory that a run keeps.
@@ -82,10 +82,10 @@ fn allocations(options: &BenchOptions, requests: u64) -> u64 {
 /// Checks on every engine that more requests of a bench with `options` take no more memory.
 fn check(options: &BenchOptions) {
     let alone = alone();
-    let origin = served::Served::start();
+    let server = served::Served::start();
     for engine in engines::engines() {
         let options = BenchOptions {
-            urls: vec![origin.url("/bytes/100")],
+            urls: vec![server.url("/bytes/100")],
             engine,
             connections: 16,
             pinning: Pinning::Free,

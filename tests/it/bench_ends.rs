@@ -161,8 +161,8 @@ fn an_output_without_room_exits_2() {
 // million requests (hey#166) takes too long here: this would see ten bytes for each request.
 #[test]
 fn memory_does_not_grow_with_the_number_of_requests() {
-    let origin = Served::start();
-    let url = origin.url("/bytes/10");
+    let server = Served::start();
+    let url = server.url("/bytes/10");
     for engine in engines() {
         let memory = |requests: &str| {
             let benched = benched(&format!("--engine {engine} -n {requests} {url}"));

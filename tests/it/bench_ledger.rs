@@ -1,8 +1,8 @@
-//! The ledger of a bench against an origin that counts as well: what was asked for was sent.
+//! The ledger of a bench against a server that counts as well: what was asked for was sent.
 //!
 //! Looks at counts alone; how they are told is for the reports' tests.
 //!
-//! Invariant: the origin's number of requests and the ledger's are the same, on every engine.
+//! Invariant: the server's number of requests and the ledger's are the same, on every engine.
 
 use crate::benches::{Benched, benched, number};
 use crate::engines::engines;
@@ -14,19 +14,19 @@ const ANSWER_BYTES: u64 = 89;
 /// Those of the same answer where the connection ends with it.
 const LAST_ANSWER_BYTES: u64 = ANSWER_BYTES + "Connection: close\r\n".len() as u64;
 
-/// Runs a bench of `/bytes/10` with `args` against an origin of its own on every engine, and hands
-/// its outcome and the origin's number of requests to `check`.
+/// Runs a bench of `/bytes/10` with `args` against a server of its own on every engine, and hands
+/// its outcome and the server's number of requests to `check`.
 fn on_every_engine(args: &str, check: impl Fn(&Benched, u64)) {
     for engine in engines() {
-        let origin = Served::start();
-        let benched = benched(&format!("--engine {engine} {args} {}", origin.url("/bytes/10")));
+        let server = Served::start();
+        let benched = benched(&format!("--engine {engine} {args} {}", server.url("/bytes/10")));
         assert_eq!(benched.report["engine"], engine.word(), "{benched:?}");
         let sent = benched.count("/warmup/sent") + benched.count("/ledger/sent");
-        check(&benched, origin.count_once_at(sent));
+        check(&benched, server.count_once_at(sent));
     }
 }
 
-/// Checks that a bench with `args` completes exactly `requests`, and that the origin has seen them.
+/// Checks that a bench with `args` completes exactly `requests`, and that the server has seen them.
 fn check_exact(args: &str, requests: u64) {
     let is_last = args.contains("--no-keepalive");
     let answer_bytes = if is_last { LAST_ANSWER_BYTES } else { ANSWER_BYTES };
@@ -40,7 +40,7 @@ fn check_exact(args: &str, requests: u64) {
 
 // The server's log had more requests than the tool: wrk#140, wrk#280.
 #[test]
-fn the_origin_has_seen_exactly_the_requests_that_were_asked_for() {
+fn the_server_has_seen_exactly_the_requests_that_were_asked_for() {
     check_exact("-n 100003 -c 64", 100_003);
     check_exact("-n 1 -c 64", 1);
     check_exact("-n 63 -c 64", 63);

@@ -40,8 +40,8 @@ fn check_path(search: &Value, objectives: &str) {
 #[test]
 fn a_search_tries_rates_on_connections_that_stay() {
     for engine in engines() {
-        let origin = Served::start();
-        let url = origin.url("/bytes/10");
+        let server = Served::start();
+        let url = server.url("/bytes/10");
         let search = "--find-max errors<50% -d 200ms --warmup 50ms -R 50";
         let benched = benched(&format!("--engine {engine} -c 4 {search} {url}"));
         let report = &benched.report;
@@ -55,7 +55,7 @@ fn a_search_tries_rates_on_connections_that_stay() {
         assert_eq!(number(report, "/connections_detail/opened"), 4);
         // No connection was opened for a trial: those that are there in the end were there always,
         // but for those that took a request over the end of a trial with them.
-        let connections = number(&origin.end(), "/connections");
+        let connections = number(&server.end(), "/connections");
         assert!(connections <= 8, "{connections}: {report}");
     }
 }
@@ -74,8 +74,8 @@ fn a_search_that_finds_nothing_says_so_and_exits_1() {
 
 #[test]
 fn csv_has_a_row_for_each_trial() {
-    let origin = Served::start();
-    let url = origin.url("/bytes/10");
+    let server = Served::start();
+    let url = server.url("/bytes/10");
     let args = "-o csv -c 2 -d 50ms --warmup 10ms -R 100 --find-max errors<50%";
     let dir = crate::places::Dir::new("bench-search");
     let file = dir.path().join("summary");

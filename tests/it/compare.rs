@@ -105,14 +105,14 @@ fn an_engine_that_is_named_twice_has_a_number() {
 
 #[test]
 fn connections_stay_open_from_one_slice_to_the_next() {
-    let origin = TestServer::start(&TestServerSettings::local()).unwrap();
-    let url = format!("http://{}/bytes/64", origin.addr());
+    let server = TestServer::start(&TestServerSettings::local()).unwrap();
+    let url = format!("http://{}/bytes/64", server.addr());
     let report = compared(&format!("--engines epoll,tokio {url}"));
     check(&report, &["epoll", "tokio"]);
     assert_eq!(report["engines"]["epoll"]["connections"], 8);
     assert!(report["notes"].to_string().contains("where the origin runs is not known"));
     // Two engines and the twin of the first.
-    let served = origin.stop().unwrap();
+    let served = server.stop().unwrap();
     assert_eq!(served.connections, 3 * 8, "{served:?}");
 }
 
@@ -157,9 +157,9 @@ fn a_sweep_names_who_wins_where() {
 #[test]
 fn a_list_that_holds_other_lines_is_another_workload() {
     let dir = Dir::new("other-lines");
-    let origin = TestServer::start(&TestServerSettings::local()).unwrap();
+    let server = TestServer::start(&TestServerSettings::local()).unwrap();
     let (list, kept) = (dir.path().join("list.txt"), dir.path().join("kept.json"));
-    let write = |path: &str| std::fs::write(&list, format!("http://{}{path}\n", origin.addr()));
+    let write = |path: &str| std::fs::write(&list, format!("http://{}{path}\n", server.addr()));
     let listed = |option: &str| {
         let args = "--rounds 6 --slice 60ms -c 2 --engines epoll";
         compare(&format!("{args} -i {} {option} {}", list.display(), kept.display()))

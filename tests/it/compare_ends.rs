@@ -35,7 +35,7 @@ fn what_cannot_be_compared_is_refused_with_a_way_out() {
 }
 
 #[test]
-fn an_origin_that_is_not_there_is_told_and_is_no_success() {
+fn a_server_that_is_not_there_is_told_and_is_no_success() {
     let args = "compare --rounds 6 --slice 50ms -c 2 --engines epoll http://127.0.0.1:1/";
     let ran = run_with(b"", ringfetch(args.split(' ')));
     assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -63,7 +63,7 @@ fn is_alive(pid: u32) -> bool {
 }
 
 /// Starts a comparison that takes minutes, and waits until all of its processes are there: an
-/// origin, an engine and its twin.
+/// server, an engine and its twin.
 fn long_one() -> (Running, Vec<u32>) {
     let args = "compare --rounds 1000 --slice 200ms -c 2 --engines epoll";
     let mut running = Running::start(ringfetch(args.split(' ')));
@@ -80,7 +80,7 @@ fn long_one() -> (Running, Vec<u32>) {
 #[test]
 fn contestants_rest_while_it_is_not_their_turn() {
     let (mut running, started) = long_one();
-    // The origin came first. Of the two others one works and one is stopped, in turns.
+    // The server came first. Of the two others one works and one is stopped, in turns.
     let mut has_rested = [false; 2];
     while has_rested != [true; 2] {
         assert!(!running.has_ended(), "it ended by itself");

@@ -58,12 +58,12 @@ fn every_peer_fetches_the_built_in_pages() {
 }
 
 #[test]
-fn a_foreign_origin_is_asked_as_well() {
-    let origin = Served::start();
+fn a_foreign_server_is_asked_as_well() {
+    let server = Served::start();
     let names = peers();
-    let args = format!("--no-keepalive --engines {} {}", names.join(","), origin.url("/bytes/9"));
+    let args = format!("--no-keepalive --engines {} {}", names.join(","), server.url("/bytes/9"));
     check(&compared(&args), &names);
-    let report = origin.end();
+    let report = server.end();
     assert!(report["requests"].as_u64().is_some_and(|count| count > 0), "{report}");
 }
 

@@ -31,7 +31,7 @@ fn line(n: usize, hops: usize) -> String {
 
 #[test]
 fn jobs_that_redirects_carry_to_and_fro_all_become_rows() {
-    let origin = TestServer::start(&TestServerSettings::local()).unwrap();
+    let server = TestServer::start(&TestServerSettings::local()).unwrap();
     let cpu = cores::available()[0];
     for engine in engines() {
         let lines = 20_000;
@@ -45,8 +45,8 @@ fn jobs_that_redirects_carry_to_and_fro_all_become_rows() {
             .resolve(Override {
                 host: None,
                 port: None,
-                ip: origin.addr().ip(),
-                to_port: Some(origin.addr().port()),
+                ip: server.addr().ip(),
+                to_port: Some(server.addr().port()),
             });
         let (rows, summary) = run(fetch);
         assert_eq!((rows.len(), summary.failed, summary.redirects), (lines, 0, lines as u64));

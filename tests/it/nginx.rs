@@ -1,4 +1,4 @@
-//! Fetches from a real nginx: what the built-in origin and the library agree on, a server that
+//! Fetches from a real nginx: what the test server and the library agree on, a server that
 //! neither of them knows must agree on too.
 //!
 //! Knows nothing of the engine's parts; it compares rows with files.

@@ -1,7 +1,7 @@
-//! The built-in origin over real sockets, on every engine.
+//! The test server over real sockets, on every engine.
 //!
-//! Knows only what `/` tells everyone: routes, faults, and HTTP/1.1 itself. The client is a
-//! blocking socket and a few lines of its own, so that no bug of ours can hide on both sides.
+//! The client is a blocking socket and a few lines of its own, so that no bug of ours can hide on
+//! both sides.
 //!
 //! Invariant: nothing here measures time; what must come to an end is read to its end.
 
@@ -14,19 +14,19 @@ use ringfetch::testserver::{TestServer, TestServerSettings};
 use crate::client::{Client, Response, field};
 use crate::engines::engines;
 
-/// An origin of one core on `engine`; where the kernel refuses io_uring, on what takes its place.
-pub(crate) fn origin(engine: Engine) -> TestServer {
+/// A server of one core on `engine`; where the kernel refuses io_uring, on what takes its place.
+pub(crate) fn started_on(engine: Engine) -> TestServer {
     let mut settings = TestServerSettings::local();
     settings.launch.engine = engine.or_fallback().0;
     TestServer::start(&settings).expect("the loopback interface has a free port")
 }
 
-/// Runs `check` against an origin on each engine, and stops it.
+/// Runs `check` against a server on each engine, and stops it.
 pub(crate) fn on_every_engine(check: impl Fn(&TestServer)) {
     for engine in engines() {
-        let origin = origin(engine);
-        check(&origin);
-        origin.stop().expect("every core ends in order");
+        let server = started_on(engine);
+        check(&server);
+        server.stop().expect("every core ends in order");
     }
 }
 
@@ -36,8 +36,8 @@ fn text(response: &Response) -> &str {
 
 #[test]
 fn every_route_is_answered_on_one_connection() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         let index = client.get("/");
         assert!(text(&index).contains("/bytes/N") && text(&index).contains("/fault/reset"));
         let bytes = client.get("/bytes/300000");
@@ -69,8 +69,8 @@ fn every_route_is_answered_on_one_connection() {
 
 #[test]
 fn chunked_bodies_come_with_extensions_and_trailers_where_asked_for() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         let expected = client.get("/bytes/200000").body;
         assert_eq!(client.get("/chunked/200000").body, expected);
         assert_eq!(client.get("/chunked/200000?chunk=32768").body, expected);
@@ -88,8 +88,8 @@ fn chunked_bodies_come_with_extensions_and_trailers_where_asked_for() {
 
 #[test]
 fn gzip_codes_what_the_rest_of_the_path_answers() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         for target in ["/page/3", "/", "/bytes/0", "/bytes/10", "/bytes/200000"] {
             let plain = client.get(target);
             let coded = client.get(&format!("/gzip{target}"));
@@ -104,8 +104,8 @@ fn gzip_codes_what_the_rest_of_the_path_answers() {
 
 #[test]
 fn redirects_lead_to_a_page_or_in_a_circle() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         let mut hop = |target: &str| {
             let response = client.get(target);
             (response.status, field(&response.head, "Location").unwrap().to_owned())
@@ -123,8 +123,8 @@ fn redirects_lead_to_a_page_or_in_a_circle() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order_and_together() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         let expected = client.get("/bytes/1000").body;
         let mut requests = String::new();
         for length in 0..1000 {
@@ -147,8 +147,8 @@ fn pipelined_requests_are_answered_in_order_and_together() {
 
 #[test]
 fn head_has_the_head_of_get_and_no_body() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         let targets =
             ["/", "/bytes/300000", "/page/1", "/gzip/page/1", "/status/404", "/chunked/9"];
         for target in targets.into_iter().chain(["/drip/9/60000", "/redirect/1", "/nope"]) {
@@ -164,8 +164,8 @@ fn head_has_the_head_of_get_and_no_body() {
 
 #[test]
 fn http_1_0_closes_unless_asked_to_go_on() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         client.send("GET /bytes/5 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
         let response = client.response();
         assert_eq!(field(&response.head, "Connection"), Some("keep-alive"));
@@ -176,13 +176,13 @@ fn http_1_0_closes_unless_asked_to_go_on() {
         assert_eq!(field(&response.head, "Connection"), Some("close"));
         assert!(response.body == expected);
         for end in ["1.0\r\n\r\n", "1.1\r\nHost: h\r\nConnection: close\r\n\r\n"] {
-            let mut client = Client::new(origin);
+            let mut client = Client::new(server);
             client.send(format!("GET /bytes/5 HTTP/{end}"));
             let response = client.response();
             assert_eq!(field(&response.head, "Connection"), Some("close"));
             assert_eq!(client.rest(), (Vec::new(), Ok(())));
         }
-        let mut client = Client::new(origin);
+        let mut client = Client::new(server);
         let response = client.get("/bytes/90000?framing=close");
         assert!(response.body == expected);
     });
@@ -190,7 +190,7 @@ fn http_1_0_closes_unless_asked_to_go_on() {
 
 #[test]
 fn what_is_no_request_is_answered_and_the_connection_ends() {
-    on_every_engine(|origin| {
+    on_every_engine(|server| {
         let long_path = format!("GET /{} HTTP/1.1\r\n", "a".repeat(70_000));
         let many_fields = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "A: b\r\n".repeat(300));
         let rows: [(&str, u16); 7] = [
@@ -203,21 +203,21 @@ fn what_is_no_request_is_answered_and_the_connection_ends() {
             (&many_fields, 431),
         ];
         for (request, status) in rows {
-            let mut client = Client::new(origin);
+            let mut client = Client::new(server);
             client.send(request);
             let response = client.response();
             assert_eq!(response.status, status, "{request:.40}");
             assert_eq!(field(&response.head, "Connection"), Some("close"));
             assert_eq!(client.rest(), (Vec::new(), Ok(())), "{request:.40}");
         }
-        assert_eq!(origin.served().refused, rows.len() as u64);
+        assert_eq!(server.served().refused, rows.len() as u64);
     });
 }
 
 #[test]
 fn bodies_of_requests_are_read_past_counted_and_bounded() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         let body_bytes = |response: &Response| {
             let echo: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
             echo["body_bytes"].as_u64().unwrap()
@@ -238,7 +238,7 @@ fn bodies_of_requests_are_read_past_counted_and_bounded() {
         client.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 67108865\r\n\r\n");
         let mut left = 67_108_865;
         while left > 0 {
-            // The origin may answer and close before everything is sent.
+            // The server may answer and close before everything is sent.
             let piece = vec![b'x'; left.min(65_536)];
             left -= piece.len();
             if client.socket.write_all(&piece).is_err() {
@@ -251,8 +251,8 @@ fn bodies_of_requests_are_read_past_counted_and_bounded() {
 
 #[test]
 fn echo_says_what_was_asked() {
-    on_every_engine(|origin| {
-        let mut client = Client::new(origin);
+    on_every_engine(|server| {
+        let mut client = Client::new(server);
         client.send("PATCH /echo?a=%20b HTTP/1.1\r\nHost: h:80\r\nX-One: 1, 2\r\nx-two:\r\n\r\n");
         let echo: serde_json::Value = serde_json::from_slice(&client.response().body).unwrap();
         let expected = serde_json::json!({

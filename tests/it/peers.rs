@@ -55,19 +55,19 @@ fn closed(peer: Peer, url: &str) -> PeerSettings {
     settings(peer, Work::Bench(vec![Target::parse(url).unwrap()], Pace::Closed))
 }
 
-fn origin() -> TestServer {
+fn started() -> TestServer {
     TestServer::start(&TestServerSettings::local()).unwrap()
 }
 
-fn url_at(origin: &TestServer, path: &str) -> String {
-    format!("http://{}{path}", origin.addr())
+fn url_at(server: &TestServer, path: &str) -> String {
+    format!("http://{}{path}", server.addr())
 }
 
 #[test]
-fn the_origin_has_answered_what_a_peer_says_it_has_handled() {
+fn the_server_has_answered_what_a_peer_says_it_has_handled() {
     for peer in peers() {
-        let origin = origin();
-        let mut load = Load::start(closed(peer, &url_at(&origin, "/bytes/64"))).unwrap();
+        let server = started();
+        let mut load = Load::start(closed(peer, &url_at(&server, "/bytes/64"))).unwrap();
         let slices = [(); 2].map(|()| load.bench(0, LEAD_IN, WINDOW).unwrap());
         for slice in &slices {
             assert!(0 < slice.completed && slice.completed <= slice.handled, "{peer:?}: {slice:?}");
@@ -75,7 +75,7 @@ fn the_origin_has_answered_what_a_peer_says_it_has_handled() {
         }
         assert_eq!(slices.iter().map(|slice| slice.errors).sum::<u64>(), 0, "{peer:?}");
         let handled: u64 = slices.iter().map(|slice| slice.handled).sum();
-        let served = origin.served();
+        let served = server.served();
         assert_eq!((served.requests, served.refused), (handled, 0), "{peer:?}");
         // All of them are used, and they stay from one slice to the next. reqwest begins to connect
         // while it waits for a connection to come back, and keeps both.
@@ -84,19 +84,19 @@ fn the_origin_has_answered_what_a_peer_says_it_has_handled() {
         assert!(connections.contains(&served.connections), "{peer:?}: {served:?}");
         drop(load);
         // What ends with the load was not asked for.
-        assert_eq!(origin.stop().unwrap().requests, handled, "{peer:?}");
+        assert_eq!(server.stop().unwrap().requests, handled, "{peer:?}");
     }
 }
 
 #[test]
 fn a_connection_for_each_request_is_just_that() {
     for peer in peers() {
-        let origin = origin();
+        let server = started();
         let fields = Fields::new(None, &[], None, Connection::Close).unwrap();
-        let plain = closed(peer, &url_at(&origin, "/bytes/64"));
+        let plain = closed(peer, &url_at(&server, "/bytes/64"));
         let mut load = Load::start(PeerSettings { fields, ..plain }).unwrap();
         let slice = load.bench(0, LEAD_IN, WINDOW).unwrap();
-        let served = origin.served();
+        let served = server.served();
         assert_eq!((slice.errors, served.requests), (0, slice.handled), "{peer:?}");
         assert_eq!(served.connections, served.requests, "{peer:?}");
     }
@@ -121,12 +121,12 @@ fn an_open_loop_starts_what_the_own_schedule_has() {
         };
         let expected: u64 = (0..cores).map(starts).sum();
         for peer in peers() {
-            let origin = origin();
-            let target = Target::parse(&url_at(&origin, "/bytes/64")).unwrap();
+            let server = started();
+            let target = Target::parse(&url_at(&server, "/bytes/64")).unwrap();
             let work = Work::Bench(vec![target], Pace::Open(Arc::clone(&profile), law));
             let mut load = Load::start(settings(peer, work)).unwrap();
             let slice = load.bench(0, lead_in, window).unwrap();
-            assert_eq!((slice.errors, origin.requests()), (0, slice.handled), "{peer:?}");
+            assert_eq!((slice.errors, server.requests()), (0, slice.handled), "{peer:?}");
             // A start just before the end may be overtaken by it on a busy machine.
             assert!(slice.handled <= expected, "{peer:?}: {} of {expected}", slice.handled);
             assert!(slice.handled * 2 > expected, "{peer:?}: {} of {expected}", slice.handled);
@@ -190,9 +190,9 @@ fn a_peer_sends_what_the_own_engine_sends() {
 #[test]
 fn statuses_from_400_on_and_broken_answers_are_errors_and_only_the_first_are_completed() {
     for peer in peers() {
-        let origin = origin();
+        let server = started();
         let run = |path| {
-            let mut load = Load::start(closed(peer, &url_at(&origin, path))).unwrap();
+            let mut load = Load::start(closed(peer, &url_at(&server, path))).unwrap();
             load.bench(0, LEAD_IN, WINDOW).unwrap()
         };
         let refused = run("/status/404");
@@ -206,8 +206,8 @@ fn statuses_from_400_on_and_broken_answers_are_errors_and_only_the_first_are_com
 #[test]
 fn a_request_that_takes_too_long_is_an_error_and_the_next_goes_on() {
     for peer in peers() {
-        let origin = origin();
-        let plain = closed(peer, &url_at(&origin, "/delay/60000/bytes/1"));
+        let server = started();
+        let plain = closed(peer, &url_at(&server, "/delay/60000/bytes/1"));
         let settings = PeerSettings { timeout: Duration::from_millis(5), ..plain };
         let slice = Load::start(settings).unwrap().bench(0, LEAD_IN, WINDOW).unwrap();
         assert!(slice.errors > 0 && slice.completed == 0, "{peer:?}: {slice:?}");
@@ -262,22 +262,22 @@ fn pages() -> Pages {
     }
 }
 
-/// What leads every name to `origin`.
-fn everywhere(origin: &TestServer) -> Override {
-    let addr = origin.addr();
+/// What leads every name to `server`.
+fn everywhere(server: &TestServer) -> Override {
+    let addr = server.addr();
     Override { host: None, port: None, ip: addr.ip(), to_port: Some(addr.port()) }
 }
 
 #[test]
 fn every_line_of_a_list_is_fetched_once_wherever_its_name_leads() {
     for peer in peers() {
-        let origin = origin();
+        let server = started();
         let page = |n: usize| format!("http://host-{}.demo.test/page/{n}", n % 7);
         let urls: Vec<_> = (0..200).map(page).collect();
-        let slice = fetched(peer, &urls, everywhere(&origin), pages());
+        let slice = fetched(peer, &urls, everywhere(&server), pages());
         let counts = (slice.completed, slice.errors, slice.handled);
         assert_eq!(counts, (200, 0, 200), "{peer:?}");
-        let served = origin.served();
+        let served = server.served();
         assert_eq!(served.requests, 200, "{peer:?}");
         // A host that has its turn again has its connections still, but for those that were busy.
         assert!(served.connections < 100, "{peer:?}: {}", served.connections);
@@ -298,12 +298,12 @@ fn redirects_sizes_statuses_and_nonsense_count_as_they_do_for_the_own_engine() {
     ];
     for peer in peers() {
         for (url, status, counts, requests) in cases {
-            let origin = origin();
+            let server = started();
             let pages = Pages { status: *status, ..pages() };
-            let slice = fetched(peer, &[(*url).to_owned()], everywhere(&origin), pages);
+            let slice = fetched(peer, &[(*url).to_owned()], everywhere(&server), pages);
             let counted = [slice.completed, slice.errors, slice.handled];
             assert_eq!(counted, *counts, "{peer:?} {url} {status:?}");
-            assert_eq!(origin.requests(), *requests, "{peer:?} {url}");
+            assert_eq!(server.requests(), *requests, "{peer:?} {url}");
         }
     }
 }

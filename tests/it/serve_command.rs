@@ -1,6 +1,6 @@
 //! `ringfetch serve` as a process: what it says, and how it ends.
 //!
-//! Does not look at what is served; the origin has tests of its own.
+//! What is served has tests of its own.
 //!
 //! Invariant: every process that is started here has ended when its test has.
 

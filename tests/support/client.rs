@@ -1,6 +1,6 @@
 //! A client of the tests' own: a blocking socket and just enough HTTP/1.1 to read good answers.
 //!
-//! Knows nothing of the library's own client, so that no bug can hide on both sides.
+//! It shares nothing with the library's own client, so that no bug can hide on both sides.
 //!
 //! Invariant: nothing is read ahead of what was asked for and then forgotten.
 
@@ -23,15 +23,15 @@ pub(crate) struct Response {
 }
 
 impl Client {
-    pub(crate) fn new(origin: &TestServer) -> Self {
+    pub(crate) fn new(server: &TestServer) -> Self {
         Self {
-            socket: TcpStream::connect(origin.addr()).expect("the origin accepts"),
+            socket: TcpStream::connect(server.addr()).expect("the server accepts"),
             held: Vec::new(),
         }
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.socket.write_all(bytes.as_ref()).expect("the origin reads");
+        self.socket.write_all(bytes.as_ref()).expect("the server reads");
     }
 
     /// Reads more; false at the end.

@@ -1,8 +1,6 @@
-//! The built-in origin as a process of its own, so that it shares nothing with what loads it.
+//! The test server as a process of its own, so that it shares nothing with what loads it.
 //!
-//! Knows its routes by name alone.
-//!
-//! Invariant: no origin outlives its test.
+//! Invariant: no server outlives its test.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -43,10 +41,10 @@ impl Served {
 
     /// How many requests it has answered.
     pub(crate) fn count(&self) -> u64 {
-        let mut socket = TcpStream::connect(self.addr).expect("the origin accepts");
-        socket.write_all(b"GET /count HTTP/1.0\r\n\r\n").expect("the origin reads");
+        let mut socket = TcpStream::connect(self.addr).expect("the server accepts");
+        socket.write_all(b"GET /count HTTP/1.0\r\n\r\n").expect("the server reads");
         let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("the origin answers");
+        socket.read_to_string(&mut answer).expect("the server answers");
         let (_, body) = answer.split_once("\r\n\r\n").expect("the head has an end");
         let count: Value = serde_json::from_str(body).expect("the count is JSON");
         count["requests"].as_u64().expect("the count is a number")
