@@ -1,4 +1,4 @@
-//! A machine whose sockets are memory: whatever is written is a request, and whatever is read is
+//! An `Io` whose sockets are memory: whatever is written is a request, and whatever is read is
 //! its answer.
 //!
 //! Knows no kernel; of HTTP it knows how long a request and an answer are.
@@ -37,7 +37,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// A machine whose tasks run on `executor`.
+    /// An `Io` whose tasks run on `executor`.
     pub(crate) fn new(executor: Rc<Executor>, script: Script) -> Self {
         Self { executor, script: Rc::new(script) }
     }

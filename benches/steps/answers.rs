@@ -1,9 +1,6 @@
-//! What servers answer, and somebody who takes notice of it.
+//! Answers of servers, and an observer that reads them as a bench does.
 //!
-//! Knows nothing of what is timed.
-//!
-//! Invariant: every head here is whole and valid, and says nothing of how its body ends until it
-//! is told.
+//! Invariant: every head here is complete and valid; how its body ends is an argument.
 
 use std::hint::black_box;
 
@@ -87,7 +84,7 @@ pub(crate) fn chunks(count: usize, chunk_bytes: usize) -> Vec<u8> {
     body
 }
 
-/// Takes notice of an answer as a bench does, and of how it came to know the head.
+/// What a bench keeps of an answer, and whether its head was parsed or known already.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) status: u16,

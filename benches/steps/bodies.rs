@@ -1,9 +1,9 @@
 //! Chunked bodies by themselves, and whole exchanges: a head, its framing, its body.
 //!
-//! Has every answer there at once; how it is cut is what the sockets' tests are about.
+//! Every answer is there at once; tests with sockets cut answers in pieces.
 //!
-//! Invariant: a body is looked at only as far as the machine does, so large ones cost per chunk and
-//! not per byte.
+//! Invariant: nobody but the parser looks at a body, so that large ones cost per chunk and not per
+//! byte.
 
 use std::hint::black_box;
 

@@ -1,8 +1,6 @@
 //! Response heads: parsed, recognised by the memo, and what their fields say of the body.
 //!
-//! Has the heads answer HEAD, so that nothing but the head is there to be read.
-//!
-//! Invariant: a head is timed whole, as most of them arrive.
+//! The heads answer HEAD, so that there is no body to read. Each is read at once, as most arrive.
 
 use std::hint::black_box;
 

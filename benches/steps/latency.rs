@@ -1,8 +1,7 @@
-//! What it costs to record one time.
+//! Recording one time in a histogram.
 //!
-//! Knows no clock: the times are made up, and spread as those of loopback are.
-//!
-//! Invariant: the memory is there before, as it is in a trial.
+//! The times are made up, and spread as those of loopback are. The memory is allocated before, as
+//! in a trial.
 
 use std::hint::black_box;
 

@@ -1,8 +1,6 @@
-//! Lists of URLs, line by line: plain ones in memory, and a compressed one that lies in a file.
+//! Lists of URLs, line by line: plain ones in memory, and a compressed one in a file.
 //!
-//! Does not parse the URLs.
-//!
-//! Invariant: the file is there only while it is read, and is read from its start each time.
+//! The URLs are not parsed, and the file is read from its start each time.
 
 use std::fs;
 use std::hint::black_box;

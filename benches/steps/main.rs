@@ -1,10 +1,7 @@
-//! What the machines of floor 1 take of our own time: bytes in memory, and no socket.
+//! How long single steps take beside the kernel: bytes in memory, and no socket.
 //!
-//! One file for each of them, and one for lists of URLs, of which the compressed ones lie in a file
-//! (in the page cache). Inflating bodies has no machine yet, so gzip is met there alone.
-//!
-//! Invariant: before anything is timed it is done once, and what came of it is asserted, so that
-//! no figure is of nothing.
+//! Invariant: each step is done once and its result asserted before it is timed, so that no figure
+//! is of a step that does nothing.
 
 mod answers;
 mod bodies;

@@ -1,9 +1,8 @@
 //! Extraction: title, links and words of a page of some 12 KB, and what two selectors match.
 //!
-//! Makes its own page, of what documents are made of besides paragraphs: a menu, a style, a script,
-//! a table, entities and inline markup.
-//!
-//! Invariant: links and words are counted while the page is written, and not by the extractor.
+//! The page is made here. It has what documents have beside paragraphs: a menu, a style, a script,
+//! a table, entities and inline markup. Its links and words are counted while it is written, not
+//! by the extractor.
 
 use std::hint::black_box;
 

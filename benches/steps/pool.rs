@@ -1,8 +1,7 @@
 //! The pool of idle connections: one out, and the same one in again.
 //!
-//! Has numbers for connections, so that nothing is closed.
-//!
-//! Invariant: the pool is as full after each round as it was before.
+//! Connections are numbers here, so that nothing is closed. The pool is as full after each round as
+//! it was before.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,8 +1,6 @@
 //! Requests, rendered from their template as a fetch does for each URL.
 //!
-//! Knows neither targets nor sockets: authority and path are text.
-//!
-//! Invariant: the room is there before, so that no allocation is timed.
+//! The room for them is there before, so that no allocation is timed.
 
 use std::hint::black_box;
 
