@@ -11,9 +11,9 @@ use flate2::read::GzDecoder;
 use ringfetch::runtime::launch::Engine;
 use ringfetch::testserver::{TestServer, TestServerSettings};
 
-use crate::client::{Client, field};
 use crate::engines::engines;
-use crate::origin::{on_every_engine, started_on};
+use crate::plain_client::{Client, field};
+use crate::testserver::routes::{on_every_engine, started_on};
 
 /// What comes after a request for fault `kind`, up to the end of the connection.
 fn meet(server: &TestServer, kind: &str) -> (Vec<u8>, Result<(), ErrorKind>) {

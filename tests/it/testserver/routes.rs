@@ -11,8 +11,8 @@ use flate2::read::GzDecoder;
 use ringfetch::runtime::launch::Engine;
 use ringfetch::testserver::{TestServer, TestServerSettings};
 
-use crate::client::{Client, Response, field};
 use crate::engines::engines;
+use crate::plain_client::{Client, Response, field};
 
 /// A server of one core on `engine`; where the kernel refuses io_uring, on what takes its place.
 pub(crate) fn started_on(engine: Engine) -> TestServer {

@@ -1,0 +1,4 @@
+//! The engine that `fetch` and `bench` share, over real sockets.
+
+mod connections;
+mod failures;

@@ -1,0 +1,8 @@
+//! `compare`: its processes, its reports, and other people's clients.
+
+#[cfg(feature = "peers")]
+mod clients;
+mod comparisons;
+mod ends;
+#[cfg(feature = "peers")]
+mod other_clients;

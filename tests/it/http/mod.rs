@@ -1,0 +1,4 @@
+//! Wire conversations, as bytes and over sockets.
+
+mod corpus;
+mod sockets;

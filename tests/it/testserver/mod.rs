@@ -1,0 +1,4 @@
+//! The test server, as any client meets it.
+
+mod faults;
+mod routes;
