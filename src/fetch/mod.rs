@@ -25,5 +25,6 @@ mod tests;
 mod worker;
 
 pub use cores::{FetchRun, FetchRunEnd};
+pub use response::Keep;
 pub use scheduler::Politeness;
-pub use settings::{Keep, Settings};
+pub use settings::Settings;

@@ -8,7 +8,15 @@ use crate::base::limits::BODY_READ_BYTES_MAX;
 use crate::client::answer::{Answer, AnswerHead};
 use crate::extract::Extractor;
 use crate::fetch::job::Response;
-use crate::fetch::settings::Keep;
+
+/// Which response bodies are kept for those who read them later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// None: bytes are counted and forgotten.
+    Nothing,
+    /// Those that may be HTML or XHTML by their Content-Type, or that have none.
+    Pages,
+}
 
 /// What is noted of one response.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::fetch::ordinals::Ordinals;
 use crate::fetch::policy::Policy;
+use crate::fetch::response::Keep;
 use crate::fetch::scheduler::Politeness;
 use crate::http::http1::RequestTemplate;
 use crate::net::dns::Override;
@@ -38,13 +39,4 @@ pub struct Settings {
     pub overrides: Vec<Override>,
     /// Lines that have their row already and are passed over.
     pub done: Ordinals,
-}
-
-/// Which response bodies are kept for those who read them later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// None: bytes are counted and forgotten.
-    Nothing,
-    /// Those that may be HTML or XHTML by their Content-Type, or that have none.
-    Pages,
 }

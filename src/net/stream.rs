@@ -40,6 +40,18 @@ impl<S: Socket> Stream<S> {
         socket.is_quiet()
     }
 
+    /// Sends no more: the peer reads its end once it has read everything before.
+    pub(crate) fn end_writes(&self) {
+        let Self::Plain(socket) = self;
+        socket.end_writes();
+    }
+
+    /// Closes at once with a reset, where dropping would close in order.
+    pub(crate) fn abort(self) {
+        let Self::Plain(socket) = self;
+        socket.abort();
+    }
+
     /// What ends this stream's operations from outside, as long as the stream lives.
     #[inline]
     pub(crate) fn interrupter(&self) -> S::Interrupter {

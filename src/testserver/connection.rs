@@ -17,6 +17,7 @@ use crate::base::buf::Block;
 use crate::base::failure::Failure;
 use crate::base::limits::{BLOCK_BYTES, HEAD_BYTES_MAX};
 use crate::http::http1::{self, Request, RequestBody, RequestReader};
+use crate::net::stream::Stream;
 use crate::runtime::{Io, Socket};
 use crate::testserver::deadlines::ConnectionWatch;
 use crate::testserver::fault::{AfterFault, FAULT_MAX};
@@ -49,8 +50,9 @@ enum AfterReply {
 
 /// Serves one connection to its end.
 pub(super) async fn run<I: Io>(worker: Rc<ServerWorker<I>>, socket: I::Socket) {
-    let watch = worker.connections.enter(socket.interrupter());
-    let connection = ServerConnection { watch, socket, worker, out: Block::default() };
+    let stream = Stream::Plain(socket);
+    let watch = worker.connections.enter(stream.interrupter());
+    let connection = ServerConnection { watch, stream, worker, out: Block::default() };
     let mut work = pin!(connection.serve());
     poll_fn(|context| {
         // After a panic the future is dropped and never polled again. What it shares with others it
@@ -63,10 +65,10 @@ pub(super) async fn run<I: Io>(worker: Rc<ServerWorker<I>>, socket: I::Socket) {
     .await;
 }
 
-/// A connection. The watch comes first: it must be gone before the socket is.
+/// A connection. The watch comes first: it must be gone before the stream is.
 struct ServerConnection<I: Io> {
     watch: ConnectionWatch<<I::Socket as Socket>::Interrupter>,
-    socket: I::Socket,
+    stream: Stream<I::Socket>,
     worker: Rc<ServerWorker<I>>,
     /// Answers that were not sent yet. It has no memory while there are none.
     out: Block,
@@ -86,7 +88,7 @@ impl<I: Io> ServerConnection<I> {
             }
             make_room(&mut input, last_read);
             self.wait_at_most(self.worker.shared.idle);
-            let (read, filled) = self.socket.read(input).await;
+            let (read, filled) = self.stream.read(input).await;
             input = filled;
             match read {
                 Ok(count) if count > 0 => last_read = count,
@@ -160,7 +162,7 @@ impl<I: Io> ServerConnection<I> {
         while !body.is_done() {
             make_room(input, last_read);
             self.wait_at_most(self.worker.shared.idle);
-            let (read, filled) = self.socket.read(std::mem::take(input)).await;
+            let (read, filled) = self.stream.read(std::mem::take(input)).await;
             *input = filled;
             match read {
                 Ok(count) if count > 0 => last_read = count,
@@ -259,7 +261,7 @@ impl<I: Io> ServerConnection<I> {
                 // Sent from where it is: only the kernel copies it.
                 let block = self.worker.take_pattern();
                 self.wait_at_most(self.worker.shared.idle);
-                let (sent, block) = self.socket.write_all(block).await;
+                let (sent, block) = self.stream.write_all(block).await;
                 self.worker.give_pattern(block);
                 sent?;
             }
@@ -316,7 +318,7 @@ impl<I: Io> ServerConnection<I> {
                 while self.worker.now() < until {
                     self.wait_at_most(self.worker.shared.idle);
                     let sent;
-                    (sent, block) = self.socket.write_all(block).await;
+                    (sent, block) = self.stream.write_all(block).await;
                     sent?;
                 }
                 Ok(AfterReply::Drop)
@@ -340,14 +342,14 @@ impl<I: Io> ServerConnection<I> {
         }
         match next {
             AfterReply::Reset => {
-                let Self { watch, socket, .. } = self;
+                let Self { watch, stream, .. } = self;
                 drop(watch);
-                socket.abort();
+                stream.abort();
             }
             AfterReply::Linger => {
                 // Closing a socket that still has bytes to read resets the connection, and the peer
                 // may then lose the answer (RFC 9112 section 9.6).
-                self.socket.end_writes();
+                self.stream.end_writes();
                 self.read_away(LINGER_MAX).await;
             }
             AfterReply::GoOn | AfterReply::Close | AfterReply::Drop => {}
@@ -359,7 +361,7 @@ impl<I: Io> ServerConnection<I> {
         self.wait_at_most(span);
         let mut block = Block::with_capacity(INPUT_BYTES);
         loop {
-            let (read, filled) = self.socket.read(block).await;
+            let (read, filled) = self.stream.read(block).await;
             block = filled;
             block.clear();
             if !read.is_ok_and(|count| count > 0) {
@@ -374,7 +376,7 @@ impl<I: Io> ServerConnection<I> {
             return Ok(());
         }
         self.wait_at_most(self.worker.shared.idle);
-        let (sent, block) = self.socket.write_all(std::mem::take(&mut self.out)).await;
+        let (sent, block) = self.stream.write_all(std::mem::take(&mut self.out)).await;
         self.worker.give_block(block);
         Ok(sent?)
     }
