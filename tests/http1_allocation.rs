@@ -11,8 +11,8 @@ use std::hint::black_box;
 
 use ringfetch::base::failure::Failure;
 use ringfetch::http::http1::{
-    Answer, Connection, Exchange, Framing, Head, Method, Observer, RequestReader, RequestSpec,
-    RequestTemplate, write_chunk, write_head, write_last_chunk,
+    Exchange, Framing, Head, Method, Observer, Persistence, RequestReader, RequestSpec,
+    RequestTemplate, ResponseSpec, write_chunk, write_head, write_last_chunk,
 };
 
 #[path = "support/corpus.rs"]
@@ -120,12 +120,12 @@ fn a_request_is_written_and_read_without_allocating() {
 fn an_answer_is_written_without_allocating() {
     let mut out = Vec::with_capacity(1024);
     let count = allocations(|| {
-        let answer = Answer {
+        let answer = ResponseSpec {
             status: 200,
             reason: "OK",
             content_type: Some("text/plain"),
             framing: Framing::Chunked,
-            connection: Connection::KeepAlive,
+            connection: Persistence::KeepAlive,
             fields: &[("X-Custom", "1")],
         };
         write_head(&mut out, &answer);

@@ -20,7 +20,7 @@ use crate::bench::arrivals::{Law, Profile, Stage};
 use crate::bench::run::{BenchError, Benching};
 use crate::bench::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
-use crate::http::http1::{Connection, Method, RequestError, RequestSpec, RequestTemplate};
+use crate::http::http1::{Method, Persistence, RequestError, RequestSpec, RequestTemplate};
 use crate::input::Input;
 use crate::input::source::{Line, Source};
 use crate::net::dns::Override;
@@ -285,7 +285,7 @@ impl BenchOptions {
         RequestTemplate::new(&RequestSpec {
             headers: &self.headers,
             body: self.body.as_deref(),
-            connection: if self.keep_alive { Connection::Persistent } else { Connection::Close },
+            connection: if self.keep_alive { Persistence::Persistent } else { Persistence::Close },
             ..RequestSpec::new(&method)
         })
         .map_err(refused)

@@ -14,7 +14,7 @@ use crate::compare::contestant::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
 use crate::fetch::options::{Extract, Fetch};
-use crate::http::http1::Connection;
+use crate::http::http1::Persistence;
 use crate::input::Repeated;
 use crate::runtime::allowed::affordable_connections;
 use crate::runtime::{clock, cores};
@@ -52,8 +52,8 @@ impl PeerSlices {
         let connections = affordable_connections(options.connections, cpus.len(), &mut notes)
             .map_err(|error| error.to_string())?;
         let connection = match options.keep_alive {
-            true => Connection::Persistent,
-            false => Connection::Close,
+            true => Persistence::Persistent,
+            false => Persistence::Close,
         };
         let BenchOptions { method, headers, body, .. } = options;
         let cores = cpus.len();
@@ -151,7 +151,7 @@ fn fields(options: &Fetch) -> Result<Fields, String> {
     if let Some(agent) = &options.user_agent {
         add("User-Agent", agent);
     }
-    Fields::new(None, &headers, None, Connection::KeepAlive)
+    Fields::new(None, &headers, None, Persistence::KeepAlive)
 }
 
 #[cfg(test)]

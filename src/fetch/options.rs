@@ -20,7 +20,7 @@ use crate::fetch::policy::{Policy, StatusPolicy};
 use crate::fetch::run::{FetchError, Rows, RunningFetch};
 use crate::fetch::summary::Summary;
 use crate::fetch::{Keep, Politeness, Settings};
-use crate::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
+use crate::http::http1::{Method, Persistence, RequestSpec, RequestTemplate};
 use crate::input::Input;
 use crate::input::source::Source;
 use crate::net::dns::Override;
@@ -446,7 +446,7 @@ impl Fetch {
         let request = RequestTemplate::new(&RequestSpec {
             headers: &headers,
             user_agent: self.user_agent.as_deref(),
-            connection: Connection::KeepAlive,
+            connection: Persistence::KeepAlive,
             ..RequestSpec::new(&Method::Get)
         });
         request.map_err(|error| FetchError::Option(error.to_string()))

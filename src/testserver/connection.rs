@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::base::buf::Block;
 use crate::base::failure::Failure;
 use crate::base::limits::{BLOCK_BYTES, HEAD_BYTES_MAX};
-use crate::http::http1::{self, Request, RequestBody, RequestReader};
+use crate::http::http1::{self, RequestBody, RequestHead, RequestReader};
 use crate::net::stream::Stream;
 use crate::runtime::{Io, Socket};
 use crate::testserver::deadlines::ConnectionWatch;
@@ -179,9 +179,14 @@ impl<I: Io> ServerConnection<I> {
     }
 
     /// Answers one request, which has been read to its end.
-    async fn answer(&mut self, request: &Request<'_>, head: &[u8], body_bytes: u64) -> AfterReply {
+    async fn answer(
+        &mut self,
+        request: &RequestHead<'_>,
+        head: &[u8],
+        body_bytes: u64,
+    ) -> AfterReply {
         let connection = match self.worker.is_stopping() {
-            true => http1::Connection::Close,
+            true => http1::Persistence::Close,
             false => request.connection,
         };
         let served = Served::default();
@@ -410,10 +415,10 @@ impl<I: Io> ServerConnection<I> {
 }
 
 /// What happens after an answer whose head said `connection`.
-fn next(connection: http1::Connection) -> AfterReply {
+fn next(connection: http1::Persistence) -> AfterReply {
     match connection {
-        http1::Connection::Close => AfterReply::Close,
-        http1::Connection::Persistent | http1::Connection::KeepAlive => AfterReply::GoOn,
+        http1::Persistence::Close => AfterReply::Close,
+        http1::Persistence::Persistent | http1::Persistence::KeepAlive => AfterReply::GoOn,
     }
 }
 

@@ -15,7 +15,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::http::http1::{Answer, Connection, Framing, Request, write_head};
+use crate::http::http1::{Framing, Persistence, RequestHead, ResponseSpec, write_head};
 use crate::testserver::fault::{AfterFault, Fault};
 use crate::testserver::page;
 use crate::testserver::route::{Asked, BodyCoding, BytesFraming, ROUTES, Refusal, Route};
@@ -32,13 +32,13 @@ const GZIP: &[(&str, &str)] = &[("Content-Encoding", "gzip")];
 /// A request, and what its answer may depend on.
 #[derive(Clone, Copy)]
 pub(super) struct RequestContext<'a> {
-    pub(super) request: &'a Request<'a>,
+    pub(super) request: &'a RequestHead<'a>,
     /// The bytes of the request's head.
     pub(super) head: &'a [u8],
     /// Bytes of its body.
     pub(super) body_bytes: u64,
     /// What the answer says of the connection.
-    pub(super) connection: Connection,
+    pub(super) connection: Persistence,
     /// What the server has done so far.
     pub(super) served: Served,
     /// The arrival times that can be told, where any are kept.
@@ -75,12 +75,12 @@ impl RequestContext<'_> {
     }
 
     /// An answer with a body of `framing`.
-    fn answer<'a>(&self, content_type: Option<&'a str>, framing: Framing) -> Answer<'a> {
+    fn answer<'a>(&self, content_type: Option<&'a str>, framing: Framing) -> ResponseSpec<'a> {
         let connection = match framing {
-            Framing::Close => Connection::Close,
+            Framing::Close => Persistence::Close,
             _ => self.connection,
         };
-        Answer { status: 200, reason: "OK", content_type, framing, connection, fields: &[] }
+        ResponseSpec { status: 200, reason: "OK", content_type, framing, connection, fields: &[] }
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn write(
     scratch: &mut Vec<u8>,
     context: &RequestContext<'_>,
     asked: &Asked<'_>,
-) -> (Remaining, Connection) {
+) -> (Remaining, Persistence) {
     scratch.clear();
     let content_type = match asked.route {
         Route::Index => {
@@ -142,7 +142,7 @@ pub(super) fn write(
         }
     };
     let answer = context.answer(content_type, Framing::Length(scratch.len() as u64));
-    (whole(out, context, Answer { fields, ..answer }, scratch), context.connection)
+    (whole(out, context, ResponseSpec { fields, ..answer }, scratch), context.connection)
 }
 
 /// Appends the answer to a target that is refused.
@@ -151,7 +151,7 @@ pub(super) fn write_refusal(out: &mut Vec<u8>, context: &RequestContext<'_>, ref
     let answer = context.answer(TEXT, Framing::Length(text.len() as u64 + 1));
     let reason = reason(refusal.status);
     let is_head = context.is_head();
-    write_head(out, &Answer { status: refusal.status, reason, ..answer });
+    write_head(out, &ResponseSpec { status: refusal.status, reason, ..answer });
     if !is_head {
         out.extend_from_slice(text.as_bytes());
         out.push(b'\n');
@@ -168,12 +168,12 @@ pub(super) fn write_failure(out: &mut Vec<u8>, failure: Failure) {
         _ => 400,
     };
     let text = format!("{failure}\n");
-    let answer = Answer {
+    let answer = ResponseSpec {
         status,
         reason: reason(status),
         content_type: TEXT,
         framing: Framing::Length(text.len() as u64),
-        connection: Connection::Close,
+        connection: Persistence::Close,
         fields: &[],
     };
     write_head(out, &answer);
@@ -184,7 +184,7 @@ pub(super) fn write_failure(out: &mut Vec<u8>, failure: Failure) {
 fn whole(
     out: &mut Vec<u8>,
     context: &RequestContext<'_>,
-    answer: Answer<'_>,
+    answer: ResponseSpec<'_>,
     body: &[u8],
 ) -> Remaining {
     write_head(out, &answer);
@@ -198,9 +198,9 @@ fn whole(
 fn begin(
     out: &mut Vec<u8>,
     context: &RequestContext<'_>,
-    answer: Answer<'_>,
+    answer: ResponseSpec<'_>,
     stream: BodyStream,
-) -> (Remaining, Connection) {
+) -> (Remaining, Persistence) {
     write_head(out, &answer);
     (context.unless_head(Remaining::Stream(stream)), answer.connection)
 }
@@ -212,7 +212,7 @@ fn bytes(
     coding: BodyCoding,
     length: u64,
     asked: BytesFraming,
-) -> (Remaining, Connection) {
+) -> (Remaining, Persistence) {
     let (framing, stream, fields) = match (coding, asked) {
         (BodyCoding::Identity, BytesFraming::Length) => {
             (Framing::Length(length), BodyStream::plain(length), &[][..])
@@ -225,7 +225,7 @@ fn bytes(
             (head_framing(framing), BodyStream::gzip(length, framing), GZIP)
         }
     };
-    begin(out, context, Answer { fields, ..context.answer(BYTES, framing) }, stream)
+    begin(out, context, ResponseSpec { fields, ..context.answer(BYTES, framing) }, stream)
 }
 
 /// `/chunked/N`: a client that cannot read chunks has the same bytes up to the close.
@@ -234,7 +234,7 @@ fn chunked(
     context: &RequestContext<'_>,
     length: u64,
     chunking: Chunking,
-) -> (Remaining, Connection) {
+) -> (Remaining, Persistence) {
     let framing = context.open_framing();
     let stream = match framing {
         OpenFraming::Chunks => BodyStream::chunked(length, chunking),
@@ -242,11 +242,11 @@ fn chunked(
     };
     let fields: &[_] = if chunking.trailers { &[("Trailer", "X-Body-Bytes, X-End")] } else { &[] };
     let answer = context.answer(BYTES, head_framing(framing));
-    begin(out, context, Answer { fields, ..answer }, stream)
+    begin(out, context, ResponseSpec { fields, ..answer }, stream)
 }
 
 /// `/stamps`: of unknown length, since new stamps may take the place of old ones meanwhile.
-fn stamps(out: &mut Vec<u8>, context: &RequestContext<'_>) -> (Remaining, Connection) {
+fn stamps(out: &mut Vec<u8>, context: &RequestContext<'_>) -> (Remaining, Persistence) {
     let Some(untold) = context.stamps else {
         let why = "no arrival times are kept; hint: ringfetch serve --stamps 1M";
         write_refusal(out, context, Refusal { status: 404, why });
@@ -271,7 +271,7 @@ fn write_status(
     scratch: &mut Vec<u8>,
     context: &RequestContext<'_>,
     status: u16,
-) -> (Remaining, Connection) {
+) -> (Remaining, Persistence) {
     let reason = reason(status);
     // RFC 9110 section 15: these have no body, and 205 has none either, but says so.
     let (content_type, framing) = match status {
@@ -282,7 +282,7 @@ fn write_status(
             (TEXT, Framing::Length(scratch.len() as u64))
         }
     };
-    let answer = Answer { status, reason, ..context.answer(content_type, framing) };
+    let answer = ResponseSpec { status, reason, ..context.answer(content_type, framing) };
     (whole(out, context, answer, scratch), context.connection)
 }
 
@@ -291,7 +291,7 @@ fn redirect(
     scratch: &mut Vec<u8>,
     context: &RequestContext<'_>,
     route: Route<'_>,
-) -> (Remaining, Connection) {
+) -> (Remaining, Persistence) {
     // Every other redirect of a row is a path; the rest are relative to the path before.
     let _ = match route {
         Route::Redirect(1, _) => write!(scratch, "/page/0"),
@@ -322,7 +322,7 @@ fn redirect(
     };
     let fields = &[("Location", target)];
     let answer = context.answer(None, Framing::Length(0));
-    let answer = Answer { status, reason: reason(status), fields, ..answer };
+    let answer = ResponseSpec { status, reason: reason(status), fields, ..answer };
     (whole(out, context, answer, b""), context.connection)
 }
 

@@ -16,7 +16,7 @@ use crate::bench::arrivals::{Law, Profile};
 use crate::compare::clients::client::Fault;
 use crate::compare::clients::peer::Peer;
 use crate::fetch::policy::StatusPolicy;
-use crate::http::http1::Connection;
+use crate::http::http1::Persistence;
 use crate::net::dns::Override;
 
 /// What a request calls itself where nobody chose.
@@ -112,7 +112,7 @@ impl Fields {
         method: Option<&str>,
         headers: &[(String, String)],
         body: Option<Vec<u8>>,
-        connection: Connection,
+        connection: Persistence,
     ) -> Result<Self, String> {
         let method = match (method, &body) {
             (Some(name), _) => name.parse().map_err(|_| format!("no request method: {name:?}"))?,
@@ -132,9 +132,9 @@ impl Fields {
         add(header::USER_AGENT, USER_AGENT);
         add(header::ACCEPT, "*/*");
         match connection {
-            Connection::Persistent => {}
-            Connection::KeepAlive => add(header::CONNECTION, "keep-alive"),
-            Connection::Close => add(header::CONNECTION, "close"),
+            Persistence::Persistent => {}
+            Persistence::KeepAlive => add(header::CONNECTION, "keep-alive"),
+            Persistence::Close => add(header::CONNECTION, "close"),
         }
         // These methods expect a body, so its absence is told (RFC 9110 section 8.6).
         if body.is_none() && [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
@@ -179,7 +179,7 @@ mod tests {
         method: Option<&str>,
         headers: &[(&str, &str)],
         body: Option<&str>,
-        connection: Connection,
+        connection: Persistence,
         expected: &str,
     ) {
         let headers: Vec<_> =
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_request_says_what_the_own_engine_says() {
-        let (persistent, close) = (Connection::Persistent, Connection::Close);
+        let (persistent, close) = (Persistence::Persistent, Persistence::Close);
         check(None, &[], None, persistent, "GET /b?c accept=*/* host=a.test:81");
         check(None, &[], Some("x"), persistent, "POST /b?c accept=*/* host=a.test:81 x");
         check(
@@ -218,7 +218,7 @@ mod tests {
             None,
             &[("connection", "x, Close")],
             None,
-            Connection::KeepAlive,
+            Persistence::KeepAlive,
             "GET /b?c accept=*/* connection=x, Close host=a.test:81",
         );
     }

@@ -40,7 +40,7 @@ pub enum Framing {
 
 /// What a message says about the connection after it (RFC 9112 section 9.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connection {
+pub enum Persistence {
     /// It goes on and nothing is said: the default of HTTP/1.1.
     Persistent,
     /// It goes on and the message says `keep-alive`, as an HTTP/1.0 peer needs.
@@ -76,10 +76,12 @@ pub fn framing(
         // Rule 3: a transfer coding overrides a length; `keep_alive` ends the connection over it.
         // Rule 4: chunked last is chunked, a response with anything else last ends by close. Where
         // chunked stands before the last, what comes until then is chunks and not the body.
-        return match coding(fields)? {
-            Coding::Chunked => Ok(Framing::Chunked),
-            Coding::Identity => Ok(Framing::Close),
-            Coding::ChunkedNotLast => Err(unsupported("the chunked coding is not the last")),
+        return match transfer_coding(fields)? {
+            TransferCoding::Chunked => Ok(Framing::Chunked),
+            TransferCoding::Identity => Ok(Framing::Close),
+            TransferCoding::ChunkedNotLast => {
+                Err(unsupported("the chunked coding is not the last"))
+            }
         };
     }
     // Rule 5: a length that is none, or two of them, cannot be recovered from.
@@ -112,7 +114,7 @@ pub fn keep_alive(minor_version: u8, fields: Fields<'_>) -> bool {
 
 /// The transfer codings of a message that names any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(super) enum TransferCoding {
     /// Chunked is the last.
     Chunked,
     /// Chunked is named, and identity behind it.
@@ -127,7 +129,7 @@ pub(super) enum Coding {
 ///
 /// `head/unsupported` for a coding other than chunked and the obsolete identity; `head/invalid`
 /// where chunked comes twice or with a parameter (section 7.1).
-pub(super) fn coding(fields: Fields<'_>) -> Result<Coding, Failure> {
+pub(super) fn transfer_coding(fields: Fields<'_>) -> Result<TransferCoding, Failure> {
     let mut chunked_count = 0_usize;
     let mut last_is_chunked = false;
     for coding in fields.list("transfer-encoding") {
@@ -146,9 +148,9 @@ pub(super) fn coding(fields: Fields<'_>) -> Result<Coding, Failure> {
         }
     }
     Ok(match (last_is_chunked, chunked_count) {
-        (true, _) => Coding::Chunked,
-        (false, 0) => Coding::Identity,
-        (false, _) => Coding::ChunkedNotLast,
+        (true, _) => TransferCoding::Chunked,
+        (false, 0) => TransferCoding::Identity,
+        (false, _) => TransferCoding::ChunkedNotLast,
     })
 }
 

@@ -12,7 +12,7 @@
 //!   head      bytes -> Head                  status line and fields, parsed in place
 //!   framing   Head -> Framing, keep_alive    where the body ends, whether the connection goes on
 //!   chunked   bytes -> parts of the body     the chunked transfer coding
-//! serve     bytes -> Request, bytes          the other side, for the built-in origin
+//! serve     bytes -> RequestHead, bytes      the other side, for the built-in origin
 //! ```
 //!
 //! ```
@@ -53,10 +53,11 @@ mod serve;
 
 pub use chunked::Chunked;
 pub use exchange::{Exchange, Observer, Want};
-pub use framing::{Connection, Framing, RequestKind, framing, keep_alive};
+pub use framing::{Framing, Persistence, RequestKind, framing, keep_alive};
 pub use head::{Fields, Head};
 pub use memo::HeadMemo;
 pub use request::{Method, RequestError, RequestSpec, RequestTemplate, Token};
 pub use serve::{
-    Answer, Request, RequestBody, RequestReader, write_chunk, write_head, write_last_chunk,
+    RequestBody, RequestHead, RequestReader, ResponseSpec, write_chunk, write_head,
+    write_last_chunk,
 };

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::chunked::{is_text, is_token};
-use super::framing::Connection;
+use super::framing::Persistence;
 
 /// What a request calls itself where nobody chose.
 const USER_AGENT: &str = concat!("ringfetch/", env!("CARGO_PKG_VERSION"));
@@ -162,14 +162,14 @@ pub struct RequestSpec<'a> {
     /// The body, which is sent with its Content-Length.
     pub body: Option<&'a [u8]>,
     /// What to say of the connection.
-    pub connection: Connection,
+    pub connection: Persistence,
 }
 
 impl<'a> RequestSpec<'a> {
     /// A request by `method` with nothing but the defaults.
     #[must_use]
     pub const fn new(method: &'a Method) -> Self {
-        let connection = Connection::Persistent;
+        let connection = Persistence::Persistent;
         Self { method, headers: &[], user_agent: None, body: None, connection }
     }
 }
@@ -214,15 +214,15 @@ impl RequestTemplate {
         }
         match spec.connection {
             _ if is_given("connection") => {}
-            Connection::Persistent => {}
-            Connection::KeepAlive => push_field(&mut rest, "Connection", "keep-alive"),
-            Connection::Close => push_field(&mut rest, "Connection", "close"),
+            Persistence::Persistent => {}
+            Persistence::KeepAlive => push_field(&mut rest, "Connection", "keep-alive"),
+            Persistence::Close => push_field(&mut rest, "Connection", "close"),
         }
         let asked = spec.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("connection"));
         let mut options = asked.flat_map(|(_, value)| value.split(','));
         let closes = match is_given("connection") {
             true => options.any(|option| option.trim().eq_ignore_ascii_case("close")),
-            false => matches!(spec.connection, Connection::Close),
+            false => matches!(spec.connection, Persistence::Close),
         };
         let body = spec.body.unwrap_or_default();
         if spec.body.is_some() || spec.method.expects_body() {
@@ -363,7 +363,7 @@ mod tests {
         let get = "GET /p?q HTTP/1.1\nHost: a:81\nUser-Agent: ringfetch/VERSION\nAccept: */*\n\n";
         check(&RequestSpec::new(&Method::Get), &[], get);
         let closing =
-            RequestSpec { connection: Connection::Close, ..RequestSpec::new(&Method::Head) };
+            RequestSpec { connection: Persistence::Close, ..RequestSpec::new(&Method::Head) };
         let closing_head = "HEAD /p?q HTTP/1.1\nHost: a:81\nUser-Agent: ringfetch/VERSION\n\
             Accept: */*\nConnection: close\n\n";
         check(&closing, &[], closing_head);
@@ -373,7 +373,7 @@ mod tests {
     fn a_header_replaces_the_default_of_its_name() {
         let spec = RequestSpec {
             user_agent: Some("x/1"),
-            connection: Connection::KeepAlive,
+            connection: Persistence::KeepAlive,
             ..RequestSpec::new(&Method::Get)
         };
         let named = "GET /p?q HTTP/1.1\nHost: a:81\nUser-Agent: x/1\nAccept: */*\n\

@@ -3,20 +3,22 @@
 //! Knows no routes and opens nothing: who serves decides what to answer. Request bodies are read
 //! past, so that a pipelined request behind one is found.
 //!
-//! Invariant: [`Request::head_bytes`] and the bytes that [`RequestBody`] takes are the whole
+//! Invariant: [`RequestHead::head_bytes`] and the bytes that [`RequestBody`] takes are the whole
 //! request, and not a byte of the next one.
 
 use httparse::Header;
 
 use super::chunked::Chunked;
-use super::framing::{Coding, Connection, Framing, coding, content_length, keep_alive};
+use super::framing::{
+    Framing, Persistence, TransferCoding, content_length, keep_alive, transfer_coding,
+};
 use super::head::{Fields, HeadScan, check_parsed, field_room, invalid};
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::REQUEST_BODY_BYTES_MAX;
 
 /// One request head, borrowed from the bytes it was read from.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a str,
     /// Path and query: the target with no scheme and authority in front; `*` for OPTIONS of the
@@ -27,7 +29,7 @@ pub struct Request<'a> {
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
     pub minor_version: u8,
     /// What to say in the answer if the connection shall go on where it can.
-    pub connection: Connection,
+    pub connection: Persistence,
     /// The body that follows the head and must be read past before the next request.
     pub body: RequestBody,
     /// Bytes from the front of the input to the end of the head.
@@ -43,14 +45,17 @@ pub struct RequestReader {
 impl RequestReader {
     /// Reads the request head at the front of `input`. None where more bytes are needed; the next
     /// call must then see the same bytes and more. After a request the caller drops
-    /// [`Request::head_bytes`], then what its body takes, and asks again.
+    /// [`RequestHead::head_bytes`], then what its body takes, and asks again.
     ///
     /// # Errors
     ///
     /// `head/invalid` (to be answered 400), `head/too_large` (431), `head/unsupported` (501). The
     /// connection must then end.
     #[inline]
-    pub fn handle_bytes<'a>(&mut self, input: &'a [u8]) -> Result<Option<Request<'a>>, Failure> {
+    pub fn handle_bytes<'a>(
+        &mut self,
+        input: &'a [u8],
+    ) -> Result<Option<RequestHead<'a>>, Failure> {
         // Empty lines stay in front until the head behind them is whole, so they are counted anew.
         let skipped = HeadScan::default().skip_empty_lines(input)?;
         if matches!(&input[skipped..], [] | [b'\r']) {
@@ -124,7 +129,7 @@ impl RequestBody {
 
 /// What a response head says.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
+pub struct ResponseSpec<'a> {
     /// The status code, 100 to 999.
     pub status: u16,
     /// The reason phrase; may be empty.
@@ -134,7 +139,7 @@ pub struct Answer<'a> {
     /// How the body ends: writes Content-Length, Transfer-Encoding or neither.
     pub framing: Framing,
     /// What to say of the connection.
-    pub connection: Connection,
+    pub connection: Persistence,
     /// Further names and values. They are written as they are.
     pub fields: &'a [(&'a str, &'a str)],
 }
@@ -145,7 +150,7 @@ pub struct Answer<'a> {
 ///
 /// Where the status has not three digits.
 #[inline]
-pub fn write_head(out: &mut Vec<u8>, answer: &Answer<'_>) {
+pub fn write_head(out: &mut Vec<u8>, answer: &ResponseSpec<'_>) {
     assert!((100..=999).contains(&answer.status), "a status has three digits");
     out.extend_from_slice(b"HTTP/1.1 ");
     write_decimal(out, u64::from(answer.status));
@@ -164,9 +169,9 @@ pub fn write_head(out: &mut Vec<u8>, answer: &Answer<'_>) {
         Framing::None | Framing::Close => {}
     }
     match answer.connection {
-        Connection::Persistent => {}
-        Connection::KeepAlive => out.extend_from_slice(b"\r\nConnection: keep-alive"),
-        Connection::Close => out.extend_from_slice(b"\r\nConnection: close"),
+        Persistence::Persistent => {}
+        Persistence::KeepAlive => out.extend_from_slice(b"\r\nConnection: keep-alive"),
+        Persistence::Close => out.extend_from_slice(b"\r\nConnection: close"),
     }
     for (name, value) in answer.fields {
         for part in ["\r\n", name, ": ", value] {
@@ -200,7 +205,7 @@ pub fn write_last_chunk(out: &mut Vec<u8>) {
 
 /// Reads `bytes`, one whole head with its empty line, that ends `head_bytes` into the input.
 #[inline]
-fn parse_request(bytes: &[u8], head_bytes: usize) -> Result<Request<'_>, Failure> {
+fn parse_request(bytes: &[u8], head_bytes: usize) -> Result<RequestHead<'_>, Failure> {
     let mut room = field_room();
     let mut request = httparse::Request::new(&mut []);
     check_parsed(request.parse_with_uninit_headers(bytes, &mut room), bytes.len())?;
@@ -212,12 +217,12 @@ fn parse_request(bytes: &[u8], head_bytes: usize) -> Result<Request<'_>, Failure
     let fields = Fields::from(&*request.headers);
     let (host, path) = split_target(host_field(minor_version, request.headers)?, target)?;
     let connection = match keep_alive(minor_version, fields) {
-        false => Connection::Close,
-        true if minor_version == 0 => Connection::KeepAlive,
-        true => Connection::Persistent,
+        false => Persistence::Close,
+        true if minor_version == 0 => Persistence::KeepAlive,
+        true => Persistence::Persistent,
     };
     let body = RequestBody { rest: body_framing(minor_version, fields)?, taken: 0, data_bytes: 0 };
-    Ok(Request { method, path, host, minor_version, connection, body, head_bytes })
+    Ok(RequestHead { method, path, host, minor_version, connection, body, head_bytes })
 }
 
 /// The one Host field, which only HTTP/1.0 may leave out (RFC 9112 section 3.2).
@@ -261,7 +266,7 @@ fn is_scheme(name: &str) -> bool {
 fn body_framing(minor_version: u8, fields: Fields<'_>) -> Result<Rest, Failure> {
     if fields.field("transfer-encoding").is_some() {
         // A request, unlike a response, cannot end by close: there would be nobody to answer.
-        return if minor_version >= 1 && coding(fields)? == Coding::Chunked {
+        return if minor_version >= 1 && transfer_coding(fields)? == TransferCoding::Chunked {
             Ok(Rest::Chunked(Chunked::new()))
         } else {
             Err(invalid("a request body whose end cannot be told"))
@@ -294,7 +299,7 @@ mod tests {
     use super::*;
 
     /// Checks method, path, host and connection of the request `input`, or how it is refused.
-    fn check(input: &str, expected: Result<(&str, &str, &str, Connection), Kind>) {
+    fn check(input: &str, expected: Result<(&str, &str, &str, Persistence), Kind>) {
         let found = RequestReader::default().handle_bytes(input.as_bytes());
         match (found, expected) {
             (Ok(Some(request)), Ok((method, path, host, connection))) => {
@@ -312,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_request_says_what_it_asks_for() {
-        use Connection::{Close, KeepAlive, Persistent};
+        use Persistence::{Close, KeepAlive, Persistent};
         check("GET /a?b HTTP/1.1\r\nHost: h\r\n\r\n", Ok(("GET", "/a?b", "h", Persistent)));
         check("\r\n\nGET / HTTP/1.1\nHost:\n\n", Ok(("GET", "/", "", Persistent)));
         check(
@@ -401,12 +406,12 @@ mod tests {
 
     #[test]
     fn a_head_is_written_as_it_is_read() {
-        let answer = Answer {
+        let answer = ResponseSpec {
             status: 200,
             reason: "OK",
             content_type: Some("text/html"),
             framing: Framing::Length(u64::MAX),
-            connection: Connection::Close,
+            connection: Persistence::Close,
             fields: &[("Location", "/x")],
         };
         let mut out = Vec::new();
@@ -416,19 +421,19 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\
               Content-Length: 18446744073709551615\r\nConnection: close\r\nLocation: /x\r\n\r\n"
         );
-        let bare = Answer {
+        let bare = ResponseSpec {
             status: 304,
             reason: "",
             content_type: None,
             framing: Framing::None,
-            connection: Connection::Persistent,
+            connection: Persistence::Persistent,
             fields: &[],
         };
         out.clear();
         write_head(&mut out, &bare);
         assert_eq!(out, b"HTTP/1.1 304 \r\n\r\n");
         let chunked =
-            Answer { framing: Framing::Chunked, connection: Connection::KeepAlive, ..bare };
+            ResponseSpec { framing: Framing::Chunked, connection: Persistence::KeepAlive, ..bare };
         out.clear();
         write_head(&mut out, &chunked);
         write_chunk(&mut out, &[b'a'; 0x1f0]);

@@ -13,7 +13,7 @@ use ringfetch::bench::arrivals::{Arrivals, Law, Profile};
 use ringfetch::compare::clients::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
 use ringfetch::compare::slice::Slice;
 use ringfetch::fetch::policy::StatusPolicy;
-use ringfetch::http::http1::{Connection, Method, RequestSpec, RequestTemplate};
+use ringfetch::http::http1::{Method, Persistence, RequestSpec, RequestTemplate};
 use ringfetch::input::source::{Line, Source};
 use ringfetch::net::dns::Override;
 use ringfetch::runtime::cores;
@@ -45,7 +45,7 @@ fn settings(peer: Peer, work: Work) -> PeerSettings {
         timeout: Duration::from_secs(30),
         connect_timeout: Duration::from_secs(5),
         overrides: Vec::new(),
-        fields: Fields::new(None, &[], None, Connection::Persistent).unwrap(),
+        fields: Fields::new(None, &[], None, Persistence::Persistent).unwrap(),
         work,
     }
 }
@@ -92,7 +92,7 @@ fn the_server_has_answered_what_a_peer_says_it_has_handled() {
 fn a_connection_for_each_request_is_just_that() {
     for peer in peers() {
         let server = started();
-        let fields = Fields::new(None, &[], None, Connection::Close).unwrap();
+        let fields = Fields::new(None, &[], None, Persistence::Close).unwrap();
         let plain = closed(peer, &url_at(&server, "/bytes/64"));
         let mut load = Load::start(PeerSettings { fields, ..plain }).unwrap();
         let slice = load.bench(0, LEAD_IN, WINDOW).unwrap();
@@ -165,7 +165,7 @@ fn check_sent(method: Option<&str>, headers: &[(&str, &str)], body: Option<&str>
         template.write(&mut own, &server.addr().to_string(), "/p?q=1");
         let own = String::from_utf8(own).unwrap();
         let (own_head, own_body) = own.split_once("\r\n\r\n").unwrap();
-        let fields = Fields::new(method, &headers, body.clone(), Connection::Persistent).unwrap();
+        let fields = Fields::new(method, &headers, body.clone(), Persistence::Persistent).unwrap();
         let plain = closed(peer, &server.url("/p?q=1"));
         let settings = PeerSettings { fields, connections: 1, ..plain };
         let slice = Load::start(settings).unwrap().bench(0, Duration::ZERO, WINDOW).unwrap();
@@ -248,7 +248,7 @@ fn fetched(peer: Peer, urls: &[String], everywhere: Override, pages: Pages) -> S
     let mut lines = urls.to_vec();
     lines.push("taken first".to_owned());
     let plain = settings(peer, Work::Fetch(pages));
-    let fields = Fields::new(None, &[], None, Connection::KeepAlive).unwrap();
+    let fields = Fields::new(None, &[], None, Persistence::KeepAlive).unwrap();
     let settings = PeerSettings { overrides: vec![everywhere], fields, ..plain };
     fetch(settings, Lines(lines), Duration::from_secs(30)).unwrap()
 }
