@@ -16,7 +16,7 @@ use crate::bench::record::Record;
 use crate::bench::series::Point;
 use crate::bench::stability::Stability;
 use crate::bench::verdict::{CoreLoad, Evidence, Mode, Verdict};
-use crate::stats::counts::Counts;
+use crate::stats::counts::NamedCounts;
 use crate::stats::latency::Latency;
 use crate::stats::percentiles::Percentiles;
 use crate::stats::survival::Survival;
@@ -88,7 +88,7 @@ pub struct BenchSummary {
     /// What became of the requests that were scheduled in the window.
     pub ledger: Requests,
     /// Completed requests by status.
-    pub status: Counts,
+    pub status: NamedCounts,
     /// Times of the requests that were scheduled in the window.
     pub latency_us: Times,
     /// What the trial took of the machine.
@@ -140,7 +140,7 @@ pub struct Requests {
     /// The ones that were neither completed nor failed when the window ended.
     pub in_flight_at_stop: u64,
     /// The ones that failed, by `stage.kind`.
-    pub failed: Counts,
+    pub failed: NamedCounts,
 }
 
 /// The times of a trial; see [`Record`] for what each runs from and to.
@@ -295,7 +295,7 @@ impl BenchSummary {
             rate_per_s: ratio(all.answered_in_window as f64, window_s),
             bytes_read: ledger.wire_bytes,
             ledger: Requests::of(ledger),
-            status: Counts(ledger.statuses.iter().map(|(s, n)| (s.to_string(), n)).collect()),
+            status: NamedCounts(ledger.statuses.iter().map(|(s, n)| (s.to_string(), n)).collect()),
             latency_us: Times::of(&all, completed),
             cost: cost_of(&input, ledger.completed),
             verdict: verdict_of(&input, &all),
@@ -326,7 +326,7 @@ impl Requests {
             sent: ledger.sent,
             completed: ledger.completed,
             in_flight_at_stop: ledger.in_flight_at_stop,
-            failed: Counts(ledger.failures.iter().map(named).collect()),
+            failed: NamedCounts(ledger.failures.iter().map(named).collect()),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::client::deadlines::LaneId;
 use crate::client::exchanged::OpeningTimes;
 use crate::client::pool::Pool;
 use crate::client::question::Question;
-use crate::net::dns::Names;
+use crate::net::dns::AddressCache;
 use crate::net::stream::Stream;
 use crate::os::system;
 use crate::runtime::Io;
@@ -26,7 +26,7 @@ use crate::runtime::Io;
 /// The connections of one core.
 pub(crate) struct Connections<I: Io> {
     pool: RefCell<Pool<Connection<I::Socket>>>,
-    names: Names<I>,
+    names: AddressCache<I>,
     counts: Cell<ConnectionCounts>,
     /// Idle and busy ones together.
     most: usize,
@@ -62,7 +62,7 @@ impl<I: Io> Connections<I> {
     /// No connection yet, and at most `most` idle and busy ones together.
     pub(super) fn new(
         pool: Pool<Connection<I::Socket>>,
-        names: Names<I>,
+        names: AddressCache<I>,
         most: usize,
         connect_timeout: Duration,
     ) -> Self {

@@ -19,7 +19,7 @@ use crate::client::lanes::{Lanes, Started};
 use crate::client::pool::Pool;
 use crate::client::workload::Workload;
 use crate::http::http1::HeadMemo;
-use crate::net::dns::{Names, Resolver};
+use crate::net::dns::{AddressCache, Resolver};
 use crate::runtime::Io;
 
 /// What runs on one core.
@@ -86,7 +86,7 @@ impl<I: Io, W: Workload> Worker<I, W> {
         start_lane: fn(&Rc<Self>, LaneId),
     ) -> Rc<Self> {
         let WorkerSettings { lanes_max, connections_max, idle_per_route_max, .. } = *settings;
-        let names = Names::new(io.clone(), resolver);
+        let names = AddressCache::new(io.clone(), resolver);
         let pool = Pool::new(idle_per_route_max, connections_max, settings.idle_max);
         let pool = pool.in_order(W::IDLE_ORDER);
         let heads = match W::Answer::KNOWS_HEADS {

@@ -169,8 +169,7 @@ impl<'a> Prescan<'a> {
     fn meta_encoding(&mut self) -> Option<&'static Encoding> {
         let mut seen: Vec<Vec<u8>> = Vec::new();
         let mut is_pragma = false;
-        // The encoding, and whether it counts without `http-equiv`.
-        let mut found: Option<(Option<&'static Encoding>, Counts)> = None;
+        let mut found: Option<(Option<&'static Encoding>, NamedBy)> = None;
         while let Some((name, value)) = self.attribute() {
             if seen.contains(&name) {
                 continue;
@@ -179,16 +178,16 @@ impl<'a> Prescan<'a> {
                 b"http-equiv" => is_pragma |= value == b"content-type",
                 b"content" if found.is_none_or(|(encoding, _)| encoding.is_none()) => {
                     if let Some(encoding) = encoding_in_content(&value) {
-                        found = Some((Some(encoding), Counts::WithPragma));
+                        found = Some((Some(encoding), NamedBy::Content));
                     }
                 }
-                b"charset" => found = Some((Encoding::for_label(&value), Counts::Alone)),
+                b"charset" => found = Some((Encoding::for_label(&value), NamedBy::Charset)),
                 _ => {}
             }
             seen.push(name);
         }
-        let (encoding, counts) = found?;
-        if counts == Counts::WithPragma && !is_pragma {
+        let (encoding, named_by) = found?;
+        if named_by == NamedBy::Content && !is_pragma {
             return None;
         }
         encoding.map(believed)
@@ -251,13 +250,13 @@ impl<'a> Prescan<'a> {
     }
 }
 
-/// When the encoding of a `meta` counts.
+/// Which attribute of a `meta` names the encoding.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Counts {
-    /// It came from `charset`.
-    Alone,
-    /// It came from `content`, which means nothing without `http-equiv=content-type`.
-    WithPragma,
+enum NamedBy {
+    /// `charset`.
+    Charset,
+    /// `content`, which means nothing without `http-equiv=content-type`.
+    Content,
 }
 
 /// Whether `rest` begins with a `meta` start tag that has something after its name.

@@ -14,7 +14,7 @@ use html5ever::{LocalName, local_name, ns};
 use scraper::node::Element;
 use scraper::{Html, Node};
 
-use super::links::Resolver;
+use super::links::LinkResolver;
 use super::select::{Named, Siblings, Texts};
 use super::text::{Collapsed, Words};
 use crate::base::failure::{Failure, Kind, Stage};
@@ -28,28 +28,28 @@ pub(super) fn gather(
     encoding: &'static Encoding,
     selectors: &[Named],
 ) -> (Page, Option<Failure>) {
-    let mut reading = Reading::default();
+    let mut gathered = Gathered::default();
     let mut texts = Texts::new(selectors);
     let matches = matches(html, selectors, &mut texts);
     read_in_order(html.tree.root(), |step| match step {
-        Step::Enter(node) => {
+        Visit::Enter(node) => {
             for selector in matches.get(&node.id()).into_iter().flatten() {
                 texts.take(*selector, node);
             }
-            reading.enter(node)
+            gathered.enter(node)
         }
-        Step::Leave(id) => {
-            reading.leave(id);
+        Visit::Leave(id) => {
+            gathered.leave(id);
             Descend::No
         }
     });
-    let resolver = Resolver::new(url, reading.base, encoding);
-    let (links, links_note) = resolve(&resolver, &reading.hrefs);
+    let resolver = LinkResolver::new(url, gathered.base, encoding);
+    let (links, links_note) = resolve(&resolver, &gathered.hrefs);
     let (selected, texts_note) = texts.finish();
     let page = Page {
-        title: reading.title,
+        title: gathered.title,
         links,
-        words: reading.words.count(),
+        words: gathered.words.count(),
         charset: super::charset::lower_case_name(encoding),
         select: Selected(selected),
     };
@@ -65,7 +65,7 @@ const _: () = assert!(LINKS_BYTES_MAX == 32 * 1024 * 1024, "the phrase above nam
 
 /// The links that `hrefs` refer to, up to a size. What resolving copies of the base counts even
 /// where the link does not keep it.
-fn resolve(resolver: &Resolver, hrefs: &[&str]) -> (Vec<String>, Option<Failure>) {
+fn resolve(resolver: &LinkResolver, hrefs: &[&str]) -> (Vec<String>, Option<Failure>) {
     let mut links = Vec::with_capacity(hrefs.len());
     let mut bytes_left = LINKS_BYTES_MAX;
     for href in hrefs {
@@ -112,7 +112,7 @@ pub(super) enum Descend {
 }
 
 /// One step of a reading.
-pub(super) enum Step<'a> {
+pub(super) enum Visit<'a> {
     /// A node begins; the answer says whether its children are read.
     Enter(NodeRef<'a, Node>),
     /// A node whose children were read ends; the answer is not looked at.
@@ -122,17 +122,17 @@ pub(super) enum Step<'a> {
 /// Walks the tree under `top` in document order.
 pub(super) fn read_in_order<'a>(
     top: NodeRef<'a, Node>,
-    mut visit: impl FnMut(Step<'a>) -> Descend,
+    mut visit: impl FnMut(Visit<'a>) -> Descend,
 ) {
     let mut node = top;
     loop {
-        let descend = visit(Step::Enter(node));
+        let descend = visit(Visit::Enter(node));
         if descend == Descend::Yes {
             if let Some(child) = node.first_child() {
                 node = child;
                 continue;
             }
-            visit(Step::Leave(node.id()));
+            visit(Visit::Leave(node.id()));
         }
         while node.id() != top.id() {
             if let Some(sibling) = node.next_sibling() {
@@ -141,7 +141,7 @@ pub(super) fn read_in_order<'a>(
             }
             let Some(parent) = node.parent() else { return };
             node = parent;
-            visit(Step::Leave(node.id()));
+            visit(Visit::Leave(node.id()));
         }
         if node.id() == top.id() {
             return;
@@ -169,7 +169,7 @@ fn attribute<'a>(element: &'a Element, name: &LocalName) -> Option<&'a str> {
 
 /// What has been gathered so far.
 #[derive(Default)]
-struct Reading<'a> {
+struct Gathered<'a> {
     title: Option<String>,
     base: Option<&'a str>,
     hrefs: Vec<&'a str>,
@@ -182,7 +182,7 @@ struct Reading<'a> {
     silent: Option<NodeId>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> Gathered<'a> {
     fn enter(&mut self, node: NodeRef<'a, Node>) -> Descend {
         match node.value() {
             Node::Text(text) => {

@@ -9,7 +9,7 @@ use encoding_rs::{Encoding, UTF_8};
 use url::{Position, Url};
 
 /// Resolves references against the base of one page.
-pub(super) struct Resolver {
+pub(super) struct LinkResolver {
     /// An http or https URL, or nothing; absolute references resolve even then.
     base: Option<Url>,
     /// The base without its fragment.
@@ -17,7 +17,7 @@ pub(super) struct Resolver {
     encoding: &'static Encoding,
 }
 
-impl Resolver {
+impl LinkResolver {
     /// A resolver for a page fetched from `url` whose first `base` says `base_href` (HTML Standard
     /// section 2.4.1).
     pub(super) fn new(url: &str, base_href: Option<&str>, encoding: &'static Encoding) -> Self {
@@ -94,7 +94,7 @@ mod tests {
     const PAGE: &str = "http://a.example/b/c?d=e#f";
 
     fn check(base_href: Option<&str>, href: &str, expected: Option<&str>) {
-        let resolver = Resolver::new(PAGE, base_href, UTF_8);
+        let resolver = LinkResolver::new(PAGE, base_href, UTF_8);
         assert_eq!(resolver.resolve(href).as_deref(), expected, "{base_href:?} {href:?}");
     }
 
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_page_without_a_url_keeps_its_absolute_links() {
-        let resolver = Resolver::new("nonsense", None, UTF_8);
+        let resolver = LinkResolver::new("nonsense", None, UTF_8);
         assert_eq!(resolver.resolve("http://h/x").as_deref(), Some("http://h/x"));
         assert_eq!(resolver.resolve("x"), None);
         assert_eq!(resolver.resolve("#x"), None);
@@ -163,7 +163,7 @@ mod tests {
             (UTF_16LE, "http://a.example/b/%C3%A9?%C3%A9"),
             (UTF_8, "http://a.example/b/%C3%A9?%C3%A9"),
         ] {
-            let resolver = Resolver::new(PAGE, None, encoding);
+            let resolver = LinkResolver::new(PAGE, None, encoding);
             assert_eq!(resolver.resolve("é?é").as_deref(), Some(expected));
         }
     }

@@ -11,7 +11,7 @@ use ego_tree::NodeRef;
 use scraper::error::SelectorErrorKind;
 use scraper::{Node, Selector};
 
-use super::gather::{Descend, Step, is_silent, read_in_order};
+use super::gather::{Descend, Visit, is_silent, read_in_order};
 use super::text::Collapsed;
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::{SELECTED_BYTES_MAX, SELECTED_NODES_MAX, SELECTED_TEXTS_MAX};
@@ -109,14 +109,14 @@ const TOO_MANY_SIBLINGS: Failure = Failure::new(
 
 /// The texts that the selectors of one page matched so far.
 pub(super) struct Texts<'a> {
-    kept: Vec<Kept<'a>>,
+    kept: Vec<SelectorTexts<'a>>,
     /// Nodes that may still be read: nested matches read the same nodes again and again.
     nodes_left: usize,
     note: Option<Failure>,
 }
 
 /// The texts of one selector.
-struct Kept<'a> {
+struct SelectorTexts<'a> {
     name: &'a str,
     texts: Vec<String>,
     bytes_left: usize,
@@ -125,7 +125,7 @@ struct Kept<'a> {
 impl<'a> Texts<'a> {
     /// No texts yet, for each of `selectors`.
     pub(super) fn new(selectors: &'a [Named]) -> Self {
-        let kept = |named: &'a Named| Kept {
+        let kept = |named: &'a Named| SelectorTexts {
             name: &named.name,
             texts: Vec::new(),
             bytes_left: SELECTED_BYTES_MAX,
@@ -151,7 +151,7 @@ impl<'a> Texts<'a> {
         let mut text = Collapsed::default();
         let nodes_left = &mut self.nodes_left;
         read_in_order(element, |step| {
-            let Step::Enter(node) = step else { return Descend::No };
+            let Visit::Enter(node) = step else { return Descend::No };
             if *nodes_left == 0 || text.len() > kept.bytes_left {
                 return Descend::No;
             }

@@ -50,18 +50,18 @@ pub(super) fn parse(text: &str) -> (Html, Option<Failure>) {
         added: Cell::new(0),
     };
     let opts = TreeBuilderOpts { scripting_enabled: true, ..TreeBuilderOpts::default() };
-    let guard = Guard::new(TreeBuilder::new(sink, opts), text.len());
+    let builder = BoundedBuilder::new(TreeBuilder::new(sink, opts), text.len());
     // The byte order mark went with the decoding; a second one is text.
     let opts = TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() };
-    let tokenizer = Tokenizer::new(guard, opts);
+    let tokenizer = Tokenizer::new(builder, opts);
     feed(&tokenizer, text);
-    let guard = tokenizer.sink;
-    (guard.builder.sink.inner.finish(), guard.stopped.get())
+    let builder = tokenizer.sink;
+    (builder.inner.sink.inner.finish(), builder.stopped.get())
 }
 
-/// Hands `text` to the tokenizer in pieces until its end or until the guard stops.
-fn feed(tokenizer: &Tokenizer<Guard>, text: &str) {
-    let guard = &tokenizer.sink;
+/// Hands `text` to the tokenizer in pieces until its end or until the builder stops.
+fn feed(tokenizer: &Tokenizer<BoundedBuilder>, text: &str) {
+    let builder = &tokenizer.sink;
     let input = BufferQueue::default();
     let mut spoken = None;
     let mut flood: Option<Flood> = None;
@@ -69,11 +69,11 @@ fn feed(tokenizer: &Tokenizer<Guard>, text: &str) {
     while !rest.is_empty() {
         let (piece, after) = rest.split_at(rest.floor_char_boundary(HTML_PIECE_BYTES));
         rest = after;
-        let tokens = guard.tokens.get();
+        let tokens = builder.tokens.get();
         input.push_back(StrTendril::from_slice(piece));
         // Scripts and declared encodings interrupt the tokenizer; neither is acted upon.
         while !matches!(tokenizer.feed(&input), TokenizerResult::Done) {}
-        if guard.tokens.get() != tokens {
+        if builder.tokens.get() != tokens {
             spoken = Some(piece);
             flood = None;
         } else {
@@ -91,10 +91,10 @@ fn feed(tokenizer: &Tokenizer<Guard>, text: &str) {
                 }
             };
             if flood.attributes() > HTML_ATTRIBUTES_MAX {
-                guard.stop(TOO_MANY_ATTRIBUTES);
+                builder.stop(TOO_MANY_ATTRIBUTES);
             }
         }
-        if guard.stopped.get().is_some() {
+        if builder.stopped.get().is_some() {
             return;
         }
     }
@@ -131,8 +131,8 @@ const TOO_MANY_STEPS: Failure = Failure::new(
 );
 
 /// Stands between the tokenizer and the tree builder, and ends the building at a bound.
-struct Guard {
-    builder: TreeBuilder<NodeId, CountingSink>,
+struct BoundedBuilder {
+    inner: TreeBuilder<NodeId, CountingSink>,
     nodes_max: usize,
     steps_max: u64,
     stopped: Cell<Option<Failure>>,
@@ -148,11 +148,11 @@ struct Guard {
     long_names: RefCell<HashSet<LocalName>>,
 }
 
-impl Guard {
-    fn new(builder: TreeBuilder<NodeId, CountingSink>, text_bytes: usize) -> Self {
+impl BoundedBuilder {
+    fn new(inner: TreeBuilder<NodeId, CountingSink>, text_bytes: usize) -> Self {
         let nodes_max = HTML_NODES_FREE + text_bytes / HTML_BYTES_PER_NODE;
         Self {
-            builder,
+            inner,
             nodes_max: nodes_max.min(HTML_NODES_MAX),
             steps_max: HTML_STEPS_FREE + HTML_STEPS_PER_BYTE * text_bytes as u64,
             stopped: Cell::new(None),
@@ -190,7 +190,7 @@ impl Guard {
 
     /// Looks at the bounds after one token.
     fn measure(&self) {
-        let sink = &self.builder.sink;
+        let sink = &self.inner.sink;
         let elements = sink.elements.get();
         // Between two counts the builder cannot hold more than it held and was given since.
         let held_at_most = self.held.get() + (elements - self.elements_then.get());
@@ -200,7 +200,7 @@ impl Guard {
             return;
         }
         let count = HandleCount(Cell::new(0));
-        self.builder.trace_handles(&count);
+        self.inner.trace_handles(&count);
         let held = count.0.get();
         self.held.set(held);
         self.elements_then.set(elements);
@@ -219,7 +219,7 @@ impl Guard {
     /// to: elements that are open, and unclosed formatting elements that it would reopen.
     fn depth(&self) -> usize {
         let list = HandleList(RefCell::new(Vec::with_capacity(2 * HTML_DEPTH_MAX)));
-        self.builder.trace_handles(&list);
+        self.inner.trace_handles(&list);
         let mut handles = list.0.into_inner();
         handles.sort_unstable();
         handles.dedup();
@@ -228,7 +228,7 @@ impl Guard {
     }
 }
 
-impl TokenSink for Guard {
+impl TokenSink for BoundedBuilder {
     type Handle = NodeId;
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<NodeId> {
@@ -243,17 +243,17 @@ impl TokenSink for Guard {
             return TokenSinkResult::Continue;
         }
         // The sink has no use for line numbers: a constant spares it the calls.
-        let result = self.builder.process_token(token, 1);
+        let result = self.inner.process_token(token, 1);
         self.measure();
         result
     }
 
     fn end(&self) {
-        self.builder.end();
+        self.inner.end();
     }
 
     fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
-        self.builder.adjusted_current_node_present_but_not_in_html_namespace()
+        self.inner.adjusted_current_node_present_but_not_in_html_namespace()
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::base::cpu_time::CpuTime;
 use crate::base::failure::Stage;
 use crate::fetch::tally::{Phase, Tally};
-use crate::stats::counts::Counts;
+use crate::stats::counts::NamedCounts;
 use crate::stats::latency::Latency;
 
 /// How a run ended.
@@ -88,9 +88,9 @@ pub struct Summary {
     /// (Little's law); null where no time passed.
     pub in_flight_mean: Option<f64>,
     /// Errors by `stage.kind`.
-    pub failures: Counts,
+    pub failures: NamedCounts,
     /// Rows that have a response, by its status.
-    pub status: Counts,
+    pub status: NamedCounts,
     /// What was received.
     pub bytes: ReceivedBytes,
     /// How connections were used.
@@ -252,7 +252,7 @@ impl Summary {
             ok_per_s: ratio(all.ok() as f64, input.elapsed.as_secs_f64()),
             in_flight_mean: ratio(total_s, input.elapsed.as_secs_f64()),
             failures: failures_of(&all),
-            status: Counts(all.statuses().iter().map(|(s, n)| (s.to_string(), n)).collect()),
+            status: NamedCounts(all.statuses().iter().map(|(s, n)| (s.to_string(), n)).collect()),
             bytes: ReceivedBytes {
                 wire: all.wire_bytes(),
                 body: all.body_bytes(),
@@ -317,9 +317,9 @@ fn assert_totals(input: &SummaryInput, all: &Tally) {
     assert_eq!(all.moved_in, all.moved_out, "a job that leaves a core for another arrives there");
 }
 
-fn failures_of(all: &Tally) -> Counts {
+fn failures_of(all: &Tally) -> NamedCounts {
     let named = |(stage, kind, count)| (format!("{stage}.{kind}"), count);
-    Counts(all.failures().iter().map(named).collect())
+    NamedCounts(all.failures().iter().map(named).collect())
 }
 
 fn cost_of(input: &SummaryInput, rows: u64) -> CostSummary {

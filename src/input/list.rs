@@ -33,7 +33,7 @@ pub struct Input {
     /// The URL that was handed out last, if it was given by itself.
     url: String,
     places: std::vec::IntoIter<Place>,
-    open: Option<List>,
+    open: Option<OpenList>,
     read_bytes: Arc<AtomicU64>,
     /// Bytes in all, where every list is a regular file.
     total_bytes: Option<u64>,
@@ -97,13 +97,17 @@ impl Input {
     fn advance(&mut self) -> io::Result<bool> {
         loop {
             if let Some(list) = &mut self.open {
-                if list.lines.advance().map_err(|error| list.place.broken(list.coding, &error))? {
+                if list
+                    .lines
+                    .advance()
+                    .map_err(|error| list.place.broken(list.compression, &error))?
+                {
                     return Ok(true);
                 }
                 self.open = None;
             }
             let Some(place) = self.places.next() else { return Ok(false) };
-            self.open = Some(List::open(place, &self.read_bytes)?);
+            self.open = Some(OpenList::open(place, &self.read_bytes)?);
         }
     }
 }
@@ -137,13 +141,13 @@ impl fmt::Debug for Input {
 }
 
 /// A list that is being read.
-struct List {
+struct OpenList {
     place: Place,
-    coding: Coding,
+    compression: Compression,
     lines: Lines<Box<dyn Read + Send>>,
 }
 
-impl List {
+impl OpenList {
     fn open(place: Place, read_bytes: &Arc<AtomicU64>) -> io::Result<Self> {
         let file: Box<dyn Read + Send> = match &place {
             Place::Stdin => Box::new(io::stdin()),
@@ -152,11 +156,11 @@ impl List {
             }
         };
         let mut counted = Counted { inner: file, read_bytes: Arc::clone(read_bytes) };
-        let broken = |error| place.broken(Coding::Identity, &error);
+        let broken = |error| place.broken(Compression::None, &error);
         let magic = read_magic(&mut counted).map_err(broken)?;
-        let coding = Coding::of(&magic);
-        let reader = coding.decoder(Cursor::new(magic).chain(counted)).map_err(broken)?;
-        Ok(Self { place, coding, lines: Lines::new(reader) })
+        let compression = Compression::of(&magic);
+        let reader = compression.decoder(Cursor::new(magic).chain(counted)).map_err(broken)?;
+        Ok(Self { place, compression, lines: Lines::new(reader) })
     }
 }
 
@@ -205,11 +209,11 @@ impl Place {
     }
 
     /// The error `error` in the middle of this list, for a person.
-    fn broken(&self, coding: Coding, error: &io::Error) -> io::Error {
-        let hint = match coding {
-            Coding::Identity => "",
-            Coding::Gzip => "; hint: it is truncated or corrupt, gzip -t tells; fetch it anew",
-            Coding::Zstd => "; hint: it is truncated or corrupt, zstd -t tells; fetch it anew",
+    fn broken(&self, compression: Compression, error: &io::Error) -> io::Error {
+        let hint = match compression {
+            Compression::None => "",
+            Compression::Gzip => "; hint: it is truncated or corrupt, gzip -t tells; fetch it anew",
+            Compression::Zstd => "; hint: it is truncated or corrupt, zstd -t tells; fetch it anew",
         };
         let message = format!("cannot read the input to its end: {self}: {error}{hint}");
         io::Error::new(error.kind(), message)
@@ -227,25 +231,25 @@ impl fmt::Display for Place {
 
 /// How a list is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    Identity,
+enum Compression {
+    None,
     Gzip,
     Zstd,
 }
 
-impl Coding {
-    /// The coding whose files begin with `magic`, of which four bytes are enough.
+impl Compression {
+    /// The compression whose files begin with `magic`, of which four bytes are enough.
     const fn of(magic: &[u8]) -> Self {
         match magic {
             [0x1F, 0x8B, ..] => Self::Gzip,
             // The second is a skippable frame (RFC 8878 section 3.1.2), with which pzstd begins.
             [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
-            _ => Self::Identity,
+            _ => Self::None,
         }
     }
 
     fn decoder(self, reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-        if self == Self::Identity {
+        if self == Self::None {
             return Ok(Box::new(reader));
         }
         let reader = BufReader::with_capacity(COMPRESSED_BYTES, reader);

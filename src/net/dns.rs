@@ -30,8 +30,8 @@ use crate::runtime::Io;
 /// Descriptors that one lookup has open at a time: a file, and sockets to name servers.
 const LOOKUP_DESCRIPTORS: usize = 4;
 
-/// What a lookup came to.
-type Answer = Result<Arc<[IpAddr]>, Failure>;
+/// The addresses that a lookup found, or why there are none.
+type Addresses = Result<Arc<[IpAddr]>, Failure>;
 
 /// One fixed answer: what `--resolve HOST:PORT:ADDR` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Override {
 /// A lookup on its way to a resolver thread.
 struct Lookup {
     host: Box<str>,
-    reply: flume::Sender<Answer>,
+    reply: flume::Sender<Addresses>,
 }
 
 /// The resolver's threads and the fixed answers, shared by all cores.
@@ -86,8 +86,8 @@ impl Resolver {
         &self.overrides
     }
 
-    /// Where to connect to for `host` and `port`, for those who have no [`Names`]: what is not at
-    /// hand is looked up each time.
+    /// Where to connect to for `host` and `port`, for callers without an [`AddressCache`]: a name
+    /// is looked up each time.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Resolver {
     }
 
     /// Has a resolver thread look `host` up.
-    async fn ask(&self, host: Box<str>) -> Answer {
+    async fn ask(&self, host: Box<str>) -> Addresses {
         let (reply, answered) = flume::bounded(1);
         let gone = Failure::new(Stage::Dns, Kind::Other, "the resolver's threads have ended");
         match self.lookups.send_async(Lookup { host, reply }).await {
@@ -125,21 +125,21 @@ pub fn fixed(overrides: &[Override], host: &str, port: u16) -> Option<SocketAddr
 }
 
 /// The addresses that one core knows.
-pub struct Names<I: Io> {
+pub struct AddressCache<I: Io> {
     io: I,
     resolver: Resolver,
-    known: Rc<RefCell<HashMap<Box<str>, Known>>>,
+    known: Rc<RefCell<HashMap<Box<str>, CachedName>>>,
 }
 
 /// What a core knows of one name.
-enum Known {
+enum CachedName {
     /// Being looked up; these wait for it.
     Pending(Vec<Waker>),
     /// Answered, and believed until then.
-    Answered(Answer, Instant),
+    Answered(Addresses, Instant),
 }
 
-impl<I: Io> Names<I> {
+impl<I: Io> AddressCache<I> {
     /// A core's empty cache in front of `resolver`.
     #[must_use]
     pub fn new(io: I, resolver: Resolver) -> Self {
@@ -162,7 +162,7 @@ impl<I: Io> Names<I> {
             return Some(Ok(SocketAddr::new(ip, port)));
         }
         match self.known.borrow().get(host) {
-            Some(Known::Answered(answer, until)) if *until > now => {
+            Some(CachedName::Answered(answer, until)) if *until > now => {
                 Some(answer.as_ref().map(|ips| SocketAddr::new(ips[0], port)).map_err(|f| *f))
             }
             _ => None,
@@ -183,14 +183,14 @@ impl<I: Io> Names<I> {
             }
             match self.known.borrow_mut().entry(host.into()) {
                 Entry::Occupied(mut entry) => {
-                    if let Known::Pending(waiting) = entry.get_mut() {
+                    if let CachedName::Pending(waiting) = entry.get_mut() {
                         waiting.push(context.waker().clone());
                         return Poll::Pending;
                     }
-                    entry.insert(Known::Pending(vec![context.waker().clone()]));
+                    entry.insert(CachedName::Pending(vec![context.waker().clone()]));
                 }
                 Entry::Vacant(entry) => {
-                    entry.insert(Known::Pending(vec![context.waker().clone()]));
+                    entry.insert(CachedName::Pending(vec![context.waker().clone()]));
                 }
             }
             self.ask(host.into());
@@ -213,8 +213,8 @@ impl<I: Io> Names<I> {
                 Err(_) => EXHAUSTED_PAUSE,
             };
             let mut known = known.borrow_mut();
-            if let Some(Known::Pending(waiting)) =
-                known.insert(host, Known::Answered(answer, now + ttl))
+            if let Some(CachedName::Pending(waiting)) =
+                known.insert(host, CachedName::Answered(answer, now + ttl))
             {
                 waiting.into_iter().for_each(Waker::wake);
             }
@@ -224,20 +224,20 @@ impl<I: Io> Names<I> {
 }
 
 /// Keeps the cache within its bound: first what is no longer believed goes, then all that is.
-fn make_room(known: &mut HashMap<Box<str>, Known>, now: Instant) {
+fn make_room(known: &mut HashMap<Box<str>, CachedName>, now: Instant) {
     if known.len() <= RESOLVED_NAMES_MAX {
         return;
     }
     known.retain(|_, entry| {
-        matches!(entry, Known::Answered(_, until) if *until > now) || is_pending(entry)
+        matches!(entry, CachedName::Answered(_, until) if *until > now) || is_pending(entry)
     });
     if known.len() > RESOLVED_NAMES_MAX {
         known.retain(|_, entry| is_pending(entry));
     }
 }
 
-fn is_pending(entry: &Known) -> bool {
-    matches!(entry, Known::Pending(_))
+fn is_pending(entry: &CachedName) -> bool {
+    matches!(entry, CachedName::Pending(_))
 }
 
 /// The address that `host`, as URLs write it, spells out, if it is one.
@@ -261,7 +261,7 @@ pub fn first_address(host: &str) -> Option<IpAddr> {
 
 /// Asks the system's resolver, blocking. IPv4 goes first: there is one attempt per fetch, and a
 /// host without an IPv6 route would fail it.
-fn look_up(host: &str) -> Answer {
+fn look_up(host: &str) -> Addresses {
     let exhausted =
         |errno| Failure { stage: Stage::Dns, kind: Kind::Exhausted, cause: Cause::Os(errno) };
     // Without a descriptor for /etc/hosts and for a name server, getaddrinfo says that there is no

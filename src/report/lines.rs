@@ -8,7 +8,7 @@
 use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS, STATUSES_SHOWN_MAX};
 use crate::base::units;
 use crate::report::paint::Paint;
-use crate::stats::counts::Counts;
+use crate::stats::counts::NamedCounts;
 
 /// Columns of the labels at the left.
 pub(super) const LABEL_COLUMNS: usize = 13;
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     /// The most frequent failures, one a line.
-    pub(super) fn failures(&mut self, failures: &Counts) {
+    pub(super) fn failures(&mut self, failures: &NamedCounts) {
         let shown = most_frequent(failures, FAILURES_SHOWN_MAX);
         let width = shown.first().map_or(0, |(_, count)| units::count(*count).len());
         for (name, count) in &shown {
@@ -43,7 +43,7 @@ impl Lines {
     }
 
     /// The most frequent statuses.
-    pub(super) fn statuses(&mut self, statuses: &Counts) {
+    pub(super) fn statuses(&mut self, statuses: &NamedCounts) {
         let shown = most_frequent(statuses, STATUSES_SHOWN_MAX);
         let mut items: Vec<String> =
             shown.iter().map(|(status, n)| format!("{status}: {}", units::count(*n))).collect();
@@ -108,7 +108,7 @@ pub(super) fn plural(count: u64, noun: &str) -> String {
 }
 
 /// The `count_max` largest of `counts`, the largest first, equal ones in their order.
-fn most_frequent(counts: &Counts, count_max: usize) -> Vec<(&str, u64)> {
+fn most_frequent(counts: &NamedCounts, count_max: usize) -> Vec<(&str, u64)> {
     let mut all: Vec<(&str, u64)> = counts.0.iter().map(|(name, n)| (name.as_str(), *n)).collect();
     all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     all.truncate(count_max);

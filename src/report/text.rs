@@ -186,7 +186,7 @@ mod tests {
     use crate::fetch::job::{Fetched, Response, Times};
     use crate::fetch::summary::{CoreInput, RunEnd, Summary, SummaryInput};
     use crate::fetch::tally::Tally;
-    use crate::stats::counts::Counts;
+    use crate::stats::counts::NamedCounts;
 
     const ONE_SCREEN: &str = "\
 run          uring, 2 cores, 3.05 s
@@ -332,8 +332,9 @@ memory       45.0 MiB at most
         let mut summary = Summary::new(SummaryInput { notes: Vec::new(), ..input() });
         let billions = 99_999_999_999;
         let kinds = Stage::ALL.iter().flat_map(|s| Kind::ALL.iter().map(move |k| (s, k)));
-        summary.failures = Counts(kinds.map(|(s, k)| (format!("{s}.{k}"), billions)).collect());
-        summary.status = Counts((100..=999).map(|s: u16| (s.to_string(), billions)).collect());
+        summary.failures =
+            NamedCounts(kinds.map(|(s, k)| (format!("{s}.{k}"), billions)).collect());
+        summary.status = NamedCounts((100..=999).map(|s: u16| (s.to_string(), billions)).collect());
         summary.rows = billions;
         let busy =
             CoreSummary { rows: billions, bytes: u64::MAX, cpu_s: Some(1e9), ..summary.cores[0] };

@@ -46,9 +46,9 @@ impl Default for StatusCounts {
 
 /// Counts by name, in a fixed order; a JSON object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts(pub Vec<(String, u64)>);
+pub struct NamedCounts(pub Vec<(String, u64)>);
 
-impl Counts {
+impl NamedCounts {
     /// All of them together.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -56,7 +56,7 @@ impl Counts {
     }
 }
 
-impl Serialize for Counts {
+impl Serialize for NamedCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, count)| (name, count)))
     }

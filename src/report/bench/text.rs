@@ -314,7 +314,7 @@ mod tests {
     use crate::bench::slo::Objectives;
     use crate::bench::summary::sample::{closed, open};
     use crate::bench::summary::{BenchInput, BenchSummary};
-    use crate::stats::counts::Counts;
+    use crate::stats::counts::NamedCounts;
 
     /// `input` with 10,000 more completed requests on each core, of 0.3 to 0.5 ms; half of their
     /// arrivals, where there are any, were 0.1 ms late.
@@ -421,8 +421,8 @@ assert       p99<1ms missed: p99 is not known: samples 82, needed 1000
         let billions = 99_999_999_999;
         let kinds = Stage::ALL.iter().flat_map(|s| Kind::ALL.iter().map(move |k| (s, k)));
         let kinds = kinds.map(|(s, k)| (format!("{s}.{k}"), billions));
-        summary.ledger.failed = Counts(kinds.collect());
-        summary.status = Counts((100..=999).map(|s: u16| (s.to_string(), billions)).collect());
+        summary.ledger.failed = NamedCounts(kinds.collect());
+        summary.status = NamedCounts((100..=999).map(|s: u16| (s.to_string(), billions)).collect());
         summary.cores = (0..512).step_by(2).collect();
         summary.pinned_per_core = vec![false; 256];
         summary.cost.busy_per_core = vec![Some(0.999); 256];
