@@ -20,7 +20,9 @@ use crate::bench::arrivals::{Law, Profile, Stage};
 use crate::bench::run::{BenchError, Benching};
 use crate::bench::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
-use crate::http::http1::{Method, Persistence, RequestError, RequestSpec, RequestTemplate};
+use crate::http::http1::{
+    Method, MethodError, Persistence, RequestError, RequestSpec, RequestTemplate,
+};
 use crate::input::Input;
 use crate::input::source::{Line, Source};
 use crate::net::dns::Override;
@@ -270,7 +272,6 @@ impl BenchOptions {
     fn request(&self) -> Result<RequestTemplate, BenchError> {
         let refused = |error: RequestError| {
             let hint = match error {
-                RequestError::Method(_) | RequestError::Connect => "-X takes a word, such as PUT",
                 RequestError::FramingField(_) => "-b TEXT or -b @FILE gives the body",
                 RequestError::TwoHosts => "one -H 'Host: example.org' will do",
                 RequestError::FieldName(_) | RequestError::FieldValue(_) => "-H 'Name: value'",
@@ -278,7 +279,9 @@ impl BenchOptions {
             BenchError::Option(format!("{error}, hint: {hint}"))
         };
         let method = match (&self.method, &self.body) {
-            (Some(name), _) => name.parse().map_err(refused)?,
+            (Some(name), _) => name.parse().map_err(|error: MethodError| {
+                BenchError::Option(format!("{error}, hint: -X takes a word, such as PUT"))
+            })?,
             (None, Some(_)) => Method::Post,
             (None, None) => Method::Get,
         };

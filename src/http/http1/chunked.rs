@@ -170,7 +170,7 @@ impl Chunked {
         }
         match (self.state, byte) {
             (State::TrailerStart, b'\r') => Ok(State::LastLf),
-            (State::TrailerStart, _) if is_token(byte) => {
+            (State::TrailerStart, _) if is_token_byte(byte) => {
                 self.field_count += 1;
                 if self.field_count > HEAD_FIELDS_MAX {
                     return Err(too_large("too many trailer fields"));
@@ -178,7 +178,7 @@ impl Chunked {
                 Ok(State::TrailerName)
             }
             (State::TrailerName, b':') => Ok(State::TrailerValue),
-            (State::TrailerName, _) if is_token(byte) => Ok(State::TrailerName),
+            (State::TrailerName, _) if is_token_byte(byte) => Ok(State::TrailerName),
             (State::TrailerValue, b'\r') => Ok(State::TrailerLf),
             (State::TrailerValue, _) if is_text(byte) => Ok(State::TrailerValue),
             _ => Err(invalid("a trailer field is malformed")),
@@ -197,8 +197,13 @@ fn expect(byte: u8, wanted: u8, phrase: &'static str) -> Result<(), Failure> {
     if byte == wanted { Ok(()) } else { Err(invalid(phrase)) }
 }
 
-/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
+/// Whether `name` is a token (RFC 9110 section 5.6.2).
+pub(super) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(is_token_byte)
+}
+
+/// Whether `byte` may stand in a token.
+const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.')
         || matches!(byte, b'^' | b'_' | b'`' | b'|' | b'~')

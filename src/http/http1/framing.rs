@@ -7,7 +7,7 @@
 //! the connection is not used again.
 
 use super::head::{Fields, invalid, unsupported};
-use super::request::Method;
+use super::method::Method;
 use crate::base::failure::Failure;
 
 /// What of a request decides how its response ends.

@@ -48,6 +48,7 @@ mod head;
 #[cfg(test)]
 mod invariants;
 mod memo;
+mod method;
 mod request;
 mod serve;
 
@@ -56,7 +57,8 @@ pub use exchange::{Exchange, Observer, Want};
 pub use framing::{Framing, Persistence, RequestKind, framing, keep_alive};
 pub use head::{Fields, Head};
 pub use memo::HeadMemo;
-pub use request::{Method, RequestError, RequestSpec, RequestTemplate, Token};
+pub use method::{Method, MethodError, Token};
+pub use request::{RequestError, RequestSpec, RequestTemplate};
 pub use serve::{
     RequestBody, RequestHead, RequestReader, ResponseSpec, write_chunk, write_head,
     write_last_chunk,

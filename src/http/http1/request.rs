@@ -6,120 +6,17 @@
 //! frame the body, so what the server reads is what was counted as sent.
 
 use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
 
 use super::chunked::{is_text, is_token};
 use super::framing::Persistence;
+use super::method::Method;
 
 /// What a request calls itself where nobody chose.
 const USER_AGENT: &str = concat!("ringfetch/", env!("CARGO_PKG_VERSION"));
 
-/// A request method (RFC 9110 section 9). Case counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// GET.
-    Get,
-    /// HEAD.
-    Head,
-    /// POST.
-    Post,
-    /// PUT.
-    Put,
-    /// DELETE.
-    Delete,
-    /// OPTIONS.
-    Options,
-    /// TRACE.
-    Trace,
-    /// PATCH (RFC 5789).
-    Patch,
-    /// Any other token but CONNECT.
-    Other(Token),
-}
-
-/// The name of a method that has none of its own here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token(Arc<str>);
-
-impl Method {
-    /// The method as it stands in a request line.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-            Self::Trace => "TRACE",
-            Self::Patch => "PATCH",
-            Self::Other(Token(name)) => name,
-        }
-    }
-
-    /// Whether sending the request twice means no more than sending it once (RFC 9110 section
-    /// 9.2.2), so that it may be tried again. No for methods not known here.
-    #[must_use]
-    pub const fn is_idempotent(&self) -> bool {
-        match self {
-            Self::Get | Self::Head | Self::Put | Self::Delete | Self::Options | Self::Trace => true,
-            Self::Post | Self::Patch | Self::Other(_) => false,
-        }
-    }
-
-    /// Whether it is HEAD, whose answers have no body.
-    #[must_use]
-    pub const fn is_head(&self) -> bool {
-        matches!(self, Self::Head)
-    }
-
-    /// Whether a request without a body still says so: these methods expect one (RFC 9110 section
-    /// 8.6).
-    const fn expects_body(&self) -> bool {
-        matches!(self, Self::Post | Self::Put | Self::Patch)
-    }
-}
-
-impl FromStr for Method {
-    type Err = RequestError;
-
-    /// Reads a method.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::Method`] for what is no token, [`RequestError::Connect`] for CONNECT.
-    fn from_str(name: &str) -> Result<Self, RequestError> {
-        Ok(match name {
-            "GET" => Self::Get,
-            "HEAD" => Self::Head,
-            "POST" => Self::Post,
-            "PUT" => Self::Put,
-            "DELETE" => Self::Delete,
-            "OPTIONS" => Self::Options,
-            "TRACE" => Self::Trace,
-            "PATCH" => Self::Patch,
-            "CONNECT" => return Err(RequestError::Connect),
-            _ if is_name(name) => Self::Other(Token(name.into())),
-            _ => return Err(RequestError::Method(name.to_owned())),
-        })
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// Why a request cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
-    /// The method is no token (RFC 9110 section 5.6.2).
-    Method(String),
-    /// CONNECT asks for a tunnel.
-    Connect,
     /// The field's name is no token (RFC 9110 section 5.1).
     FieldName(String),
     /// The value of the field so named has a control character (RFC 9110 section 5.5).
@@ -133,8 +30,6 @@ pub enum RequestError {
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Method(name) => write!(f, "no request method: {name:?}"),
-            Self::Connect => f.write_str("the method CONNECT is not supported"),
             Self::FieldName(name) => write!(f, "no header name: {name:?}"),
             Self::FieldValue(name) => {
                 write!(f, "the header's value has a control character: {name}")
@@ -292,7 +187,7 @@ impl RequestTemplate {
 fn check_headers(spec: &RequestSpec<'_>) -> Result<(), RequestError> {
     let mut host_count = 0_usize;
     for (name, value) in spec.headers {
-        if !is_name(name) {
+        if !is_token(name) {
             return Err(RequestError::FieldName(name.clone()));
         }
         if !value.bytes().all(is_text) {
@@ -323,11 +218,6 @@ fn push_field(out: &mut Vec<u8>, name: &str, value: &str) {
 /// White space around a value is not part of it (RFC 9110 section 5.5).
 fn trim(value: &str) -> &str {
     value.trim_matches([' ', '\t'])
-}
-
-/// Whether `name` is a token (RFC 9110 section 5.6.2).
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(is_token)
 }
 
 /// Whether `text` can stand in a request line or a Host field.
@@ -430,22 +320,5 @@ mod tests {
         }
         let spec = RequestSpec { user_agent: Some("a\nb"), ..RequestSpec::new(&Method::Get) };
         assert_eq!(RequestTemplate::new(&spec).unwrap_err(), value("User-Agent"));
-    }
-
-    #[test]
-    fn a_method_is_a_token_whose_case_counts() {
-        for name in
-            ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "get", "M-S!"]
-        {
-            let method: Method = name.parse().unwrap();
-            assert_eq!(method.to_string(), name);
-            assert_eq!(method.is_head(), name == "HEAD");
-            let idempotent = ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"].contains(&name);
-            assert_eq!(method.is_idempotent(), idempotent, "{name}");
-        }
-        assert_eq!("CONNECT".parse::<Method>(), Err(RequestError::Connect));
-        for name in ["", "G T", "GET\r\n", "GÉT"] {
-            assert_eq!(name.parse::<Method>(), Err(RequestError::Method(name.to_owned())));
-        }
     }
 }
