@@ -17,6 +17,7 @@ use scraper::{Html, Node};
 use super::links::LinkResolver;
 use super::select::{Named, Siblings, Texts};
 use super::text::{Collapsed, Words};
+use super::walk::{Descend, Visit, is_silent, read_in_order};
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::{LINKS_BYTES_MAX, SELECTED_SIBLINGS_MAX};
 use crate::extract::page::{Page, Selected};
@@ -102,62 +103,6 @@ fn sibling_pairs(html: &Html) -> u64 {
         node.children().filter(|child| child.value().is_element()).count() as u64
     };
     html.tree.nodes().map(|node| children(node).pow(2) / 2).sum()
-}
-
-/// Whether the children of a node are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Descend {
-    Yes,
-    No,
-}
-
-/// One step of a reading.
-pub(super) enum Visit<'a> {
-    /// A node begins; the answer says whether its children are read.
-    Enter(NodeRef<'a, Node>),
-    /// A node whose children were read ends; the answer is not looked at.
-    Leave(NodeId),
-}
-
-/// Walks the tree under `top` in document order.
-pub(super) fn read_in_order<'a>(
-    top: NodeRef<'a, Node>,
-    mut visit: impl FnMut(Visit<'a>) -> Descend,
-) {
-    let mut node = top;
-    loop {
-        let descend = visit(Visit::Enter(node));
-        if descend == Descend::Yes {
-            if let Some(child) = node.first_child() {
-                node = child;
-                continue;
-            }
-            visit(Visit::Leave(node.id()));
-        }
-        while node.id() != top.id() {
-            if let Some(sibling) = node.next_sibling() {
-                node = sibling;
-                break;
-            }
-            let Some(parent) = node.parent() else { return };
-            node = parent;
-            visit(Visit::Leave(node.id()));
-        }
-        if node.id() == top.id() {
-            return;
-        }
-    }
-}
-
-/// Whether the text in this element is for machines.
-pub(super) fn is_silent(name: &LocalName) -> bool {
-    matches!(
-        *name,
-        local_name!("script")
-            | local_name!("style")
-            | local_name!("template")
-            | local_name!("noscript")
-    )
 }
 
 /// The value of the attribute `name`, in no namespace.

@@ -16,6 +16,7 @@ mod select;
 mod sniff;
 mod text;
 mod tree;
+mod walk;
 
 pub use select::{SelectorError, parse_named_selector};
 

@@ -11,8 +11,8 @@ use ego_tree::NodeRef;
 use scraper::error::SelectorErrorKind;
 use scraper::{Node, Selector};
 
-use super::gather::{Descend, Visit, is_silent, read_in_order};
 use super::text::Collapsed;
+use super::walk::{Descend, Visit, is_silent, read_in_order};
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::limits::{SELECTED_BYTES_MAX, SELECTED_NODES_MAX, SELECTED_TEXTS_MAX};
 
