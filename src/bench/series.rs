@@ -16,6 +16,7 @@ use crate::base::limits::{
     SERIES_POINTS_MAX, SERIES_SECOND, SERIES_SECONDS_WAITING_MAX, SERIES_STEP, SERIES_STEPS_MAX,
     SERIES_STEPS_OPEN_MAX,
 };
+use crate::stats::arithmetic::us;
 use crate::stats::latency::Latency;
 
 const STEP_NS: u64 = ns_of(SERIES_STEP);
@@ -356,10 +357,6 @@ impl Point {
 
 fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     a.into_iter().chain(b).reduce(f64::max)
-}
-
-fn us(ns: u64) -> f64 {
-    ns as f64 / 1e3
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a series is not 584 years long")]

@@ -13,6 +13,7 @@ use crate::base::limits::{
     STABILITY_FIGURES_MIN, STABILITY_P99_SHARE_MIN, STABILITY_RATE_SHARE_MIN,
 };
 use crate::base::units;
+use crate::stats::arithmetic::median;
 
 /// The name of the figure "responses a second".
 pub const RATE: &str = "rate";
@@ -143,8 +144,8 @@ fn rates(samples: &[Sample]) -> Option<Vec<f64>> {
 
 /// The median p99 of a batch; none where most of its samples do not tell it.
 fn p99_of(batch: &[Sample]) -> Option<f64> {
-    let known: Vec<_> = batch.iter().filter_map(|sample| sample.p99_us).collect();
-    (2 * known.len() > batch.len()).then(|| median(known))
+    let mut known: Vec<_> = batch.iter().filter_map(|sample| sample.p99_us).collect();
+    (2 * known.len() > batch.len()).then(|| median(&mut known))
 }
 
 /// The first pair of thirds that differ, the first and the last before the others.
@@ -152,7 +153,7 @@ fn drift(batches: &[f64], share_min: f64) -> Option<(f64, f64, &'static str)> {
     let per_third = batches.len() / 3;
     let mut thirds = [0.0; 3];
     for (third, figures) in thirds.iter_mut().zip(batches.chunks(per_third)) {
-        *third = median(figures.to_vec());
+        *third = median(&mut figures.to_vec());
     }
     let error = Noise::of(batches, &thirds).error(per_third);
     let pairs = [
@@ -188,8 +189,11 @@ impl Noise {
         let per_third = batches.len() / 3;
         let around_thirds = batches.iter().enumerate().map(|(i, y)| y - thirds[i / per_third]);
         let slope = slope(batches);
-        let level = median(batches.iter().enumerate().map(|(i, y)| y - slope * i as f64).collect());
-        let around_line = batches.iter().enumerate().map(|(i, y)| y - slope * i as f64 - level);
+        let levels: Vec<f64> =
+            batches.iter().enumerate().map(|(i, y)| y - slope * i as f64).collect();
+        // A copy: the residuals must keep their order, by which they are correlated.
+        let level = median(&mut levels.clone());
+        let around_line = levels.iter().map(|y| y - level);
         let jumped = Self::around_zero(around_thirds.collect(), 3);
         let crept = Self::around_zero(around_line.collect(), 2);
         if crept.error(per_third) < jumped.error(per_third) / 2.0 { crept } else { jumped }
@@ -243,22 +247,12 @@ fn deviation(values: &[f64]) -> f64 {
 /// on Kendall's Tau, 1968).
 fn slope(values: &[f64]) -> f64 {
     let later = |i: usize| values.iter().enumerate().skip(i + 1);
-    let slopes = values
+    let mut slopes: Vec<f64> = values
         .iter()
         .enumerate()
-        .flat_map(|(i, y)| later(i).map(move |(j, later)| (later - y) / (j - i) as f64));
-    median(slopes.collect())
-}
-
-/// The median; not of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len().is_multiple_of(2) {
-        f64::midpoint(values[middle - 1], values[middle])
-    } else {
-        values[middle]
-    }
+        .flat_map(|(i, y)| later(i).map(move |(j, later)| (later - y) / (j - i) as f64))
+        .collect();
+    median(&mut slopes)
 }
 
 impl fmt::Display for Stability {

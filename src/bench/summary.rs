@@ -16,6 +16,7 @@ use crate::bench::record::Record;
 use crate::bench::series::Point;
 use crate::bench::stability::Stability;
 use crate::bench::verdict::{CoreLoad, Evidence, Mode, Verdict};
+use crate::stats::arithmetic::{ratio, us};
 use crate::stats::counts::NamedCounts;
 use crate::stats::latency::Latency;
 use crate::stats::percentiles::Percentiles;
@@ -347,7 +348,6 @@ impl Times {
 
 impl Confidence {
     fn of(completed: &Latency, censored: &Latency) -> Self {
-        let us = |ns: u64| ns as f64 / 1000.0;
         let survival = Survival::of(completed, censored);
         let interval = |quantile: f64| {
             let interval = survival.quantile_interval_ns(quantile, CONFIDENCE);
@@ -461,11 +461,6 @@ fn littles_law_of(input: &BenchInput, all: &Record) -> LittlesLaw {
         .and_then(|mean| ratio(mean, in_flight_max as f64))
         .map(|share| 1.0 - share);
     LittlesLaw { in_flight_mean, in_flight_max, residue, idle_share }
-}
-
-/// `part / whole`, or none where there is nothing to divide by.
-fn ratio(part: f64, whole: f64) -> Option<f64> {
-    (whole > 0.0).then(|| part / whole)
 }
 
 #[cfg(test)]

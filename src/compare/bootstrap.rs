@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits::{BOOTSTRAP_RESAMPLES, CONFIDENCE};
+use crate::stats::arithmetic::median;
 
 /// Where the random numbers start: an interval is no matter of luck.
 const SEED: u64 = 0x5EED;
@@ -108,18 +109,6 @@ fn median_of_resample(values: &[f64], sample: &mut [f64], random: &mut fastrand:
         filled += count;
     }
     median(sample)
-}
-
-/// The median of `values`, which are put in another order by that; the mean of the two in the
-/// middle where their number is even.
-fn median(values: &mut [f64]) -> f64 {
-    let (half, is_odd) = (values.len() / 2, values.len() % 2 == 1);
-    let (below, middle, _) = values.select_nth_unstable_by(half, f64::total_cmp);
-    if is_odd {
-        return *middle;
-    }
-    let below = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    f64::midpoint(below, *middle)
 }
 
 #[cfg(test)]

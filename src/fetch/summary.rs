@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::base::cpu_time::CpuTime;
 use crate::base::failure::Stage;
 use crate::fetch::tally::{Phase, Tally};
+use crate::stats::arithmetic::{ratio, us};
 use crate::stats::counts::NamedCounts;
 use crate::stats::latency::Latency;
 
@@ -278,7 +279,6 @@ impl PhaseTimes {
     /// The times that `latency` holds, as far as it knows them.
     #[must_use]
     pub fn of(latency: &Latency) -> Self {
-        let us = |ns: u64| ns as f64 / 1000.0;
         let quantile = |quantile: f64| latency.known_quantile_ns(quantile).map(us);
         Self {
             n: latency.count(),
@@ -345,11 +345,6 @@ fn core_of(core: &CoreInput, core_rows: u64, elapsed: Duration) -> CoreSummary {
         cpu_s,
         busy: cpu_s.and_then(|cpu_s| ratio(cpu_s, elapsed.as_secs_f64())),
     }
-}
-
-/// `part / whole`, or none where there is nothing to divide by.
-fn ratio(part: f64, whole: f64) -> Option<f64> {
-    (whole > 0.0).then(|| part / whole)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields on by reference")]

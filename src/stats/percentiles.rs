@@ -8,6 +8,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use crate::base::limits::QUANTILE_SAMPLES_BEYOND;
+use crate::stats::arithmetic::us;
 use crate::stats::latency::{Latency, is_known};
 use crate::stats::survival::{Quantile, Survival};
 
@@ -60,7 +61,6 @@ impl Percentiles {
     /// The times that `latency` holds, as far as it knows them.
     #[must_use]
     pub fn of(latency: &Latency) -> Self {
-        let us = |ns: u64| ns as f64 / 1000.0;
         Self {
             n: latency.count(),
             mean: latency.mean_ns().map(|ns| ns.round() / 1000.0),
@@ -79,7 +79,6 @@ impl Percentiles {
         if censored.count() == 0 {
             return Self::of(completed);
         }
-        let us = |ns: u64| ns as f64 / 1000.0;
         let survival = Survival::of(completed, censored);
         let known = |q: f64| survival.quantile(q).filter(|_| is_known(survival.count(), q));
         let value = |quantile| match quantile {
