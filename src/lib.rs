@@ -29,8 +29,8 @@
 //! No lock, channel or shared write on the path of a request; no timer for a request; nothing that
 //! grows with the number of URLs; no line without a row, and none with two.
 //!
-//! [`Fetch`], [`Rows`], [`FetchError`], [`fetch`] and what they give are meant for programs; the
-//! floors are public for benchmarks and tests, and may change from one version to the next.
+//! [`Fetch`], [`Rows`], [`FetchError`], [`fetch()`] and what they give are meant for programs; the
+//! folders are public for benchmarks and tests, and may change from one version to the next.
 
 pub mod base;
 pub mod bench;

@@ -7,7 +7,12 @@
 
 use std::rc::Rc;
 
-use crate::base::limits::{BLOCK_BYTES, FREE_BLOCK_BYTES_MAX, FREE_BLOCKS_MAX};
+use crate::base::limits::{BLOCK_BYTES, HEAD_BYTES_MAX};
+
+// LIMIT: blocks that a core keeps for reuse; more than that go back to the allocator.
+const FREE_BLOCKS_MAX: usize = 1024;
+// LIMIT: larger blocks are not kept for reuse.
+const FREE_BLOCK_BYTES_MAX: usize = HEAD_BYTES_MAX;
 
 /// A growable run of bytes with spare room at its end, owned by one party at a time.
 #[derive(Debug, Default)]

@@ -9,82 +9,11 @@ use std::time::Duration;
 
 /// Largest response head, in bytes, from the status line to the empty line.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most header fields in one head; trailers are counted against the same bound.
-pub const HEAD_FIELDS_MAX: usize = 256;
-/// Most interim (1xx) responses skipped before one final response.
-pub const INTERIM_RESPONSES_MAX: u32 = 16;
-/// Most empty lines (CRLF) tolerated before a status line (RFC 9112 section 2.2).
-pub const LEADING_EMPTY_LINES_MAX: usize = 8;
-/// Longest chunk-size line with its extensions, in bytes (RFC 9112 section 7.1.1).
-pub const CHUNK_LINE_BYTES_MAX: usize = 4096;
-/// Largest request body that the built-in origin reads and discards.
-pub const REQUEST_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Largest trailer section, in bytes.
-pub const TRAILER_BYTES_MAX: usize = HEAD_BYTES_MAX;
 
 /// What a connection reads into while it waits for a head.
 pub const BLOCK_BYTES: usize = 16 * 1024;
 /// Largest single piece that a body is received in.
 pub const BODY_READ_BYTES_MAX: usize = 256 * 1024;
-/// Blocks that a core keeps for reuse; more than that go back to the allocator.
-pub const FREE_BLOCKS_MAX: usize = 1024;
-/// Blocks of more than this are not kept for reuse.
-pub const FREE_BLOCK_BYTES_MAX: usize = HEAD_BYTES_MAX;
-
-/// Longest input line, in bytes; a longer one becomes a row that says so.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
-/// How much of an over-long line its row repeats.
-pub const LINE_SHOWN_BYTES: usize = 256;
-
-/// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
-pub const HTML_DEPTH_MAX: usize = 512;
-/// Bytes of text handed to the HTML parser at once; it can be stopped between two pieces.
-pub const HTML_PIECE_BYTES: usize = 8 * 1024;
-/// Most attributes of one tag; a tag with more stops the parser, which is quadratic in them.
-pub const HTML_ATTRIBUTES_MAX: usize = 1024;
-/// Most elements and attributes in one tree: unclosed formatting elements, reopened at every
-/// paragraph, make more of them than a page has bytes.
-pub const HTML_NODES_MAX: usize = 2_000_000;
-/// Most different names of elements and attributes, of 8 bytes and more, in one page: the parser
-/// keeps them in 4096 linked lists, and which one a name goes to can be foreseen.
-pub const HTML_LONG_NAMES_MAX: usize = 4096;
-/// Elements and attributes that a page of any size may have; beyond that, one for each
-/// [`HTML_BYTES_PER_NODE`].
-pub const HTML_NODES_FREE: usize = 50_000;
-/// No page without reopened elements has more elements and attributes than one for so many bytes.
-pub const HTML_BYTES_PER_NODE: usize = 2;
-/// Open elements that the parser may walk over in a page of any size, summed over its tokens;
-/// beyond that, [`HTML_STEPS_PER_BYTE`].
-pub const HTML_STEPS_FREE: u64 = 4_000_000;
-/// Open elements that the parser may walk over for each byte; ordinary pages make it walk over two.
-pub const HTML_STEPS_PER_BYTE: u64 = 16;
-/// Most bytes that the links of one page come to, resolved: a long base makes long links.
-pub const LINKS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// How much of a page is searched for its encoding (HTML Standard, "prescan a byte stream").
-pub const CHARSET_PRESCAN_BYTES: usize = 1024;
-/// Most texts that one selector keeps of one page.
-pub const SELECTED_TEXTS_MAX: usize = 10_000;
-/// Most bytes of text that one selector keeps of one page.
-pub const SELECTED_BYTES_MAX: usize = 1024 * 1024;
-/// Most pairs of siblings in one page that a selector with `~` is tried on: it compares each
-/// element with all before it.
-pub const SELECTED_SIBLINGS_MAX: u64 = 10_000_000;
-/// Most nodes that are read for the selected texts of one page.
-pub const SELECTED_NODES_MAX: usize = 4_000_000;
-
-/// Significant decimal digits that a latency keeps.
-pub const LATENCY_DIGITS: u8 = 3;
-/// Longest latency that is told apart, in nanoseconds: one hour. Longer ones count as clipped.
-pub const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
-/// Memory of one latency record that is in use, in bytes.
-pub const LATENCY_BYTES_MAX: usize = 272 * 1024;
-/// Samples that must lie beyond a quantile before it is told: with fewer it is an anecdote.
-pub const QUANTILE_SAMPLES_BEYOND: u32 = 10;
-/// Samples beyond a quantile up to which its confidence interval is made of exact binomial
-/// probabilities; from there on a normal distribution is as good and needs no sum.
-pub const EXACT_SAMPLES_BEYOND_MAX: u32 = 1000;
-/// Highest status code: three digits (RFC 9112 section 4).
-pub const STATUS_MAX: u16 = 999;
 
 /// A core of the generator whose thread has its CPU for this share of the window or more is what
 /// limits the run.
@@ -137,22 +66,12 @@ pub const STABILITY_RATE_SHARE_MIN: f64 = 0.1;
 /// What share of p99 a difference must exceed to be a drift.
 pub const STABILITY_P99_SHARE_MIN: f64 = 0.5;
 
-/// Columns that a report or a progress line takes.
-pub const REPORT_COLUMNS: usize = 80;
-/// Kinds of failure that the text report lists, the most frequent first.
-pub const FAILURES_SHOWN_MAX: usize = 12;
 /// Notes of single slices that a comparison repeats.
 pub const NOTES_OF_SLICES_MAX: usize = 10;
 /// Kinds of system calls that a comparison lists for each contestant, the most frequent first.
 pub const KINDS_SHOWN_MAX: usize = 8;
-/// Statuses that the text report lists, the most frequent first.
-pub const STATUSES_SHOWN_MAX: usize = 24;
-/// Cores that the text report lists.
-pub const CORES_SHOWN_MAX: usize = 32;
 /// How often the progress line is drawn.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// Over how long the progress line's rate is averaged.
-pub const PROGRESS_RATE_SPAN: Duration = Duration::from_secs(3);
 
 /// How long a bench measures where nothing says it.
 pub const BENCH_DURATION_DEFAULT: Duration = Duration::from_secs(10);
@@ -265,17 +184,6 @@ pub const PROFILE_STAGES_MAX: usize = 1000;
 /// Longest profile that ends: its nanoseconds are exact in an f64.
 pub const PROFILE_SPAN_MAX: Duration = Duration::from_secs(100 * 86_400);
 
-/// Names that one core's address cache holds.
-pub const RESOLVED_NAMES_MAX: usize = 10_000;
-/// How long a resolved name is believed: the blocking resolver hides the record's own TTL.
-pub const RESOLVED_NAME_TTL: Duration = Duration::from_secs(60);
-/// How long a failed lookup is believed.
-pub const UNRESOLVED_NAME_TTL: Duration = Duration::from_secs(5);
-/// Threads that look names up.
-pub const RESOLVER_THREADS: usize = 8;
-/// Lookups waiting for a resolver thread.
-pub const LOOKUPS_QUEUED_MAX: usize = 4096;
-
 /// Default connections in all.
 pub const CONNECTIONS_DEFAULT: usize = 64;
 /// Most connections that can be asked for.
@@ -288,12 +196,8 @@ pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 pub const SEED_DEFAULT: u64 = 1;
 /// Descriptors kept back from the connections: files, lists, the standard streams.
 pub const DESCRIPTORS_KEPT: usize = 32;
-/// Descriptors kept back for each core: its ring or epoll, its wake-up, a timer.
-pub const DESCRIPTORS_PER_CORE: usize = 8;
 
 const _: () = assert!(BLOCK_BYTES <= HEAD_BYTES_MAX, "a block may grow to a head, never shrink");
-const _: () =
-    assert!(CHUNK_LINE_BYTES_MAX < HEAD_BYTES_MAX, "a chunk line must fit where a head does");
 const _: () = assert!(
     SWEEP_INTERVAL.as_millis() * 10 <= STOP_GRACE.as_millis(),
     "the sweep must see a stop well before its grace ends"

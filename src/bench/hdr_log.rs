@@ -121,7 +121,7 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     use super::*;
-    use crate::base::limits::LATENCY_NS_MAX;
+    use crate::stats::latency::LATENCY_NS_MAX;
 
     fn started_at() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250)

@@ -10,7 +10,8 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 
-use crate::base::limits::CHARSET_PRESCAN_BYTES;
+/// How much of a page is searched for its encoding (HTML Standard, "prescan a byte stream").
+const CHARSET_PRESCAN_BYTES: usize = 1024;
 
 /// A body as text, and the encoding it was in.
 pub(super) struct Decoded<'a> {

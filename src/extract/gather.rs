@@ -19,8 +19,13 @@ use super::select::{Named, Siblings, Texts};
 use super::text::{Collapsed, Words};
 use super::walk::{Descend, Visit, is_silent, read_in_order};
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::{LINKS_BYTES_MAX, SELECTED_SIBLINGS_MAX};
 use crate::extract::page::{Page, Selected};
+
+/// Most bytes that the links of one page come to, resolved: a long base makes long links.
+pub(super) const LINKS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most pairs of siblings in one page that a selector with `~` is tried on: it compares each
+/// element with all before it.
+const SELECTED_SIBLINGS_MAX: u64 = 10_000_000;
 
 /// Reads the tree of one page that was fetched from `url` and decoded from `encoding`.
 pub(super) fn gather(

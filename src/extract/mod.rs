@@ -31,7 +31,7 @@ pub struct Extractor {
 /// What came of one body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extracted {
-    /// The page, or as much of it as the bounds of [`limits`](crate::base::limits) allowed.
+    /// The page, or as much of it as the bounds allowed.
     pub page: Page,
     /// Which bound the page broke, of stage `extract`: `too_deep` or `too_many` where the reading
     /// ended early or selected text was left out, `too_large` where links were.

@@ -14,7 +14,13 @@ use scraper::{Node, Selector};
 use super::text::Collapsed;
 use super::walk::{Descend, Visit, is_silent, read_in_order};
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::{SELECTED_BYTES_MAX, SELECTED_NODES_MAX, SELECTED_TEXTS_MAX};
+
+/// Most texts that one selector keeps of one page.
+pub(super) const SELECTED_TEXTS_MAX: usize = 10_000;
+/// Most bytes of text that one selector keeps of one page.
+pub(super) const SELECTED_BYTES_MAX: usize = 1024 * 1024;
+/// Most nodes that are read for the selected texts of one page.
+const SELECTED_NODES_MAX: usize = 4_000_000;
 
 /// Why a selector cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 //!
 //! Invariant: a time is never asserted; that a bound held is seen by its note.
 
+use super::gather::LINKS_BYTES_MAX;
+use super::select::{SELECTED_BYTES_MAX, SELECTED_TEXTS_MAX};
+use super::tree::HTML_DEPTH_MAX;
 use super::*;
 use crate::base::failure::{Kind, Stage};
-use crate::base::limits::{
-    HTML_DEPTH_MAX, LINKS_BYTES_MAX, SELECTED_BYTES_MAX, SELECTED_TEXTS_MAX,
-};
 
 const URL: &str = "http://a/b/c";
 

@@ -24,11 +24,29 @@ use scraper::{Html, HtmlTreeSink};
 
 use super::flood::Flood;
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::{
-    HTML_ATTRIBUTES_MAX, HTML_BYTES_PER_NODE, HTML_DEPTH_MAX, HTML_LONG_NAMES_MAX, HTML_NODES_FREE,
-    HTML_NODES_MAX, HTML_PIECE_BYTES, HTML_STEPS_FREE, HTML_STEPS_PER_BYTE,
-};
 
+/// HTML elements nested deeper than this stop the parser; browsers cap nesting at the same depth.
+pub(super) const HTML_DEPTH_MAX: usize = 512;
+/// Most attributes of one tag; a tag with more stops the parser, which is quadratic in them.
+const HTML_ATTRIBUTES_MAX: usize = 1024;
+/// Most different names of elements and attributes, of 8 bytes and more, in one page: the parser
+/// keeps them in 4096 linked lists, and which one a name goes to can be foreseen.
+const HTML_LONG_NAMES_MAX: usize = 4096;
+/// Most elements and attributes in one tree: unclosed formatting elements, reopened at every
+/// paragraph, make more of them than a page has bytes.
+const HTML_NODES_MAX: usize = 2_000_000;
+/// Elements and attributes that a page of any size may have; beyond that, one for each
+/// [`HTML_BYTES_PER_NODE`].
+const HTML_NODES_FREE: usize = 50_000;
+/// No page without reopened elements has more elements and attributes than one for so many bytes.
+const HTML_BYTES_PER_NODE: usize = 2;
+/// Open elements that the parser may walk over in a page of any size, summed over its tokens;
+/// beyond that, [`HTML_STEPS_PER_BYTE`].
+const HTML_STEPS_FREE: u64 = 4_000_000;
+/// Open elements that the parser may walk over for each byte; ordinary pages make it walk over two.
+const HTML_STEPS_PER_BYTE: u64 = 16;
+/// Bytes of text handed to the HTML parser at once; it can be stopped between two pieces.
+const HTML_PIECE_BYTES: usize = 8 * 1024;
 /// Tokens after which the open elements are counted again, where nothing asks for it earlier.
 const TOKENS_PER_COUNT: u32 = 32;
 /// Names up to this many bytes are held in place by the parser, longer ones in its shared table.

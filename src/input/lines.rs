@@ -10,8 +10,12 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use crate::base::limits::{LINE_BYTES_MAX, LINE_SHOWN_BYTES};
 use crate::input::source::{Line, Source};
+
+/// Longest input line, in bytes; a longer one becomes a row that says so.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// How much of an over-long line its row repeats.
+const LINE_SHOWN_BYTES: usize = 256;
 
 // LIMIT: what one reader holds. 256 KiB makes a system call a rare event (one in some 5,000 lines)
 // and still lies in the second-level cache of common servers.
@@ -31,8 +35,8 @@ const _: () = assert!(LINE_SHOWN_BYTES < LINE_BYTES_MAX, "an over-long line is l
 ///
 /// A line ends with LF, CRLF or the end of the stream. ASCII white space around it is dropped, and
 /// a line of which then nothing is left, or which begins with `#`, is skipped. Bytes that are no
-/// UTF-8 become U+FFFD. A line is over-long where more than [`LINE_BYTES_MAX`] bytes lie between
-/// its first byte that is no white space and its LF or CRLF.
+/// UTF-8 become U+FFFD. A line is over-long where more than 64 KiB lie between its first
+/// byte that is no white space and its LF or CRLF.
 #[derive(Debug)]
 pub struct Lines<R> {
     reader: R,

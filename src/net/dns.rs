@@ -15,18 +15,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::failure::{Cause, Failure, Kind, Stage};
 use crate::base::instant::Instant;
-use crate::base::limits::{
-    EXHAUSTED_PAUSE, LOOKUPS_QUEUED_MAX, RESOLVED_NAME_TTL, RESOLVED_NAMES_MAX, RESOLVER_THREADS,
-    UNRESOLVED_NAME_TTL,
-};
+use crate::base::limits::EXHAUSTED_PAUSE;
 use crate::os::system;
 use crate::runtime::Io;
 
+/// How long a resolved name is believed: the blocking resolver hides the record's own TTL.
+const RESOLVED_NAME_TTL: Duration = Duration::from_secs(60);
+/// How long it is believed that a name does not resolve.
+const UNRESOLVED_NAME_TTL: Duration = Duration::from_secs(5);
+// LIMIT: names that one core's address cache holds.
+const RESOLVED_NAMES_MAX: usize = 10_000;
+// LIMIT: threads that look names up.
+const RESOLVER_THREADS: usize = 8;
+// LIMIT: lookups waiting for a resolver thread.
+const LOOKUPS_QUEUED_MAX: usize = 4096;
 /// Descriptors that one lookup has open at a time: a file, and sockets to name servers.
 const LOOKUP_DESCRIPTORS: usize = 4;
 

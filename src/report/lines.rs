@@ -5,10 +5,18 @@
 //! Invariant: what a list or a paragraph breaks at is 80 columns; only an item or a word that is
 //! wider by itself goes beyond.
 
-use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS, STATUSES_SHOWN_MAX};
 use crate::base::units;
 use crate::report::paint::Paint;
 use crate::stats::counts::NamedCounts;
+
+/// Columns that a report or a progress line takes.
+pub(super) const REPORT_COLUMNS: usize = 80;
+/// Kinds of failure that the text report lists, the most frequent first.
+pub(super) const FAILURES_SHOWN_MAX: usize = 12;
+/// Cores that the text report lists.
+pub(super) const CORES_SHOWN_MAX: usize = 32;
+/// Statuses that the text report lists, the most frequent first.
+pub(super) const STATUSES_SHOWN_MAX: usize = 24;
 
 /// Columns of the labels at the left.
 pub(super) const LABEL_COLUMNS: usize = 13;

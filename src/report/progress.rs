@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::base::limits::PROGRESS_RATE_SPAN;
 use crate::base::units;
 use crate::input::source::SourceSize;
+
+/// Over how long the progress line's rate is averaged.
+const PROGRESS_RATE_SPAN: Duration = Duration::from_secs(3);
 
 /// What a run shows at one moment.
 pub trait Shown {
@@ -112,7 +114,7 @@ impl Drop for ProgressLine {
     }
 }
 
-/// Rates, averaged with weights that fall off over [`PROGRESS_RATE_SPAN`].
+/// Rates, averaged with weights that fall off over some seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pace {
     elapsed: Duration,
@@ -209,7 +211,7 @@ impl Shown for Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::limits::REPORT_COLUMNS;
+    use crate::report::lines::REPORT_COLUMNS;
 
     fn snapshot() -> Snapshot {
         Snapshot {

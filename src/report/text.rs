@@ -8,11 +8,10 @@
 
 use std::fmt::Write as _;
 
-use crate::base::limits::CORES_SHOWN_MAX;
 use crate::base::units;
 use crate::fetch::summary::{CoreSummary, PhaseTimes, Summary};
 use crate::fetch::tally::Phase;
-use crate::report::lines::{Lines, plural};
+use crate::report::lines::{CORES_SHOWN_MAX, Lines, plural};
 use crate::report::paint::{Paint, one_line};
 
 /// `summary` as lines of text, each ended by a line feed.
@@ -182,10 +181,10 @@ mod tests {
     use super::*;
     use crate::base::cpu_time::CpuTime;
     use crate::base::failure::{Failure, Kind, Stage};
-    use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
     use crate::fetch::job::{Fetched, Response, Times};
     use crate::fetch::summary::{CoreInput, RunEnd, Summary, SummaryInput};
     use crate::fetch::tally::Tally;
+    use crate::report::lines::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
     use crate::stats::counts::NamedCounts;
 
     const ONE_SCREEN: &str = "\

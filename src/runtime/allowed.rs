@@ -2,9 +2,12 @@
 
 use std::io;
 
-use crate::base::limits::{DESCRIPTORS_KEPT, DESCRIPTORS_PER_CORE};
+use crate::base::limits::DESCRIPTORS_KEPT;
 use crate::os::system;
 use crate::runtime::launch::Engine;
+
+/// Descriptors kept back for each core: its ring or epoll, its wake-up, a timer.
+const DESCRIPTORS_PER_CORE: usize = 8;
 
 /// `engine` where the kernel allows it, else epoll and a note that says why.
 pub(crate) fn allowed(engine: Engine, notes: &mut Vec<String>) -> Engine {

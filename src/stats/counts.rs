@@ -2,7 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::base::limits::STATUS_MAX;
+/// Highest status code: three digits (RFC 9112 section 4).
+const STATUS_MAX: u16 = 999;
 
 /// How many responses had each status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ impl StatusCounts {
     ///
     /// # Panics
     ///
-    /// Where `status` is over [`STATUS_MAX`].
+    /// Where `status` has more than three digits.
     pub fn count(&mut self, status: u16) {
         assert!(status <= STATUS_MAX, "a status has three digits: {status}");
         self.0[usize::from(status)] += 1;

@@ -5,8 +5,11 @@
 //!
 //! Invariant: an interval reaches from one recorded time to another; it is never extrapolated.
 
-use crate::base::limits::EXACT_SAMPLES_BEYOND_MAX;
 use crate::stats::latency::is_known;
+
+/// Samples beyond a quantile up to which its confidence interval is made of exact binomial
+/// probabilities; from there on a normal distribution is as good and needs no sum.
+const EXACT_SAMPLES_BEYOND_MAX: u32 = 1000;
 
 /// The ranks, from 1, of the interval of `count` ordered samples that `quantile` lies in with a
 /// probability of at least `confidence`; none where the quantile is not known.

@@ -6,14 +6,18 @@
 
 use hdrhistogram::Histogram;
 
-use crate::base::limits::{LATENCY_DIGITS, LATENCY_NS_MAX, QUANTILE_SAMPLES_BEYOND};
+/// Longest latency that is told apart, in nanoseconds: one hour. Longer ones count as clipped.
+pub const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
+/// Samples that must lie beyond a quantile before it is told: with fewer it is an anecdote.
+pub(super) const QUANTILE_SAMPLES_BEYOND: u32 = 10;
+/// Significant decimal digits that a latency keeps.
+const LATENCY_DIGITS: u8 = 3;
 
 /// How often each time was seen: quantiles to three significant digits from 1 ns to one hour;
 /// count, mean, minimum and maximum exact.
 ///
-/// An unused one takes no memory beyond itself. The first value allocates some 260 KiB
-/// ([`LATENCY_BYTES_MAX`](crate::base::limits::LATENCY_BYTES_MAX) bounds it); nothing after that
-/// allocates.
+/// An unused one takes no memory beyond itself. The first value allocates some 260 KiB; nothing
+/// after that allocates.
 #[derive(Clone, Debug, Default)]
 pub struct Latency {
     /// Boxed, so that a tally of many unused phases stays small.
@@ -164,7 +168,9 @@ pub(super) fn is_known(count: u64, quantile: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::limits::LATENCY_BYTES_MAX;
+
+    /// Most memory of one record that is in use, in bytes.
+    const BYTES_MAX: usize = 272 * 1024;
 
     fn latency_of(times_ns: impl IntoIterator<Item = u64>) -> Latency {
         let mut latency = Latency::default();
@@ -187,7 +193,7 @@ mod tests {
         let mut latency = Latency::prepared();
         let cells = |latency: &Latency| latency.histogram.as_ref().unwrap().distinct_values();
         let before = cells(&latency);
-        assert!(before * size_of::<u64>() <= LATENCY_BYTES_MAX, "{before} cells");
+        assert!(before * size_of::<u64>() <= BYTES_MAX, "{before} cells");
         for ns in [0, 1, 1000, LATENCY_NS_MAX, u64::MAX] {
             latency.record_ns(ns);
         }

@@ -7,9 +7,8 @@
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::base::limits::QUANTILE_SAMPLES_BEYOND;
 use crate::stats::arithmetic::us;
-use crate::stats::latency::{Latency, is_known};
+use crate::stats::latency::{Latency, QUANTILE_SAMPLES_BEYOND, is_known};
 use crate::stats::survival::{Quantile, Survival};
 
 /// The percentiles of a percentiles: their names in reports, and the quantiles.

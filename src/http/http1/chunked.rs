@@ -6,8 +6,17 @@
 //! Invariant: every line must end with CRLF. A head tolerates a bare LF, but readers that disagree
 //! about the end of a chunk line disagree about where the next message begins.
 
+use super::head::HEAD_FIELDS_MAX;
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::{CHUNK_LINE_BYTES_MAX, HEAD_FIELDS_MAX, TRAILER_BYTES_MAX};
+use crate::base::limits::HEAD_BYTES_MAX;
+
+/// Longest chunk-size line with its extensions, in bytes (RFC 9112 section 7.1.1).
+const CHUNK_LINE_BYTES_MAX: usize = 4096;
+/// Largest trailer section, in bytes.
+const TRAILER_BYTES_MAX: usize = HEAD_BYTES_MAX;
+
+const _: () =
+    assert!(CHUNK_LINE_BYTES_MAX < HEAD_BYTES_MAX, "a chunk line must fit where a head does");
 
 /// Takes one chunked body apart, in pieces of any size.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +76,8 @@ impl Chunked {
     ///
     /// # Errors
     ///
-    /// `body/invalid` for what is no chunked body, `body/too_large` past [`CHUNK_LINE_BYTES_MAX`],
-    /// [`TRAILER_BYTES_MAX`] or [`HEAD_FIELDS_MAX`] trailer fields. Nothing may follow a failure.
+    /// `body/invalid` for what is no chunked body, `body/too_large` where a chunk line or the
+    /// trailer section is too long. Nothing may follow a failure.
     pub fn handle_bytes<'a>(&mut self, input: &'a [u8]) -> Result<(usize, &'a [u8]), Failure> {
         let mut taken = 0;
         while taken < input.len() && self.state != State::Done {

@@ -11,7 +11,9 @@ use super::framing::{Framing, RequestKind, framing, keep_alive};
 use super::head::{Head, HeadScan, field_room, unsupported};
 use super::memo::{HeadMemo, Known};
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::INTERIM_RESPONSES_MAX;
+
+/// Most interim (1xx) responses skipped before one final response.
+const INTERIM_RESPONSES_MAX: u32 = 16;
 
 /// Who wants to know what the answer says.
 pub trait Observer {

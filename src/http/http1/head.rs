@@ -11,7 +11,12 @@ use std::mem::MaybeUninit;
 use httparse::{Header, ParserConfig, Response, Status};
 
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, LEADING_EMPTY_LINES_MAX};
+use crate::base::limits::HEAD_BYTES_MAX;
+
+/// Most header fields in one head; trailers are counted against the same bound.
+pub(super) const HEAD_FIELDS_MAX: usize = 256;
+/// Most empty lines (CRLF) tolerated before a status line (RFC 9112 section 2.2).
+const LEADING_EMPTY_LINES_MAX: usize = 8;
 
 const _: () = assert!(HEAD_BYTES_MAX == 64 * 1024, "the failure says 64 KiB");
 const _: () = assert!(HEAD_FIELDS_MAX == 256, "the failure says 256 fields");
@@ -40,7 +45,7 @@ impl<'a> Fields<'a> {
         self.0.iter().filter(fits).map(|f| f.value)
     }
 
-    /// Names and values, at most [`HEAD_FIELDS_MAX`].
+    /// Names and values.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
         self.0.iter().map(|f| (f.name, f.value))
     }

@@ -14,7 +14,9 @@ use super::framing::{
 };
 use super::head::{Fields, HeadScan, check_parsed, field_room, invalid};
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::base::limits::REQUEST_BODY_BYTES_MAX;
+
+/// Largest request body that is read past, in bytes, framing included.
+const REQUEST_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// One request head, borrowed from the bytes it was read from.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +91,8 @@ impl RequestBody {
     ///
     /// # Errors
     ///
-    /// `body/too_large` past [`REQUEST_BODY_BYTES_MAX`], `body/invalid` for a malformed chunked
-    /// body. The connection must then end.
+    /// `body/too_large` past 64 MiB, `body/invalid` for a malformed chunked body. The connection
+    /// must then end.
     pub fn handle_bytes(&mut self, input: &[u8]) -> Result<usize, Failure> {
         let mut consumed = 0;
         match &mut self.rest {

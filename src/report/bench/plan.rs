@@ -104,7 +104,7 @@ pub(super) fn cores(cpus: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::limits::REPORT_COLUMNS;
+    use crate::report::lines::REPORT_COLUMNS;
 
     fn closed() -> Plan<'static> {
         Plan {

@@ -8,13 +8,13 @@
 
 use std::fmt::Write as _;
 
-use crate::base::limits::{CORES_SHOWN_MAX, GENERATOR_RUN_QUEUE_SHARE};
+use crate::base::limits::GENERATOR_RUN_QUEUE_SHARE;
 use crate::base::units;
 use crate::bench::slo::Checked;
 use crate::bench::summary::BenchSummary;
 use crate::bench::verdict::{Judgement, Mode};
 use crate::report::bench::plan::cores;
-use crate::report::lines::{Lines, plural};
+use crate::report::lines::{CORES_SHOWN_MAX, Lines, plural};
 use crate::report::paint::{Paint, one_line};
 use crate::stats::percentiles::{Percentiles, Statistic};
 
@@ -310,10 +310,10 @@ fn rung_label(statistic: Statistic) -> String {
 mod tests {
     use super::*;
     use crate::base::failure::{Kind, Stage};
-    use crate::base::limits::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
     use crate::bench::slo::Objectives;
     use crate::bench::summary::sample::{closed, open};
     use crate::bench::summary::{BenchInput, BenchSummary};
+    use crate::report::lines::{FAILURES_SHOWN_MAX, REPORT_COLUMNS};
     use crate::stats::counts::NamedCounts;
 
     /// `input` with 10,000 more completed requests on each core, of 0.3 to 0.5 ms; half of their
