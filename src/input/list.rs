@@ -21,8 +21,8 @@ use crate::input::source::{Line, Source, SourceSize};
 
 // LIMIT: compressed bytes read at once, and held.
 const COMPRESSED_BYTES: usize = 128 * 1024;
-// LIMIT: the largest zstd window accepted, 128 MiB: what `zstd -d` itself accepts unasked.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Largest zstd window accepted: what `zstd -d` itself accepts unasked.
+const ZSTD_WINDOW_BYTES_MAX: u32 = 128 * 1024 * 1024;
 
 /// URLs and lists of URLs as one [`Source`].
 ///
@@ -257,7 +257,7 @@ impl Compression {
             return Ok(Box::new(MultiGzDecoder::new(reader)));
         }
         let mut decoder = ZstdDecoder::with_buffer(reader)?;
-        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        decoder.window_log_max(ZSTD_WINDOW_BYTES_MAX.ilog2())?;
         Ok(Box::new(decoder))
     }
 }

@@ -7,6 +7,7 @@ mod bench;
 mod benches;
 #[path = "../support/binary.rs"]
 mod binary;
+mod bounds;
 mod cli;
 mod client;
 mod compare;
