@@ -1,7 +1,6 @@
 //! Blocks of bytes that travel by value, and one core's free list of them.
 //!
-//! A block does not know what it holds nor who fills it: a socket appends to its spare room and
-//! hands it back.
+//! A socket operation takes a block, appends to its spare room and hands it back.
 //!
 //! Invariant: a block is owned by exactly one of a lane, a socket operation and the free list.
 
@@ -87,7 +86,7 @@ impl Block {
         self.0.clear();
     }
 
-    /// The bytes as a vector, for those who append to it.
+    /// The bytes as a vector, to append to.
     pub fn as_mut_vec(&mut self) -> &mut Vec<u8> {
         &mut self.0
     }
@@ -105,8 +104,8 @@ impl From<Vec<u8>> for Block {
     }
 }
 
-/// Bytes that many readers of one thread share and nobody changes: a request that is sent again and
-/// again.
+/// Bytes that several owners on one thread share and none changes: a request that is sent many
+/// times.
 #[derive(Clone, Debug)]
 pub struct SharedBytes {
     bytes: Rc<[u8]>,
@@ -160,8 +159,8 @@ impl Outgoing {
 
 /// Blocks of one core that wait to be used again, newest first: its memory is the warmest.
 ///
-/// Small ones, of less than [`BLOCK_BYTES`], are kept apart from the others: a connection that only
-/// waits must not come to hold a block that some body once needed.
+/// Blocks of less than [`BLOCK_BYTES`] are kept apart from the others, so that a connection that
+/// only waits does not get a block that a body once needed.
 #[derive(Debug, Default)]
 pub struct FreeBlocks {
     small: Vec<Block>,

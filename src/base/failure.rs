@@ -1,7 +1,5 @@
 //! Why one fetch failed: a stage, a kind and a cause, small enough to copy and to count.
 //!
-//! Knows nothing of rows or reports; those ask it for words.
-//!
 //! Invariant: a failure belongs to exactly one cell of [`FailureCounts`].
 
 use std::fmt;
@@ -98,7 +96,7 @@ words! {
     }
 }
 
-/// What is behind a failure: a fixed phrase or an error number of the operating system.
+/// The cause of a failure: a fixed phrase or an error number of the operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// A phrase for a person.
@@ -114,12 +112,12 @@ pub struct Failure {
     pub stage: Stage,
     /// What went wrong.
     pub kind: Kind,
-    /// What is behind it.
+    /// Its cause.
     pub cause: Cause,
 }
 
 impl Failure {
-    /// A failure with a phrase behind it.
+    /// A failure that a phrase explains.
     #[must_use]
     pub const fn new(stage: Stage, kind: Kind, phrase: &'static str) -> Self {
         Self { stage, kind, cause: Cause::Phrase(phrase) }

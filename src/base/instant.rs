@@ -1,6 +1,6 @@
 //! Points in monotonic time, in nanoseconds.
 //!
-//! Does not know where time comes from: only `io/` reads a clock and makes these.
+//! Only `runtime/clock` reads a clock; everything else gets its time as an argument.
 //!
 //! Invariant: arithmetic saturates, so that no deadline wraps into the past.
 

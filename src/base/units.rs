@@ -1,9 +1,6 @@
-//! Numbers with their units, as people read them, to three digits, and as they type them.
+//! Numbers with their units: as people read them, to three digits, and as they type them.
 //!
-//! Knows nothing of what is counted or timed.
-//!
-//! Invariant: what is written is never rounded from something to nothing, nor from a part to the
-//! whole.
+//! Invariant: a small number is never written as zero, nor a part as the whole.
 
 use std::time::Duration;
 
@@ -114,8 +111,8 @@ pub fn share(share: f64) -> String {
     }
 }
 
-/// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`; none where it is
-/// no time or too long for one.
+/// Reads a time such as `30s`, `1.5s`, `200ms`, `10us`, `50ns`, `2m`, `1h` or `0`; none where the
+/// text is no time, or one too long.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text);
@@ -133,7 +130,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * seconds_per_unit).ok()
 }
 
-/// Reads a number such as `0.5`, `1000`, `20k` or `1.5M`; none where it is none.
+/// Reads a number such as `0.5`, `1000`, `20k` or `1.5M`; none where the text is no number.
 #[must_use]
 pub fn parse_number(text: &str) -> Option<f64> {
     let (number, unit) = split_unit(text);

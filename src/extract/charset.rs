@@ -1,7 +1,7 @@
 //! The encoding of a page, found as browsers find it.
 //!
-//! Knows nothing of HTML beyond what the prescan needs: it reads at most the first 1024 bytes, and
-//! those only where neither a byte order mark nor the header says anything.
+//! The first 1024 bytes are read for it only where neither a byte order mark nor the header names
+//! an encoding.
 //!
 //! Invariant: decoding never fails. What is invalid in the encoding becomes U+FFFD, and text that
 //! is already UTF-8 is borrowed, never copied.

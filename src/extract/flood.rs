@@ -1,13 +1,12 @@
 //! How many attributes a tag that does not end may already have.
 //!
-//! Knows nothing of the tokenizer that is at work on the same bytes: `html5ever` compares each new
-//! attribute of a tag with all before it and shows the tag only when it ends, so the count has to
-//! be taken from outside.
+//! `html5ever` compares each new attribute of a tag with all before it and shows the tag only when
+//! it ends, so the attributes are counted here, beside the tokenizer.
 //!
-//! Invariant: the count is at least that of the tag, if a tag it is, since every tag that may have
-//! begun is followed at once.
+//! Invariant: the count is at least that of the tag, since every tag that may have begun is
+//! followed at the same time.
 
-/// Where one reading of the bytes stands inside a tag (HTML Standard section 13.2.5).
+/// The place inside a tag (HTML Standard section 13.2.5).
 #[derive(Clone, Copy)]
 enum State {
     TagOpen,

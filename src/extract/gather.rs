@@ -1,7 +1,7 @@
 //! What is gathered from a page's tree: title, links, words and selected texts.
 //!
-//! Knows nothing of bytes, encodings or parsing. The tree is read once, in document order and
-//! without recursion; what stands in a `template` is not part of the document and is not read.
+//! The tree is read once, in document order and without recursion; what stands in a `template` is
+//! not part of the document and is not read.
 //!
 //! Invariant: the order of links and texts is that of the document, even where the parser moved
 //! elements (misnested formatting, text inside tables).
@@ -21,7 +21,7 @@ use super::walk::{Descend, Visit, is_silent, read_in_order};
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::extract::page::{Page, Selected};
 
-/// Most bytes that the links of one page come to, resolved: a long base makes long links.
+/// Most bytes of all resolved links of one page: a long base makes long links.
 pub(super) const LINKS_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most pairs of siblings in one page that a selector with `~` is tried on: it compares each
 /// element with all before it.
@@ -69,8 +69,8 @@ const LINKS_TOO_LARGE: Failure = Failure::new(
 );
 const _: () = assert!(LINKS_BYTES_MAX == 32 * 1024 * 1024, "the phrase above names the size");
 
-/// The links that `hrefs` refer to, up to a size. What resolving copies of the base counts even
-/// where the link does not keep it.
+/// The links that `hrefs` refer to, up to a size. What resolving copies of the base counts, too,
+/// even where the link does not keep it.
 fn resolve(resolver: &LinkResolver, hrefs: &[&str]) -> (Vec<String>, Option<Failure>) {
     let mut links = Vec::with_capacity(hrefs.len());
     let mut bytes_left = LINKS_BYTES_MAX;

@@ -1,7 +1,7 @@
-//! References in a page, made whole.
+//! References in a page, resolved.
 //!
-//! Knows nothing of elements: a reference is a string, and so is what it becomes. URLs are read as
-//! browsers read them (WHATWG URL Standard, by the `url` crate), queries in the page's encoding.
+//! URLs are read as browsers read them (WHATWG URL Standard, by the `url` crate), queries in the
+//! page's encoding.
 //!
 //! Invariant: what comes out is an http or https URL without a fragment.
 

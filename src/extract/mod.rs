@@ -1,11 +1,11 @@
-//! What a page says: its title, links, words and whatever selectors were named.
+//! What a page says: its title, links, words and the texts of named selectors.
 //!
-//! Knows nothing of how the bytes came here. XHTML is read by the HTML parser, as what most of it
-//! really is; an XML parser would refuse it. Scripts are not run, yet the page is read as if they
-//! were: `noscript` holds text that nobody sees, and its links are not links.
+//! XHTML is read by the HTML parser, since an XML parser would refuse most of it. Scripts are not
+//! run, yet the page is read as if they were: `noscript` holds text that nobody sees, and its links
+//! are not links.
 //!
-//! Invariant: extraction never fails and never takes long. A body that breaks a bound keeps what
-//! was found before the bound, with a note; whatever bytes a body has, it gives a page.
+//! Invariant: extraction never fails and never takes long. Any bytes give a page; where one breaks
+//! a bound, it has what was found before, with a note.
 
 mod charset;
 mod flood;
@@ -23,12 +23,12 @@ pub use select::{SelectorError, parse_named_selector};
 use crate::base::failure::Failure;
 use crate::extract::page::Page;
 
-/// Turns bodies into pages. It holds nothing but its selectors; each thread has one of its own.
+/// Turns bodies into pages. It holds its selectors only; each thread has one of its own.
 pub struct Extractor {
     selectors: Vec<select::Named>,
 }
 
-/// What came of one body.
+/// What one body gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extracted {
     /// The page, or as much of it as the bounds allowed.

@@ -1,6 +1,6 @@
 //! Named CSS selectors: what `--select NAME=CSS` compiles to, and the texts that they match.
 //!
-//! Knows nothing of pages or rows but the texts it hands back; matching itself is `scraper`'s.
+//! `scraper` does the matching.
 //!
 //! Invariant: names are unique and printable, and what one selector keeps of one page is bounded in
 //! number and in bytes.

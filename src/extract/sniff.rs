@@ -1,7 +1,5 @@
 //! Whether a body is a page: by its media type, or by its first bytes where it has none.
 //!
-//! Knows nothing of encodings or trees; it looks at a media type and a handful of bytes.
-//!
 //! Invariant: a media type that was sent is believed, so that what a server calls plain text is
 //! never taken for a page.
 

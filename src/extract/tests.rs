@@ -1,8 +1,5 @@
-//! The extractor as a whole: what pages give, and what hostile pages cost.
-//!
-//! Knows nothing of how the pieces work; each of those has tests of its own.
-//!
-//! Invariant: a time is never asserted; that a bound held is seen by its note.
+//! The extractor as a whole: what pages give, and what hostile pages cost. A note shows that a
+//! bound held.
 
 use super::gather::LINKS_BYTES_MAX;
 use super::select::{SELECTED_BYTES_MAX, SELECTED_TEXTS_MAX};

@@ -1,10 +1,9 @@
 //! Text that comes in parts: its words counted, or its white space collapsed.
 //!
-//! Knows nothing of trees. Parts follow each other as text nodes do, so a word may begin in one
-//! part and end in another: `foo<b>bar</b>` is one word.
+//! A word may begin in one part and end in another: `foo<b>bar</b>` is one word. White space is
+//! what Unicode calls so (the White_Space property), the no-break space included.
 //!
-//! Invariant: however the same text is cut into parts, the outcome is the same. White space is what
-//! Unicode calls so (the White_Space property), the no-break space included.
+//! Invariant: the result does not depend on how the text was cut into parts.
 
 /// Counts words.
 #[derive(Clone, Copy, Debug, Default)]

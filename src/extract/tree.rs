@@ -1,12 +1,12 @@
 //! The tree of a page, built under bounds.
 //!
-//! Knows nothing of what is wanted from the tree. The tree builder is `html5ever`'s, the tree
-//! `scraper`'s; this stands between the two and the tokenizer, and counts.
+//! The tree builder is `html5ever`'s, the tree `scraper`'s; this stands between the two and the
+//! tokenizer, and counts.
 //!
-//! Invariant: what a page costs is bounded by its size times a constant, whatever it says. The
-//! builder walks its open elements for almost every tag, and can reopen unclosed formatting
-//! elements at every paragraph, so depth, nodes and steps are each bounded; a page that exceeds a
-//! bound keeps the tree it had until then.
+//! Invariant: the cost of any page is bounded by its size times a constant. The builder walks its
+//! open elements for almost every tag, and can reopen unclosed formatting elements at every
+//! paragraph, so depth, nodes and steps are each bounded. A page that exceeds a bound keeps the
+//! tree it had until then.
 
 use std::borrow::Cow;
 use std::cell::{Cell, Ref, RefCell};

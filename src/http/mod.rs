@@ -1,3 +1,3 @@
-//! Bytes into messages and back, without I/O: what arrives is an argument, what follows a result.
+//! Bytes into messages and back, without I/O: bytes are arguments, events are results.
 
 pub mod http1;

@@ -1,7 +1,5 @@
 //! Lines of a byte stream, trimmed, in a buffer of fixed size.
 //!
-//! Does not know what it reads from: a reader may hand out its bytes in pieces of any size.
-//!
 //! Invariant: the lines depend on the bytes alone, never on the pieces they came in; memory does
 //! not grow with the length of a line.
 
@@ -82,7 +80,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Moves to the next line, which [`line`](Self::line) then gives, or says that there is none.
+    /// Moves to the next line, which [`line`](Self::line) then gives; false where there is none.
     ///
     /// # Errors
     ///

@@ -1,7 +1,6 @@
 //! The whole input of a run: URLs given one by one, then lists of URLs, in their order.
 //!
-//! Does not know where a list ends up or how fast it is read; a reader that stops asking stops the
-//! input. Compression is told by a list's first bytes, never by its name.
+//! Compression is recognised by a list's first bytes, never by its name.
 //!
 //! Invariant: at most one list is open at a time, and every list was seen to be readable before the
 //! first line is handed out.

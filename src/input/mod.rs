@@ -1,7 +1,5 @@
-//! Lists of URLs, one input line at a time.
-//!
-//! Knows files, standard input and their compression, but not what a line means: whether it is a
-//! URL is for the reader of the lines to say.
+//! Lists of URLs, one input line at a time: files, standard input, gzip and zstd. Whether a line is
+//! a URL is decided by its reader.
 //!
 //! Invariant: every line that is neither empty nor a comment is handed out exactly once and in
 //! order, whatever its length and its bytes.

@@ -1,6 +1,4 @@
-//! A list of URLs over and over, until its time is up.
-//!
-//! Knows neither clocks nor what the time is measured for: whether it is up is asked of the caller.
+//! A list of URLs over and over, until the caller says that it is enough.
 //!
 //! Invariant: each pass begins at the beginning, and a list without lines ends at once.
 

@@ -1,4 +1,4 @@
-//! The seam between a list of lines and who pulls them.
+//! The trait of a list of lines, and its lines.
 
 /// Where lines come from, pulled by a thread of its own; it may block.
 pub trait Source: Send {

@@ -1,7 +1,7 @@
 //! Host names to addresses: a small cache on each core, blocking lookups on threads of their own.
 //!
-//! Does not know what the addresses are for. The system's resolver (`getaddrinfo`) hides a record's
-//! time to live, so an answer is believed for a fixed, short time.
+//! The system's resolver (`getaddrinfo`) hides a record's time to live, so an answer is kept for a
+//! fixed, short time.
 //!
 //! Invariant: a core never blocks on a lookup, and has at most one lookup of a name in flight.
 

@@ -1,6 +1,6 @@
 //! What the kernel counts of a process: context switches, entries of rings, system calls.
 //!
-//! Plain numbers: they are read elsewhere (`system`, `meter`, `tracepoints`).
+//! Plain numbers; `system`, `meter` and `tracepoints` read them.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,4 @@
-//! The machine that this process runs on, as /proc and /sys tell of it.
-//!
-//! Knows nothing of what is measured on it.
+//! The machine that this process runs on, as /proc and /sys describe it.
 //!
 //! Invariant: what cannot be read is none or empty; nothing here fails.
 
@@ -9,7 +7,7 @@ use std::fs;
 
 use crate::os::machine::Machine;
 
-/// What the machine tells of itself.
+/// Describes the machine.
 #[must_use]
 pub fn machine() -> Machine {
     let cpuinfo = text("/proc/cpuinfo").unwrap_or_default();

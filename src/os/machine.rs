@@ -1,8 +1,6 @@
-//! What the figures of a comparison hold for: the machine that they were measured on.
+//! The machine that figures were measured on. `host` fills it in.
 //!
-//! Does not know how it is found out. What the machine does not tell is none.
-//!
-//! Invariant: two machines are the same only where everything that they tell is the same.
+//! Invariant: two machines are the same only where all fields are.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +26,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// What the other machine has different, for a person: empty where nothing is.
+    /// What is different on the other machine, for a person to read; empty where nothing is.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let text = |what: &str, own: &str, other: &str| {

@@ -1,7 +1,5 @@
-//! What the process does while something is measured: context switches, entries of rings, and
-//! system calls where the kernel lets them be counted.
-//!
-//! Knows nothing of what is measured, nor of who reads it.
+//! Counts what the process does between two moments: context switches, entries of rings, and
+//! system calls where the kernel allows it.
 //!
 //! Invariant: what could not be counted is none, never zero.
 
@@ -96,7 +94,7 @@ fn counts_since(before: &HashMap<u64, Tails>, now: &HashMap<u64, Tails>) -> Opti
 }
 
 /// The rings of this process by descriptor, as /proc/self/fdinfo shows them; none where one cannot
-/// be read, as while its thread holds its lock.
+/// be read, for example while its thread holds its lock.
 fn rings() -> Option<HashMap<u64, Tails>> {
     let mut rings = HashMap::new();
     for entry in std::fs::read_dir("/proc/self/fd").ok()? {
@@ -144,7 +142,7 @@ mod tests {
         assert_eq!(counts_since(&before, &HashMap::new()), None);
     }
 
-    /// Waits for `us` microseconds in the kernel; the clock of the runtimes stands above.
+    /// Waits for `us` microseconds in the kernel; `os` has no clock of its own.
     fn wait(us: libc::useconds_t) {
         // SAFETY: no memory is involved.
         unsafe { libc::usleep(us) };

@@ -1,16 +1,14 @@
-//! Other processes: those that this one has started, their rest between two turns, and their use of
-//! the CPU.
+//! Other processes: stopping and waking those that this one has started, and the CPU time of any.
 //!
-//! Knows nothing of what they do.
-//!
-//! Invariant: a process that rests is woken or killed by whoever made it rest, or dies with it.
+//! Invariant: a process that rests is woken or killed by the process that made it rest, or dies
+//! with it.
 
 use std::io;
 use std::process::Child;
 use std::time::Duration;
 
-/// Has the kernel kill this process when the thread that started it ends, also while it rests
-/// (PR_SET_PDEATHSIG of prctl(2)). What was to be done must be done by then.
+/// Makes the kernel kill this process when the thread that started it ends, also while it rests
+/// (PR_SET_PDEATHSIG of prctl(2)). Its work must be finished by then.
 ///
 /// # Errors
 ///
@@ -30,7 +28,7 @@ pub fn rest(child: &Child) -> io::Result<()> {
     signal(child, libc::SIGSTOP)
 }
 
-/// Has a child that rests go on.
+/// Lets a child that rests go on.
 ///
 /// # Errors
 ///

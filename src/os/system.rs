@@ -1,6 +1,5 @@
-//! What the process asks of the kernel besides sockets: limits, its own usage, shutting down.
-//!
-//! Knows nothing of what the answers are used for.
+//! System calls besides reads and writes: limits, the process's own usage, timers, socket options,
+//! listening, shutting down.
 //!
 //! Invariant: every `unsafe` here is one system call on values that this file owns.
 
@@ -108,8 +107,8 @@ pub(crate) fn timer() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Has a timer fire once, `left` from now; zero would disarm it, so it is one nanosecond. What it
-/// had fired before is forgotten.
+/// Makes a timer fire once, `left` from now; zero would disarm it, so it is one nanosecond. Earlier
+/// firings are forgotten.
 pub(crate) fn arm_timer(descriptor: RawFd, left: Duration) -> io::Result<()> {
     let left = left.max(Duration::from_nanos(1));
     let never = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -172,7 +171,7 @@ fn listen(addr: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
 ///
 /// # Errors
 ///
-/// Where the address cannot be bound, also because others listen there that would share it.
+/// Where the address cannot be bound, also where others listen there and would share it.
 pub fn listen_shared(
     mut addr: SocketAddr,
     count: usize,
@@ -190,14 +189,14 @@ pub fn listen_shared(
     Ok(listeners)
 }
 
-/// A TCP socket for `addr` that does not mind connections of before which still linger.
+/// A TCP socket for `addr` that can be bound while earlier connections still linger.
 fn unbound(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     Ok(socket)
 }
 
-/// Whether `errno` says that the kernel is out of something that others will give back:
+/// Whether `errno` says that the kernel is out of something that will be free again later:
 /// descriptors, buffers, memory for sockets, or ephemeral ports.
 #[must_use]
 pub fn is_exhaustion(errno: i32) -> bool {

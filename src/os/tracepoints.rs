@@ -1,7 +1,5 @@
 //! Counts the system calls of this process by the kernel's own tracepoints (perf_event_open(2)).
 //!
-//! Knows which calls a network client makes; it does not know what they are made for.
-//!
 //! Invariant: while counters are open every system call of the machine is a little slower, so they
 //! live only as long as a slice that is not timed.
 
@@ -18,7 +16,7 @@ use crate::os::counts::Syscalls;
 /// Where the kernel shows its tracepoints, the newer place first.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// What is counted by its name; the rest is in the total alone.
+/// System calls that are counted one by one; others are in the total alone.
 const KINDS: &[(&str, libc::c_long)] = &[
     ("io_uring_enter", libc::SYS_io_uring_enter),
     #[cfg(target_arch = "x86_64")]
@@ -93,7 +91,7 @@ impl SyscallCounters {
     ///
     /// # Errors
     ///
-    /// Where tracefs cannot be read, or the kernel lets this user not count.
+    /// Where tracefs cannot be read, or the kernel does not let this user count.
     pub(super) fn open() -> io::Result<Self> {
         let threads = threads()?;
         let tracepoint = tracepoint()?;
@@ -146,7 +144,7 @@ fn tracepoint() -> io::Result<u64> {
     text.trim().parse().map_err(|_| io::Error::other("tracefs has no number for a tracepoint"))
 }
 
-/// Has `counter` count the system call `number` alone.
+/// Makes `counter` count the system call `number` alone.
 fn restrict(counter: &File, number: libc::c_long) -> io::Result<()> {
     let condition = CString::new(format!("id == {number}")).expect("it has no zero byte");
     // SAFETY: the condition is a string that outlives the call.

@@ -1,7 +1,5 @@
 //! A summary as one JSON object.
 //!
-//! Does not know the fields: their names and order are those of the summary, of whatever kind.
-//!
 //! Invariant: the object is one line, so that summaries of many runs make a JSON Lines file.
 
 use serde::Serialize;

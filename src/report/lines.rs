@@ -1,9 +1,7 @@
 //! Labelled lines of text, as all reports for a person have them.
 //!
-//! Knows nothing of what is reported.
-//!
-//! Invariant: what a list or a paragraph breaks at is 80 columns; only an item or a word that is
-//! wider by itself goes beyond.
+//! Invariant: a list or a paragraph breaks at 80 columns; only a single wider item or word goes
+//! beyond.
 
 use crate::base::units;
 use crate::report::paint::Paint;

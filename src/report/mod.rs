@@ -1,9 +1,9 @@
-//! What a person, or a script, is told of a run.
+//! Results as text and JSON, for a person or a script.
 //!
-//! Makes strings and knows no numbers of its own: they come from a summary or a snapshot. Only the
-//! progress line draws by itself, since where it may draw is for the terminal to say.
+//! Numbers come from a summary or a snapshot and become strings. Only the progress line writes by
+//! itself, since it depends on the terminal.
 //!
-//! Invariant: nothing here changes what is measured, nor what goes to stdout as data.
+//! Invariant: nothing here changes what is measured, nor the data on stdout.
 
 pub mod bench;
 pub mod compare;

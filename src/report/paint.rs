@@ -1,8 +1,6 @@
-//! Colour for those who want it, and text that a terminal can be trusted with.
+//! Colour, and text that is safe to show on a terminal.
 //!
-//! Does not know whether stderr is a terminal: whoever does picks the paint.
-//!
-//! Invariant: plain paint adds nothing, and what came from outside never reaches a terminal as a
+//! Invariant: plain paint adds nothing, and text from outside never reaches a terminal as a
 //! command.
 
 use std::borrow::Cow;

@@ -1,7 +1,7 @@
 //! One line on the terminal that says how far a run has come.
 //!
-//! Knows neither cores nor clocks: whoever has both says ten times a second what there is to show.
-//! On what is no terminal it draws nothing.
+//! The caller says ten times a second what there is to show. Where stderr is no terminal, nothing
+//! is drawn.
 //!
 //! Invariant: it only reads numbers, so a run with it does what a run without it does.
 
@@ -125,7 +125,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Takes what `now` shows in.
+    /// Updates the rates by what `now` shows.
     pub fn observe(&mut self, now: &impl Shown) {
         let (elapsed, ended, bytes) = (now.elapsed(), now.ended(), now.bytes());
         if elapsed < self.elapsed {
@@ -165,7 +165,7 @@ impl Pace {
 impl Snapshot {
     /// How many rows there will be: the lines read so far, projected on the whole input.
     ///
-    /// The bytes read alone would not do: the reader is ahead of the cores by all that is queued.
+    /// The bytes read are not enough: the reader is ahead of the cores by all that is queued.
     fn rows_in_all(&self) -> Option<u64> {
         let SourceSize { read, total } = self.read?;
         if read == 0 {

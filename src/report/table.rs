@@ -1,7 +1,5 @@
 //! Tables: rows of cells under a head, as text for a terminal or as Markdown to paste.
 //!
-//! Knows nothing of what is in the cells.
-//!
 //! Invariant: both forms have the same cells.
 
 use std::fmt::Write as _;

@@ -1,10 +1,9 @@
 //! A summary as text for a person, in 80 columns.
 //!
-//! Computes nothing that is not in the summary: text and JSON cannot disagree. What is not known is
-//! a dash.
+//! Every number is one of the summary's, so text and JSON cannot disagree. What is not known is a
+//! dash.
 //!
-//! Invariant: no line but a note is wider than 80 columns, and the number of lines is bounded
-//! whatever the run met.
+//! Invariant: no line but a note is wider than 80 columns, and the number of lines is bounded.
 
 use std::fmt::Write as _;
 

@@ -1,12 +1,10 @@
-//! Warnings: one line that says what is the matter and what helps.
-//!
-//! Does not write them; stderr is the caller's.
+//! Warnings: one line that says what is wrong and what helps. The caller writes them.
 //!
 //! Invariant: a warning is one line without control characters, whatever it quotes.
 
 use crate::report::paint::{Paint, one_line};
 
-/// Something that a person should know, and the way out.
+/// Something that a person should know, and what helps.
 ///
 /// ```
 /// use ringfetch::report::{paint::Paint, warning::Warning};

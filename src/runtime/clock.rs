@@ -1,7 +1,6 @@
-//! The monotonic clock, a thread's own for tests, and the wall clock for names of things.
+//! The monotonic clock, a thread's CPU clock for tests, and the wall clock for names and headers.
 //!
-//! Does not know what the times are for. Everything above floor 2 gets its time from here or as an
-//! argument.
+//! Everything else gets its time from here or as an argument.
 //!
 //! Invariant: all instants of one process count from one origin, the kernel's own.
 

@@ -1,7 +1,5 @@
 //! CPUs: which there are, which were asked for, and keeping a thread on one.
 //!
-//! Knows nothing of what the threads do.
-//!
 //! Invariant: a thread counts as pinned only where the kernel, asked afterwards, says so.
 
 use std::fmt;

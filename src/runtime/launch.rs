@@ -1,7 +1,5 @@
-//! Starts one pinned thread with one runtime for each core: the only place that knows the engines
-//! apart.
-//!
-//! Does not know what runs on the cores: a [`Program`] is handed in and compiled once per engine.
+//! Starts one pinned thread with one runtime for each core: the only place that tells the engines
+//! apart. A [`Program`] is compiled once per engine.
 //!
 //! Invariant: a runtime is built on the thread that runs it, after that thread is pinned.
 
@@ -184,7 +182,7 @@ pub struct Ended<T> {
     pub placement: Placement,
     /// CPU time of its thread.
     pub cpu_time: CpuTime,
-    /// What its program came to.
+    /// What its program returned.
     pub output: T,
 }
 

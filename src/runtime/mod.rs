@@ -1,7 +1,7 @@
 //! Everything that a worker may ask of the kernel, for each engine.
 //!
-//! Knows nothing of HTTP, jobs or rows. Only here is a clock read, a socket opened, a pinned thread
-//! started; `unsafe` stands here and in `os`.
+//! Only here is a clock read, a socket opened, a pinned thread started; `unsafe` stands here and in
+//! `os`.
 //!
 //! Invariant: a worker stays on the thread that built its runtime, so nothing here is `Send`;
 //! everything is generic and compiled once for each engine.
@@ -17,7 +17,7 @@ mod monoio;
 mod ring;
 mod tokio;
 
-/// For peers on Tokio's runtime of several threads, which `launch` does not build.
+/// For other clients, which also run on Tokio's runtime of several threads.
 #[cfg(feature = "peers")]
 pub(crate) use self::tokio::TokioIo;
 
@@ -55,7 +55,7 @@ pub trait Io: Clone + 'static {
     /// Waits until `at` has passed; the engines' timers round up to whole milliseconds.
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()>;
 
-    /// A timer for those who cannot wait for whole milliseconds; it takes a descriptor.
+    /// A timer that is finer than whole milliseconds; it takes a descriptor.
     ///
     /// # Errors
     ///
@@ -122,16 +122,16 @@ impl From<WriteError> for io::Error {
 /// A timer as exact as the kernel's own (timerfd_create(2)): it fires some tens of microseconds
 /// late.
 pub trait Timer: 'static {
-    /// Has the timer fire once, at `at`; what it had fired before is forgotten.
+    /// Makes the timer fire once, at `at`; earlier firings are forgotten.
     ///
     /// # Errors
     ///
     /// Where the kernel refuses to arm it.
     fn arm(&self, at: Instant) -> io::Result<()>;
 
-    /// Waits until the timer has fired since it was armed last. One wait may go on while the timer
-    /// is armed anew, which is cheaper than to begin another; it may end too early, too, so who
-    /// waits looks at the clock.
+    /// Waits until the timer has fired since it was last armed. A wait may go on while the timer is
+    /// armed anew, which is cheaper than beginning another. It may also end too early, so the
+    /// caller looks at the clock.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ pub trait Timer: 'static {
 /// Bytes that a socket can send.
 ///
 /// Sealed: the kernel reads them while the value itself may move, so they must be on the heap and
-/// stay there, unchanged, as long as the value lives. Only this floor may vouch for that.
+/// stay there, unchanged, as long as the value lives. Only this folder may promise that.
 pub trait Sendable: sealed::Stable + Unpin + 'static {
     /// The bytes.
     fn bytes(&self) -> &[u8];

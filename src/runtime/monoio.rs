@@ -1,7 +1,7 @@
 //! The engines on monoio: io_uring, and its epoll driver.
 //!
-//! Knows monoio's traits and nothing of what is sent. One type serves both drivers: monoio asks at
-//! run time which one a thread has, which costs a branch.
+//! One type serves both drivers: monoio asks at run time which one a thread has, which costs a
+//! branch.
 //!
 //! Invariant: an operation owns its block until it ends, and a socket whose operation was dropped
 //! is never read again.
@@ -189,7 +189,7 @@ struct Outgoing<B> {
     sent: usize,
 }
 
-// SAFETY: the pointer is into heap memory that `Sendable`, which only this floor implements, keeps
+// SAFETY: the pointer is into heap memory that `Sendable`, which only this folder implements, keeps
 // in its place while the operation owns the value, and all of it is initialised.
 unsafe impl<B: Sendable> IoBuf for Outgoing<B> {
     fn read_ptr(&self) -> *const u8 {

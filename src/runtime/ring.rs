@@ -1,7 +1,5 @@
 //! The rings of the io_uring engines: how each of them is set up.
 //!
-//! Knows io_uring's flags and monoio's builder, and nothing of what is sent.
-//!
 //! Invariant: a ring is built on the thread that submits to it, after that thread is pinned.
 
 use std::io;

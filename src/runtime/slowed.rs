@@ -1,7 +1,6 @@
 //! An engine that is slowed down on purpose, to see whether a comparison finds it.
 //!
-//! Knows nothing of what is done between two calls. Only the feature `slowed` builds it: what such
-//! a build measures is wrong by intention.
+//! Only the feature `slowed` builds it: what such a build measures is wrong by intention.
 //!
 //! Invariant: a thread pays the share that was asked for of the CPU time that everything else
 //! takes.
@@ -40,7 +39,7 @@ struct Account {
     credit_ns: u64,
 }
 
-/// Has every thread of this process pay `percent` of its CPU time from now on.
+/// Makes every thread of this process pay `percent` of its CPU time from now on.
 pub fn slow_down(percent: u64) {
     // By the thread's own clock: others may take the CPU meanwhile.
     let began = clock::thread_cpu_now();

@@ -1,7 +1,7 @@
 //! The engine on Tokio's current-thread runtime.
 //!
-//! Knows Tokio's sockets and nothing of what is sent. Reads are tried when Tokio says that a socket
-//! is ready; a short read makes Tokio wait for the next edge without a further system call.
+//! Reads are tried when Tokio says that a socket is ready; a short read makes Tokio wait for the
+//! next edge without a further system call.
 //!
 //! Invariant: the runtime is the thread's own, so tasks need not be `Send`.
 

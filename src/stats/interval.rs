@@ -1,7 +1,7 @@
 //! How well a quantile of recorded times is known: confidence intervals by order statistics.
 //!
-//! Supposes nothing of the distribution of the times, only that they are independent of each other.
-//! Where they are not (a queue builds up, a collector pauses), the intervals are too narrow.
+//! Any distribution will do, but the times must be independent of each other. Where they are not (a
+//! queue builds up, a collector pauses), the intervals are too narrow.
 //!
 //! Invariant: an interval reaches from one recorded time to another; it is never extrapolated.
 

@@ -1,14 +1,14 @@
 //! The distribution of one kind of time, in nanoseconds, in fixed memory.
 //!
-//! Does not know what is timed nor when: a value is an argument. Nothing is thinned or corrected.
+//! Nothing is thinned or corrected.
 //!
 //! Invariant: every recorded value is counted exactly once, and memory does not grow with them.
 
 use hdrhistogram::Histogram;
 
-/// Longest latency that is told apart, in nanoseconds: one hour. Longer ones count as clipped.
+/// Longest latency of the distribution, in nanoseconds: one hour. Longer ones count as clipped.
 pub const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
-/// Samples that must lie beyond a quantile before it is told: with fewer it is an anecdote.
+/// Samples that must lie beyond a quantile for it to be known: with fewer it is an anecdote.
 pub(super) const QUANTILE_SAMPLES_BEYOND: u32 = 10;
 /// Significant decimal digits that a latency keeps.
 const LATENCY_DIGITS: u8 = 3;
@@ -29,7 +29,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// One that has its memory already, for those who must not allocate while they measure.
+    /// One that has its memory already, so that recording never allocates.
     #[must_use]
     pub fn prepared() -> Self {
         let mut latency = Self::default();
@@ -77,8 +77,8 @@ impl Latency {
         *self = Self { histogram: self.histogram.take(), ..Self::default() };
     }
 
-    /// The distribution itself, for those who write it elsewhere: nanoseconds, each in its place at
-    /// [`LATENCY_NS_MAX`] at most; none where nothing was ever recorded.
+    /// The distribution itself, in nanoseconds, [`LATENCY_NS_MAX`] at most; none where nothing was
+    /// ever recorded.
     #[must_use]
     pub fn distribution(&self) -> Option<&Histogram<u64>> {
         self.histogram.as_deref()

@@ -1,4 +1,4 @@
-//! Times by their distribution, and counts: nothing here knows fetch or bench.
+//! Distributions of times, and counts. Nothing here knows fetch or bench.
 
 pub mod arithmetic;
 pub mod counts;

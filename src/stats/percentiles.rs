@@ -1,6 +1,4 @@
-//! The percentiles of one kind of time, as reports list them.
-//!
-//! Knows no histograms beyond reading one: what is here are microseconds, or nothing.
+//! The percentiles of one kind of time in microseconds, as reports list them.
 //!
 //! Invariant: a percentile is there only where some ten samples lie beyond it.
 
@@ -11,7 +9,7 @@ use crate::stats::arithmetic::us;
 use crate::stats::latency::{Latency, QUANTILE_SAMPLES_BEYOND, is_known};
 use crate::stats::survival::{Quantile, Survival};
 
-/// The percentiles of a percentiles: their names in reports, and the quantiles.
+/// The percentiles that are listed: their names in reports, and the quantiles.
 pub const PERCENTILES: [(&str, f64); 7] = [
     ("p50", 0.5),
     ("p75", 0.75),
@@ -22,7 +20,7 @@ pub const PERCENTILES: [(&str, f64); 7] = [
     ("p99.999", 0.99999),
 ];
 
-/// One number that a percentiles has.
+/// One number of [`Percentiles`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistic {
     /// The mean.
@@ -35,7 +33,7 @@ pub enum Statistic {
     Max,
 }
 
-/// The times of one kind in microseconds; none, and null in JSON, for what the samples do not tell.
+/// The times of one kind in microseconds; none, and null in JSON, where there are too few samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Percentiles {
     /// Times recorded.
@@ -48,7 +46,7 @@ pub struct Percentiles {
     pub percentiles: [Option<f64>; PERCENTILES.len()],
     /// The longest.
     pub max: Option<f64>,
-    /// Which of the percentiles are known to be longer than what stands there, and not how much:
+    /// Which of the percentiles are longer than the number that stands there, by an unknown amount:
     /// too many requests had not ended. In JSON a list of their names, only where there are any.
     pub at_least: [bool; PERCENTILES.len()],
     /// Times over an hour, which the percentiles hold for one hour; in JSON only where there are
@@ -95,7 +93,7 @@ impl Percentiles {
         }
     }
 
-    /// Whether the number at `statistic` is known to be larger than it says, and not how much.
+    /// Whether the true number at `statistic` is larger, by an unknown amount.
     #[must_use]
     pub const fn is_at_least(&self, statistic: Statistic) -> bool {
         matches!(statistic, Statistic::Percentile(idx) if self.at_least[idx])
@@ -248,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn rungs_are_found_by_their_names() {
+    fn statistics_are_found_by_their_names() {
         let percentiles = Percentiles::of(&latency(1000));
         for (word, us, samples_min) in [
             ("mean", Some(500.5), 1),

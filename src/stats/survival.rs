@@ -1,9 +1,8 @@
 //! Response times of which some are known only to be longer than an age: the censored ones.
 //!
-//! Does not know why they are censored. An age is no time: a young request in flight is no fast
-//! one, and an old one is not done. The product-limit estimate takes an age for what it says, that
-//! the request had not ended by then (E. L. Kaplan and P. Meier, "Nonparametric Estimation from
-//! Incomplete Observations", JASA 53, 1958).
+//! An age is not a time: a young request in flight is not a fast one, and an old one is not done.
+//! The product-limit estimate uses an age as what it is: the request had not ended by then (E. L.
+//! Kaplan and P. Meier, "Nonparametric Estimation from Incomplete Observations", JASA 53, 1958).
 //!
 //! Invariant: without censored times, every quantile is that of the times themselves.
 
@@ -17,7 +16,7 @@ use crate::stats::latency::Latency;
 pub enum Quantile {
     /// It is this.
     At(u64),
-    /// It is this at least: too many were censored to say more.
+    /// It is at least this: too many were censored to say more.
     AtLeast(u64),
 }
 

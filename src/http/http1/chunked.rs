@@ -1,7 +1,7 @@
 //! The chunked transfer coding, taken off (RFC 9112 section 7.1).
 //!
-//! Does not know where the body goes: parts of it are handed over as slices of the input.
-//! Extensions and trailer fields are checked and discarded.
+//! Parts of the body are handed over as slices of the input. Extensions and trailer fields are
+//! checked and discarded.
 //!
 //! Invariant: every line must end with CRLF. A head tolerates a bare LF, but readers that disagree
 //! about the end of a chunk line disagree about where the next message begins.

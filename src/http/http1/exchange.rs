@@ -1,7 +1,6 @@
 //! One exchange as the client sees it: bytes of the answer in, its head and body out.
 //!
-//! Does not read: the driver does, where [`Want`] says, and keeps the bytes of an unfinished head
-//! together. What the body means is the observer's business.
+//! The driver reads, where [`Want`] says, and keeps the bytes of an unfinished head together.
 //!
 //! Invariant: `reuse()` is true only after a clean end of a message that lets the connection go on;
 //! after a failure or a close, never again.
@@ -15,7 +14,7 @@ use crate::base::failure::{Failure, Kind, Stage};
 /// Most interim (1xx) responses skipped before one final response.
 const INTERIM_RESPONSES_MAX: u32 = 16;
 
-/// Who wants to know what the answer says.
+/// Receives what the answer says.
 pub trait Observer {
     /// Takes the final head, once; interim ones are skipped.
     ///
@@ -32,8 +31,8 @@ pub trait Observer {
     /// A failure ends the exchange with it.
     fn body(&mut self, part: &[u8]) -> Result<(), Failure>;
 
-    /// Takes the status of a final head whose bytes are those of an earlier one, instead of the
-    /// head; whether that is enough.
+    /// Takes the status of a final head that is byte for byte an earlier one, and says whether that
+    /// is enough; if not, the head follows.
     fn known_head(&mut self, _status: u16) -> bool {
         false
     }
@@ -103,8 +102,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// `head/..` up to the end of the final head, `body/..` from there on, or what the observer
-    /// said. Every later call gives the same failure.
+    /// `head/..` up to the end of the final head, `body/..` from there on, or the observer's
+    /// failure. Every later call gives the same one.
     pub fn handle_bytes(
         &mut self,
         input: &[u8],
@@ -140,8 +139,8 @@ impl Exchange {
         }
     }
 
-    /// Takes notice of `count` body bytes that were read straight to where they belong, and that no
-    /// observer is told of.
+    /// Counts `count` body bytes that the driver read straight to where they belong; the observer
+    /// does not see them.
     ///
     /// # Panics
     ///
@@ -158,7 +157,7 @@ impl Exchange {
         }
     }
 
-    /// Takes notice that the peer closed: the clean end of a body that ends with the connection.
+    /// Handles the peer's close: the clean end of a body that ends with the connection.
     ///
     /// # Errors
     ///
@@ -348,7 +347,7 @@ const fn closed(stage: Stage, phrase: &'static str) -> Failure {
 mod tests {
     use super::*;
 
-    /// Counts what it is told, and fails where it is told to.
+    /// Counts what it receives, and fails where it is told to.
     #[derive(Default)]
     struct Tape {
         heads: usize,

@@ -1,7 +1,6 @@
 //! Where a body ends and whether the connection goes on (RFC 9112 sections 6.3 and 9.3).
 //!
-//! Decides from one head alone; reading the body is left to others. CONNECT is never asked, so its
-//! rule is not here.
+//! CONNECT is never asked, so its rule is not here.
 //!
 //! Invariant: where two readers of one head could disagree about its end, the head is refused or
 //! the connection is not used again.
@@ -10,7 +9,7 @@ use super::head::{Fields, invalid, unsupported};
 use super::method::Method;
 use crate::base::failure::Failure;
 
-/// What of a request decides how its response ends.
+/// What a response's end depends on in its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// HEAD: the response has fields and no body.
@@ -84,7 +83,7 @@ pub fn framing(
             }
         };
     }
-    // Rule 5: a length that is none, or two of them, cannot be recovered from.
+    // Rule 5: an invalid length, or two different ones, cannot be recovered from.
     // Rule 6: a valid one is how many bytes follow.
     if let Some(length) = content_length(fields)? {
         return Ok(Framing::Length(length));

@@ -1,7 +1,7 @@
 //! Message heads: where one ends, and what a response's says (RFC 9112 sections 2 to 5).
 //!
-//! Does not know what the fields mean; httparse reads them where they lie. A line may end with a
-//! bare LF (RFC 9112 section 2.2 allows that), a bare CR and a folded line are refused.
+//! httparse reads the fields where they lie. A line may end with a bare LF (RFC 9112 section 2.2
+//! allows that); a bare CR and a folded line are refused.
 //!
 //! Invariant: a byte is looked at a bounded number of times however the bytes arrive, and the
 //! verdict on a head depends on its bytes alone.
@@ -212,7 +212,7 @@ impl HeadScan {
     /// Reads the response head at the front of `input` if it is there whole and valid and was not
     /// looked at before: one pass instead of a search and a parse.
     ///
-    /// None says nothing. What the parser makes of a head that has not ended depends on where the
+    /// None decides nothing: what the parser says of a head that has not ended depends on where the
     /// bytes were cut, so only [`HeadScan::response`] can refuse one.
     pub(super) fn whole_response<'a>(
         &self,

@@ -1,9 +1,6 @@
-//! What holds of every exchange, whatever the bytes: tried on random, valid and damaged answers.
+//! The module's invariants as properties, tried on random, valid and damaged answers.
 //!
-//! The fourth invariant, that nothing is allocated, needs an allocator of its own:
-//! `tests/http1_allocation.rs`.
-//!
-//! Invariant: each property below is one sentence of the module's promise.
+//! That nothing is allocated needs an allocator of its own: `tests/http1_allocation.rs`.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +9,7 @@ use proptest::sample::{Index, select};
 use super::{Exchange, Framing, Head, Observer, RequestKind, RequestReader, Want};
 use crate::base::failure::Failure;
 
-/// All that an observer is told, with the parts of the body put together.
+/// All that an observer receives, with the parts of the body put together.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     /// Status and minor version of the head, and how its body ends.
@@ -36,7 +33,7 @@ impl Observer for Seen {
     }
 }
 
-/// What became of an exchange.
+/// How an exchange ended.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     seen: Seen,

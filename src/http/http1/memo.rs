@@ -1,7 +1,7 @@
 //! The head of the last response, remembered: servers send the same one again and again.
 //!
-//! Knows nothing of what the head says; what it came to the last time is what it comes to now, for
-//! the verdict on a head depends on its bytes and on the kind of the request alone.
+//! The result is the same each time, since it depends on the head's bytes and on the kind of the
+//! request alone.
 //!
 //! Invariant: a head is recognised only where every byte of it is the same.
 
@@ -10,7 +10,7 @@ use super::framing::Framing;
 // LIMIT: longer heads are rare, and parsed each time.
 const HEAD_REMEMBERED_BYTES_MAX: usize = 1024;
 
-/// The last response head of many requests of one kind. One that was not prepared remembers
+/// The last response head of many requests of one kind. A memo that was not prepared remembers
 /// nothing.
 ///
 /// Most heads of one server differ in their Date alone, which changes once a second, and parsing
@@ -21,7 +21,7 @@ pub struct HeadMemo {
     known: Option<Known>,
 }
 
-/// What a head came to.
+/// What a head means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) status: u16,
@@ -36,7 +36,7 @@ impl HeadMemo {
         Self { bytes: Vec::with_capacity(HEAD_REMEMBERED_BYTES_MAX), known: None }
     }
 
-    /// Remembers that the head `bytes` came to `known`.
+    /// Remembers that the head `bytes` means `known`.
     pub(super) fn learn(&mut self, bytes: &[u8], known: Known) {
         self.known = None;
         if bytes.len() <= self.bytes.capacity() {
@@ -46,8 +46,8 @@ impl HeadMemo {
         }
     }
 
-    /// What the head at the front of `input` comes to, and its length in bytes, where it is the one
-    /// that is remembered.
+    /// What the head at the front of `input` means, and its length in bytes, where it is the
+    /// remembered one.
     pub(super) fn recall(&self, input: &[u8]) -> Option<(Known, usize)> {
         let known = self.known?;
         input.starts_with(&self.bytes).then_some((known, self.bytes.len()))

@@ -1,18 +1,18 @@
 //! HTTP/1.1 without I/O (RFC 9110, RFC 9112): bytes in, events out, on both ends of a connection.
 //!
-//! Knows nothing of sockets, deadlines or pools, nor what a body means. Who drives a connection
-//! reads and writes its bytes, and asks here what they say.
+//! Knows nothing of sockets, deadlines or pools. The driver of a connection reads and writes its
+//! bytes, and asks here what they say.
 //!
 //! Invariant: how the bytes were split never changes the outcome; nothing past the end of a message
 //! is consumed; no byte sequence panics; no step allocates.
 //!
 //! ```text
-//! request   RequestTemplate -> bytes         the client's question, rendered once, written often
+//! request   RequestTemplate -> bytes         the client's request, rendered once, written often
 //! exchange  bytes -> Observer, Want, reuse   the client's side of the answer, by the next three
 //!   head      bytes -> Head                  status line and fields, parsed in place
 //!   framing   Head -> Framing, keep_alive    where the body ends, whether the connection goes on
 //!   chunked   bytes -> parts of the body     the chunked transfer coding
-//! serve     bytes -> RequestHead, bytes      the other side, for the built-in origin
+//! serve     bytes -> RequestHead, bytes      the other side, for the test server
 //! ```
 //!
 //! ```

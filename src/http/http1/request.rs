@@ -1,6 +1,6 @@
 //! Request bytes: what stays the same is checked and rendered once, what changes is filled in.
 //!
-//! Does not know URLs: the authority and the path come from whoever took one apart.
+//! The authority and the path come from a URL that was taken apart elsewhere.
 //!
 //! Invariant: a rendered request is one request. No user's field can end a line, repeat Host or
 //! frame the body, so what the server reads is what was counted as sent.
@@ -11,7 +11,7 @@ use super::chunked::{is_text, is_token};
 use super::framing::Persistence;
 use super::method::Method;
 
-/// What a request calls itself where nobody chose.
+/// The User-Agent of a request that was given none.
 const USER_AGENT: &str = concat!("ringfetch/", env!("CARGO_PKG_VERSION"));
 
 /// Why a request cannot be made.
@@ -21,7 +21,7 @@ pub enum RequestError {
     FieldName(String),
     /// The value of the field so named has a control character (RFC 9110 section 5.5).
     FieldValue(String),
-    /// The field so named frames the request, which is not the user's business.
+    /// The field so named frames the request and cannot be chosen.
     FramingField(String),
     /// Host is given more than once (RFC 9112 section 3.2).
     TwoHosts,

@@ -1,7 +1,6 @@
-//! The server's side of HTTP/1.1, for the built-in origin: requests in, response heads out.
+//! The server's side of HTTP/1.1, for the test server: requests in, response heads out.
 //!
-//! Knows no routes and opens nothing: who serves decides what to answer. Request bodies are read
-//! past, so that a pipelined request behind one is found.
+//! Request bodies are read past, so that a pipelined request behind one is found.
 //!
 //! Invariant: [`RequestHead::head_bytes`] and the bytes that [`RequestBody`] takes are the whole
 //! request, and not a byte of the next one.
@@ -69,7 +68,7 @@ impl RequestReader {
     }
 }
 
-/// What of a request's body is still to be read past.
+/// The part of a request's body that is still to be read past.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestBody {
     rest: Rest,
