@@ -1,7 +1,7 @@
-//! Every bound in the program, and how the bounds depend on each other.
+//! Bounds that several modules depend on, and how they depend on each other.
 //!
-//! A queue, a buffer, a retry or a wait that is bounded anywhere takes its bound from here or from
-//! the command line; where it is the command line, the default stands here.
+//! A bound of one module stands in it, and the default of an option beside the option.
+//! docs/bounds.md lists those that a user can meet.
 //!
 //! Invariant: the relations at the end of the file hold, or the crate does not compile.
 
