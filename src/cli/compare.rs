@@ -19,11 +19,11 @@ use crate::cli::output::{SummaryPlace, write_all};
 use crate::cli::signals::listen_for_signals;
 use crate::cli::stderr::{paint, tell, warn};
 use crate::client::Stop;
-use crate::compare::comparison::{Comparison, Evidence, Subject};
-use crate::compare::contender::Contender;
-use crate::compare::ground::Ground;
+use crate::compare::comparison::{Comparison, Measurements, Subject};
+use crate::compare::contestant::Contestant;
 use crate::compare::matrix::{Cell, Matrix};
 use crate::compare::saved::{Saved, Since};
+use crate::compare::testbed::Testbed;
 use crate::compare::workload::Workload;
 use crate::compare::{Compare, CompareError, Turn};
 use crate::fetch::options::Fetch;
@@ -45,29 +45,29 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
     let save = args.save.as_deref().map(create).transpose()?;
     let summary_json = SummaryPlace::open(&args.common)?;
     warn(&without_effect(args), &args.common);
-    let ground = ground(args)?;
+    let testbed = testbed(args)?;
     let compare = Compare {
         program: program(),
-        contenders: contenders(args),
+        contestants: contestants(args),
         workload,
         body_bytes: args.body_size,
         rounds: args.rounds,
         slice: args.slice,
     };
     if let Some(earlier) = &earlier {
-        check_comparable(&compare.subject(&ground)?, &earlier.evidence.subject)?;
+        check_comparable(&compare.subject(&testbed)?, &earlier.measurements.subject)?;
     }
     if args.matrix {
-        return sweep(args, &compare, &ground, &stop, summary_json);
+        return sweep(args, &compare, &testbed, &stop, summary_json);
     }
-    let evidence = match measure(args, &compare, &ground, &stop) {
+    let measurements = match measure(args, &compare, &testbed, &stop) {
         Err(stopped @ CompareError::Stopped) => {
             tell(&format!("{stopped}\n"));
             return Ok(INTERRUPTED);
         }
         measured => measured?,
     };
-    let saved = Saved { version: env!("CARGO_PKG_VERSION").to_owned(), evidence };
+    let saved = Saved { version: env!("CARGO_PKG_VERSION").to_owned(), measurements };
     if let Some(file) = save {
         // Only now, so that an earlier run is there until this one takes its place.
         let emptied = file.set_len(0);
@@ -76,7 +76,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
             .context("cannot write the run of --save")?;
     }
     let since = earlier.map(|earlier| saved.since(&earlier));
-    let compared = Compared { comparison: Comparison::new(&saved.evidence), since };
+    let compared = Compared { comparison: Comparison::new(&saved.measurements), since };
     let (comparison, since) = (&compared.comparison, compared.since.as_ref());
     let result = match args.output {
         CompareFormat::Json => json::json(&compared),
@@ -101,7 +101,7 @@ struct Compared {
 fn sweep(
     args: &CompareArgs,
     compare: &Compare,
-    ground: &Ground,
+    testbed: &Testbed,
     stop: &Stop,
     summary_json: SummaryPlace,
 ) -> anyhow::Result<u8> {
@@ -114,14 +114,14 @@ fn sweep(
         }
     }
     // What cannot be measured is found before anything is.
-    cells.iter().try_for_each(|cell| cell.check_on(ground))?;
+    cells.iter().try_for_each(|cell| cell.check_on(testbed))?;
     let mut matrix = Matrix { matrix: Vec::new() };
     let mut has_failed = false;
     for cell in &cells {
         let connections = cell.workload.connections();
-        match measure(args, cell, ground, stop) {
-            Ok(evidence) => {
-                let cell = Cell::new(connections, cell.body_bytes, &evidence);
+        match measure(args, cell, testbed, stop) {
+            Ok(measurements) => {
+                let cell = Cell::new(connections, cell.body_bytes, &measurements);
                 has_failed |= cell.comparison.has_failed();
                 matrix.matrix.push(cell);
             }
@@ -147,9 +147,9 @@ fn sweep(
 fn measure(
     args: &CompareArgs,
     compare: &Compare,
-    ground: &Ground,
+    testbed: &Testbed,
     stop: &Stop,
-) -> Result<Evidence, CompareError> {
+) -> Result<Measurements, CompareError> {
     let is_shown = !args.common.quiet && io::stderr().is_terminal();
     let line = if is_shown { ProgressLine::stderr() } else { ProgressLine::hidden() };
     let place = match args.matrix {
@@ -166,7 +166,7 @@ fn measure(
             None => format!("{place}not timed: {}", turn.label),
         });
     };
-    compare.run(ground, stop, show)
+    compare.run(testbed, stop, show)
 }
 
 /// This very program, which the contestants and the origin run as well: also where its file was
@@ -175,21 +175,21 @@ pub(super) fn program() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
 
-fn contenders(args: &CompareArgs) -> Vec<Contender> {
-    if args.engines.is_empty() { Contender::defaults() } else { args.engines.clone() }
+fn contestants(args: &CompareArgs) -> Vec<Contestant> {
+    if args.engines.is_empty() { Contestant::defaults() } else { args.engines.clone() }
 }
 
 /// Where the comparison takes place: the CPUs, and the origin where it is the built-in one.
-fn ground(args: &CompareArgs) -> anyhow::Result<Ground> {
+fn testbed(args: &CompareArgs) -> anyhow::Result<Testbed> {
     let parse = |list: &Option<String>| list.as_deref().map(cores::parse).transpose();
     let (cpus, origin_cpus) = (parse(&args.common.cores)?, parse(&args.origin_cores)?);
     if !is_built_in(args) {
         if origin_cpus.is_some() {
             bail!("the built-in origin serves where no URL is given, hint: no --origin-cores");
         }
-        return Ok(Ground::foreign(cpus));
+        return Ok(Testbed::foreign(cpus));
     }
-    Ground::built_in(&program(), cpus, origin_cpus).context("cannot start the origin")
+    Testbed::built_in(&program(), cpus, origin_cpus).context("cannot start the origin")
 }
 
 fn is_built_in(args: &CompareArgs) -> bool {
@@ -276,7 +276,7 @@ fn load(path: &Path) -> anyhow::Result<Saved> {
     let bytes = read.map_err(|e| anyhow!("cannot read: {}: {e}, {hint}", path.display()))?;
     let no_run = |why: String| anyhow!("no run that was kept: {}: {why}, {hint}", path.display());
     let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| no_run(e.to_string()))?;
-    if saved.evidence.entries.is_empty() {
+    if saved.measurements.contestants.is_empty() {
         return Err(no_run("it has no engines".to_owned()));
     }
     Ok(saved)

@@ -7,11 +7,11 @@ use std::io;
 use anyhow::Context;
 
 use crate::cli::exit::DONE;
-use crate::compare::contestant;
+use crate::compare::contestant_main;
 
 /// Works as standard input says; the exit code.
 pub(super) fn run() -> anyhow::Result<u8> {
-    contestant::run(io::stdin().lock(), io::stdout().lock())
+    contestant_main::run(io::stdin().lock(), io::stdout().lock())
         .context("a comparison starts this by itself, hint: ringfetch compare")?;
     Ok(DONE)
 }

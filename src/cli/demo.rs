@@ -23,9 +23,9 @@ use crate::cli::stderr::{paint, tell};
 use crate::client::Stop;
 use crate::compare::Compare;
 use crate::compare::comparison::Comparison;
-use crate::compare::contender::Contender;
-use crate::compare::ground::Ground;
-use crate::compare::server_process::OriginProcess;
+use crate::compare::contestant::Contestant;
+use crate::compare::server_process::TestServerProcess;
+use crate::compare::testbed::Testbed;
 use crate::compare::workload::Workload;
 use crate::fetch::options::Fetch;
 use crate::fetch::output::Writer;
@@ -43,8 +43,8 @@ const COMPARE_SLICE: Duration = Duration::from_millis(300);
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let folder = folder(args)?;
     let program = program();
-    let ground = Ground::built_in(&program, None, None).context("cannot start the origin")?;
-    let server = ground.origin().expect("it is the built-in one");
+    let testbed = Testbed::built_in(&program, None, None).context("cannot start the origin")?;
+    let server = testbed.server().expect("it is the built-in one");
     let list = folder.join("urls.txt");
     std::fs::write(&list, urls(server))
         .with_context(|| format!("cannot write: {}", list.display()))?;
@@ -57,8 +57,8 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
         list.display(),
     ));
     let fetch = Fetch {
-        cpus: Some(ground.cpus().to_vec()),
-        overrides: vec![server.everywhere()],
+        cpus: Some(testbed.cpus().to_vec()),
+        overrides: vec![server.override_for_all()],
         ..Fetch::new().file(&list)
     };
     let rows = folder.join("rows.jsonl");
@@ -66,9 +66,9 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let summary = fetch_to(fetch, &rows)?;
     tell(&text::text(&summary, paint(&args.common)));
     tell("\n2. bench, 64 connections in a closed loop for two seconds\n\n");
-    let errors = bench(ground.cpus(), server.addr())?;
+    let errors = bench(testbed.cpus(), server.addr())?;
     tell("\n3. compare: the same load on each engine, in turns\n\n");
-    let comparison = compare(program, &ground)?;
+    let comparison = compare(program, &testbed)?;
     tell(&report::compare::text::text(&comparison, None, paint(&args.common)));
     tell(&format!(
         "\nrows: {}\nnext: ringfetch fetch -i YOUR-LIST -o rows.jsonl, ringfetch bench YOUR-URL, \
@@ -91,7 +91,7 @@ fn folder(args: &DemoArgs) -> anyhow::Result<PathBuf> {
 }
 
 /// The list of the server's pages.
-fn urls(server: &OriginProcess) -> String {
+fn urls(server: &TestServerProcess) -> String {
     let mut list =
         String::from("# pages of the built-in origin, under names that no resolver knows\n");
     for url in server.pages() {
@@ -136,14 +136,14 @@ fn bench(cpus: &[usize], addr: SocketAddr) -> anyhow::Result<u64> {
 }
 
 /// Compares ringfetch's engines on the load of a bench, for some seconds.
-fn compare(program: PathBuf, ground: &Ground) -> anyhow::Result<Comparison> {
+fn compare(program: PathBuf, testbed: &Testbed) -> anyhow::Result<Comparison> {
     let compare = Compare {
         program,
-        contenders: Engine::ALL.map(Contender::Own).to_vec(),
+        contestants: Engine::ALL.map(Contestant::Own).to_vec(),
         workload: Workload::Bench(Box::default()),
         body_bytes: 64,
         rounds: COMPARE_ROUNDS,
         slice: COMPARE_SLICE,
     };
-    Ok(Comparison::new(&compare.run(ground, &Stop::default(), |_| ())?))
+    Ok(Comparison::new(&compare.run(testbed, &Stop::default(), |_| ())?))
 }

@@ -10,7 +10,7 @@ use crate::bench::run::{BenchError, Benching, Unwatched};
 use crate::bench::summary::BenchSummary;
 use crate::bench::{Loop, Trial};
 use crate::client::Stop;
-use crate::compare::contestant::Slices;
+use crate::compare::contestant_main::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
 use crate::runtime::launch::Engine;

@@ -18,13 +18,13 @@ use crate::base::limits::{
 };
 use crate::compare::bootstrap::Estimate;
 use crate::compare::notes::notes;
-use crate::compare::ratio::{Measure, Ratio, Verdict};
+use crate::compare::ratio::{Measure, Ratio, RatioVerdict};
 use crate::compare::slice::Slice;
 use crate::os::machine::Machine;
 
 /// What one contestant brings: the same number of slices as every other one, in the same order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ContestantRecord {
     /// What it is called.
     pub label: String,
     /// What came of its turns, as many in each round.
@@ -50,15 +50,16 @@ pub struct Subject {
     pub options: Value,
     /// The CPUs of the contestants.
     pub cpus: Vec<usize>,
-    /// The CPUs of the origin; none where it is not the built-in one.
-    pub origin_cpus: Option<Vec<usize>>,
+    /// The CPUs of the test server; none where it is not the built-in one.
+    #[serde(rename = "origin_cpus")]
+    pub server_cpus: Option<Vec<usize>>,
     /// Whether the two share a core; none where that is not known.
     pub share_core: Option<bool>,
 }
 
 /// What a comparison is made of. It can be kept, and compared with another one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct Measurements {
     /// What it is of.
     pub subject: Subject,
     /// Whether requests were due by a schedule.
@@ -70,9 +71,10 @@ pub struct Evidence {
     /// In how many turns it was.
     pub turns_per_slice: usize,
     /// The contestants, the baseline first.
-    pub entries: Vec<Entry>,
+    #[serde(rename = "entries")]
+    pub contestants: Vec<ContestantRecord>,
     /// A second contestant that is the same as the baseline.
-    pub twin: Entry,
+    pub twin: ContestantRecord,
     /// Whether the comparison was stopped before its end.
     pub interrupted: bool,
     /// What else a reader should know.
@@ -91,7 +93,7 @@ pub struct Comparison {
     /// The label of the contestant that the others are compared to.
     pub baseline: String,
     /// Every contestant by its label, the baseline first.
-    pub engines: Engines,
+    pub engines: FiguresByLabel,
     /// What a reader should know.
     pub notes: Vec<String>,
     /// What was done, in one line.
@@ -106,8 +108,9 @@ pub struct Comparison {
     pub machine: Machine,
     /// The CPUs of the contestants.
     pub cpus: Vec<usize>,
-    /// The CPUs of the origin; null where it is not the built-in one.
-    pub origin_cpus: Option<Vec<usize>>,
+    /// The CPUs of the test server; null where another one is asked.
+    #[serde(rename = "origin_cpus")]
+    pub server_cpus: Option<Vec<usize>>,
     /// In how many turns each slice was worked.
     pub turns_per_slice: usize,
     /// Whether the comparison was stopped before its end.
@@ -116,7 +119,7 @@ pub struct Comparison {
 
 /// Contestants by their labels, in order; a JSON object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Engines(pub Vec<(String, Figures)>);
+pub struct FiguresByLabel(pub Vec<(String, Figures)>);
 
 /// The figures of one contestant, over its rounds; null for what is not known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -135,9 +138,9 @@ pub struct Figures {
     pub ratio_to_baseline: Option<Ratios>,
     /// What `verdict_by` of the comparison says; null for the baseline itself, and where too few
     /// rounds tell.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<RatioVerdict>,
     /// What each measure says.
-    pub verdicts: BTreeMap<&'static str, Verdict>,
+    pub verdicts: BTreeMap<&'static str, RatioVerdict>,
     /// The part of the CPU time that is spent in the program.
     pub user_us_per_request: Option<Estimate>,
     /// The part that is spent in the kernel.
@@ -165,7 +168,8 @@ pub struct Figures {
     /// Share of their time that its CPUs were busy with it.
     pub busy_share: Option<f64>,
     /// Share of its time that the origin was busy meanwhile; null where that is not known.
-    pub origin_busy_share: Option<f64>,
+    #[serde(rename = "origin_busy_share")]
+    pub server_busy_share: Option<f64>,
     /// Requests that failed or were answered with a status of 400 or above, over all rounds.
     pub errors: u64,
     /// How much more CPU time a request takes on the same engine with hyper's protocol layer, round
@@ -191,10 +195,10 @@ impl Subject {
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut differences = self.machine.differences(&other.machine);
-        if (&self.cpus, &self.origin_cpus) != (&other.cpus, &other.origin_cpus) {
+        if (&self.cpus, &self.server_cpus) != (&other.cpus, &other.server_cpus) {
             differences.push(format!(
                 "CPUs: {:?} and the origin's {:?}, not {:?} and {:?}",
-                self.cpus, self.origin_cpus, other.cpus, other.origin_cpus
+                self.cpus, self.server_cpus, other.cpus, other.server_cpus
             ));
         }
         if self.workload != other.workload {
@@ -239,38 +243,41 @@ fn differing_options(one: &Value, other: &Value) -> Vec<String> {
 }
 
 impl Comparison {
-    /// Compares what `evidence` has.
+    /// Compares what `measurements` has.
     ///
     /// # Panics
     ///
     /// Where there is no contestant, or they have different numbers of slices, which is a bug.
     #[must_use]
-    pub fn new(evidence: &Evidence) -> Self {
-        let baseline = evidence.entries.first().expect("a comparison has a baseline");
+    pub fn new(measurements: &Measurements) -> Self {
+        let baseline = measurements.contestants.first().expect("a comparison has a baseline");
         let turns = baseline.slices.len();
-        for entry in evidence.entries.iter().chain([&evidence.twin]) {
-            assert_eq!(entry.slices.len(), turns, "{} had every turn", entry.label);
+        for record in measurements.contestants.iter().chain([&measurements.twin]) {
+            assert_eq!(record.slices.len(), turns, "{} had every turn", record.label);
         }
-        let same = same_ratios(evidence);
-        let subject = &evidence.subject;
-        let verdict_by = match (evidence.is_open_loop, same.p99) {
+        let same = same_ratios(measurements);
+        let subject = &measurements.subject;
+        let verdict_by = match (measurements.is_open_loop, same.p99) {
             (false, _) => Measure::Cpu,
             (true, Some(_)) => Measure::P99,
             // So few requests that no slice knows its 99th percentile.
             (true, None) => Measure::P50,
         };
         let contest =
-            Contest { baseline, same: &same, verdict_by, wanted: evidence.wanted_latency() };
-        let mut engines: Vec<(String, Figures)> =
-            evidence.entries.iter().map(|e| (e.label.clone(), contest.figures(e))).collect();
+            Contest { baseline, same: &same, verdict_by, wanted: measurements.wanted_latency() };
+        let mut engines: Vec<(String, Figures)> = measurements
+            .contestants
+            .iter()
+            .map(|e| (e.label.clone(), contest.figures(e)))
+            .collect();
         for (label, figures) in &mut engines {
-            figures.hyper_adds_us = hyper_adds_us(evidence, label);
+            figures.hyper_adds_us = hyper_adds_us(measurements, label);
         }
-        let engines = Engines(engines);
-        let notes = notes(evidence, &engines, &same, verdict_by);
+        let engines = FiguresByLabel(engines);
+        let notes = notes(measurements, &engines, &same, verdict_by);
         Self {
-            rounds: turns / evidence.turns_per_slice.max(1),
-            slice_s: evidence.slice_s,
+            rounds: turns / measurements.turns_per_slice.max(1),
+            slice_s: measurements.slice_s,
             baseline: baseline.label.clone(),
             engines,
             notes,
@@ -280,9 +287,9 @@ impl Comparison {
             same_to_baseline: same,
             machine: subject.machine.clone(),
             cpus: subject.cpus.clone(),
-            origin_cpus: subject.origin_cpus.clone(),
-            turns_per_slice: evidence.turns_per_slice,
-            interrupted: evidence.interrupted,
+            server_cpus: subject.server_cpus.clone(),
+            turns_per_slice: measurements.turns_per_slice,
+            interrupted: measurements.interrupted,
         }
     }
 
@@ -326,14 +333,14 @@ impl Ratios {
 
 /// What the figures of every contestant are made with.
 struct Contest<'a> {
-    baseline: &'a Entry,
+    baseline: &'a ContestantRecord,
     same: &'a Ratios,
     verdict_by: Measure,
     /// Open loop: the rate at which latency is compared.
     wanted: Option<f64>,
 }
 
-impl Evidence {
+impl Measurements {
     /// Open loop: the rate at which latency is compared.
     pub(super) fn wanted_latency(&self) -> Option<f64> {
         self.wanted_per_s.filter(|_| self.is_open_loop)
@@ -351,11 +358,11 @@ impl Contest<'_> {
         keeps_up(self.wanted, rate)
     }
 
-    /// The figures of `entry`.
-    fn figures(&self, entry: &Entry) -> Figures {
-        let is_baseline = entry.label == self.baseline.label;
-        let ratios = (!is_baseline).then(|| Ratios::of(&entry.slices, &self.baseline.slices));
-        let slices = &entry.slices;
+    /// The figures of `record`.
+    fn figures(&self, record: &ContestantRecord) -> Figures {
+        let is_baseline = record.label == self.baseline.label;
+        let ratios = (!is_baseline).then(|| Ratios::of(&record.slices, &self.baseline.slices));
+        let slices = &record.slices;
         let over = |of: &dyn Fn(&Slice) -> Option<f64>| {
             Estimate::of(&slices.iter().filter_map(of).collect::<Vec<f64>>())
         };
@@ -367,21 +374,21 @@ impl Contest<'_> {
             })
         });
         let verdicts: BTreeMap<_, _> = verdicts.collect();
-        let counted = entry.counted.as_ref();
+        let counted = record.counted.as_ref();
         let syscalls = counted.and_then(|slice| Some((slice, slice.syscalls.as_ref()?)));
         let by_kind = syscalls.iter().flat_map(|(slice, syscalls)| {
             let kinds = syscalls.kinds.iter();
             kinds.filter_map(|(kind, count)| Some((kind.clone(), slice.per_handled(*count)?)))
         });
         let max_rss_bytes = slices.iter().map(|slice| slice.max_rss_bytes).max().unwrap_or(0);
-        let grown = max_rss_bytes.saturating_sub(entry.rss_before_bytes);
+        let grown = max_rss_bytes.saturating_sub(record.rss_before_bytes);
         let busy = |slice: &Slice| {
-            let wall_s = slice.window_s * entry.cores as f64;
+            let wall_s = slice.window_s * record.cores as f64;
             (wall_s > 0.0).then(|| (slice.user_s + slice.sys_s) / wall_s)
         };
         let rate = over(&|slice| Measure::Rate.of(slice));
         let verdict = verdicts.get(self.verdict_by.word()).copied();
-        let is_weighed = entry.connections >= COMPARE_CONNECTIONS_WEIGHED_MIN;
+        let is_weighed = record.connections >= COMPARE_CONNECTIONS_WEIGHED_MIN;
         Figures {
             rate_per_s: rate,
             cpu_us_per_request: over(&|slice| Measure::Cpu.of(slice)),
@@ -400,10 +407,10 @@ impl Contest<'_> {
             cqes_per_request: middle(&|slice| slice.per_handled(slice.ring?.cqes)),
             voluntary_switches_per_request: middle(&|s| s.per_handled(s.switches.voluntary)),
             involuntary_switches_per_request: middle(&|s| s.per_handled(s.switches.involuntary)),
-            connections: entry.connections,
-            rss_bytes_per_connection: is_weighed.then(|| grown / entry.connections as u64),
+            connections: record.connections,
+            rss_bytes_per_connection: is_weighed.then(|| grown / record.connections as u64),
             busy_share: middle(&busy),
-            origin_busy_share: middle(&|slice| slice.origin_busy_share),
+            server_busy_share: middle(&|slice| slice.server_busy_share),
             errors: slices.iter().map(|slice| slice.errors).sum(),
             verdicts,
             hyper_adds_us: None,
@@ -413,21 +420,22 @@ impl Contest<'_> {
 
 /// What a second contestant like the baseline differs by.
 #[must_use]
-pub fn same_ratios(evidence: &Evidence) -> Ratios {
-    let baseline = evidence.entries.first().expect("a comparison has a baseline");
-    Ratios::of(&evidence.twin.slices, &baseline.slices)
+pub fn same_ratios(measurements: &Measurements) -> Ratios {
+    let baseline = measurements.contestants.first().expect("a comparison has a baseline");
+    Ratios::of(&measurements.twin.slices, &baseline.slices)
 }
 
 /// What hyper adds to the CPU time of contestant `label`, where both were compared.
-fn hyper_adds_us(evidence: &Evidence, label: &str) -> Option<Estimate> {
-    let entry = |wanted: &str| evidence.entries.iter().find(|entry| entry.label == wanted);
-    let (own, other) = (entry(label)?, entry(&format!("{label}+hyper"))?);
+fn hyper_adds_us(measurements: &Measurements, label: &str) -> Option<Estimate> {
+    let record =
+        |wanted: &str| measurements.contestants.iter().find(|record| record.label == wanted);
+    let (own, other) = (record(label)?, record(&format!("{label}+hyper"))?);
     let rounds = own.slices.iter().zip(&other.slices);
     let added: Vec<f64> = rounds.filter_map(|(o, h)| Some(h.cpu_us()? - o.cpu_us()?)).collect();
     Estimate::of(&added)
 }
 
-impl Serialize for Engines {
+impl Serialize for FiguresByLabel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (label, figures) in &self.0 {

@@ -1,103 +1,168 @@
-//! A contestant: a process of its own that works for one slice at a time, when it is told to.
+//! What can be compared: the engines of ringfetch, and other clients where they were built in.
 //!
-//! Knows neither the other contestants nor what its numbers are for.
+//! Knows their words alone; how each is run is the contestant's business.
 //!
-//! Invariant: it says one thing for each thing that it hears, and ends with its input.
+//! Invariant: a word names one contestant, and a label one contestant of a comparison.
 
-use std::io::{self, BufRead, Write};
+use std::fmt;
+use std::str::FromStr;
 
-use crate::compare::bench_slices::BenchSlices;
-use crate::compare::contender::Contender;
-use crate::compare::fetch_slices::FetchSlices;
+use serde::{Deserialize, Serialize};
+
 #[cfg(feature = "peers")]
-use crate::compare::peer_slices::{PeerFetchSlices, PeerSlices};
-use crate::compare::protocol::{Answer, Assignment, Means, Ready, SliceOrder, hear, say};
-use crate::compare::slice::Slice;
-use crate::compare::slowed::slow_down;
-use crate::compare::workload::Workload;
-use crate::os::meter::{Meter, Metered, SyscallCount};
-use crate::os::process;
-use crate::os::system;
-use crate::runtime::cores;
+use crate::compare::clients::OtherClient;
+use crate::runtime::launch::Engine;
 
-/// One way to work for a slice at a time.
-pub(super) trait Slices {
-    /// Works for one slice. What a meter counts is left as it is.
-    ///
-    /// # Errors
-    ///
-    /// For a person to read; there will be no further slice.
-    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String>;
+/// The words of what is there only in a build with the feature `peers`.
+#[cfg(any(test, not(feature = "peers")))]
+const OTHER_CLIENT_WORDS: [&str; 6] =
+    ["hyper", "reqwest", "monoio-http", "uring+hyper", "epoll+hyper", "tokio+hyper"];
+
+/// One way to do the work of a comparison. In JSON it is its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+pub enum Contestant {
+    /// ringfetch on one of its engines.
+    Own(Engine),
+    /// Another client.
+    #[cfg(feature = "peers")]
+    Other(OtherClient),
 }
 
-/// Works as `input` says, until it ends, and says on `output` what came of it.
-///
-/// # Errors
-///
-/// Where nobody listens any more, or what is heard makes no sense.
-pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
-    process::end_with_parent()?;
-    let Some(assignment) = hear::<Assignment>(&mut input)? else { return Ok(()) };
-    // This thread and all that it starts: nothing of a contestant may work on the origin's CPUs.
-    if !cores::confine(&assignment.cpus) {
-        let reason = format!("it cannot be kept on its CPUs: {:?}", assignment.cpus);
-        return say(&mut output, &Answer::Failed(reason));
-    }
-    let rss_before_bytes = system::rss_bytes();
-    let (mut slices, means) = match start(assignment) {
-        Ok(started) => started,
-        Err(reason) => return say(&mut output, &Answer::Failed(reason)),
-    };
-    say(&mut output, &Answer::Ready(Ready { means, rss_before_bytes }))?;
-    while let Some(order) = hear::<SliceOrder>(&mut input)? {
-        match metered(slices.as_mut(), &order) {
-            Ok(slice) => say(&mut output, &Answer::Slice(order.number, Box::new(slice)))?,
-            Err(reason) => return say(&mut output, &Answer::Failed(reason)),
-        }
-    }
-    Ok(())
-}
-
-/// Who works, and with what.
-type Started = (Box<dyn Slices>, Means);
-
-/// Gets ready for the first slice.
-fn start(assignment: Assignment) -> Result<Started, String> {
-    fn boxed<S: Slices + 'static>((slices, means): (S, Means)) -> Started {
-        (Box::new(slices), means)
-    }
-    let Assignment { label, contender, cpus, workload } = assignment;
-    slow_down(&label);
-    match (contender, workload) {
-        (Contender::Own(engine), Workload::Bench(options)) => {
-            BenchSlices::start(*options, engine, cpus).map(boxed)
-        }
-        (Contender::Own(engine), Workload::Fetch(options)) => {
-            FetchSlices::start(*options, engine, cpus).map(boxed)
-        }
+impl Contestant {
+    /// What is compared where nothing else is asked for: each engine that differs in kind, each
+    /// other client that was built in, and hyper on the first engine, which shows what the own
+    /// protocol layer is worth.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        let own = Engine::ALL.into_iter().map(Self::Own);
         #[cfg(feature = "peers")]
-        (Contender::Peer(peer), Workload::Bench(options)) => {
-            PeerSlices::start(*options, peer, cpus).map(boxed)
-        }
-        #[cfg(feature = "peers")]
-        (Contender::Peer(peer), Workload::Fetch(options)) => {
-            PeerFetchSlices::start(*options, peer, cpus).map(boxed)
+        let own = own.chain(
+            [
+                OtherClient::Hyper,
+                OtherClient::Reqwest,
+                OtherClient::MonoioHttp,
+                OtherClient::UringHyper,
+            ]
+            .map(Self::Other),
+        );
+        own.collect()
+    }
+
+    /// The word that the command line uses.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Own(engine) => engine.word(),
+            #[cfg(feature = "peers")]
+            Self::Other(client) => client.word(),
         }
     }
 }
 
-/// Works for one slice, and counts what the process does meanwhile.
-fn metered(slices: &mut dyn Slices, order: &SliceOrder) -> Result<Slice, String> {
-    let meter = Meter::start(match order.counts_syscalls {
-        true => SyscallCount::Wanted,
-        false => SyscallCount::Unwanted,
-    });
-    let slice = slices.run(order)?;
-    let Metered { switches, ring, syscalls } = meter.end();
-    let (syscalls, uncounted) = match syscalls {
-        Ok(syscalls) => (syscalls, None),
-        Err(error) => (None, Some(error.to_string())),
+/// The labels of `contestants`: their words, and from the second time on with a number, `uring#2`.
+#[must_use]
+pub fn labels(contestants: &[Contestant]) -> Vec<String> {
+    let label = |(idx, contestant): (usize, &Contestant)| {
+        let before = contestants[..idx].iter().filter(|other| *other == contestant).count();
+        match before {
+            0 => contestant.word().to_owned(),
+            _ => format!("{}#{}", contestant.word(), before + 1),
+        }
     };
-    let max_rss_bytes = system::peak_rss_bytes();
-    Ok(Slice { switches, ring, syscalls, uncounted, max_rss_bytes, ..slice })
+    contestants.iter().enumerate().map(label).collect()
+}
+
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Contestant {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        #[cfg(feature = "peers")]
+        if let Some(client) = OtherClient::ALL.into_iter().find(|client| client.word() == word) {
+            return Ok(Self::Other(client));
+        }
+        #[cfg(not(feature = "peers"))]
+        if OTHER_CLIENT_WORDS.contains(&word) {
+            let hint = "cargo build --release --features peers";
+            return Err(format!("this build has no other clients: {word}, hint: {hint}"));
+        }
+        let engine = word.parse().map(Self::Own);
+        #[cfg(feature = "peers")]
+        let engine = engine.map_err(|error: String| {
+            format!(
+                "{error}; other clients: {}",
+                OtherClient::ALL.map(OtherClient::word).join(", ")
+            )
+        });
+        engine
+    }
+}
+
+impl From<Contestant> for &'static str {
+    fn from(contestant: Contestant) -> Self {
+        contestant.word()
+    }
+}
+
+impl TryFrom<String> for Contestant {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        word.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_of_a_kind_has_a_number() {
+        let contestants = ["uring", "epoll", "uring", "uring"].map(|word| word.parse().unwrap());
+        assert_eq!(labels(&contestants), ["uring", "epoll", "uring#2", "uring#3"]);
+        assert!("kqueue".parse::<Contestant>().unwrap_err().contains("hint"));
+    }
+
+    #[test]
+    fn a_contender_is_its_word_in_json() {
+        for engine in Engine::VARIANTS {
+            let json = serde_json::to_string(&Contestant::Own(engine)).unwrap();
+            assert_eq!(json, format!("\"{}\"", engine.word()));
+            assert_eq!(serde_json::from_str::<Contestant>(&json).unwrap(), Contestant::Own(engine));
+        }
+    }
+
+    #[cfg(not(feature = "peers"))]
+    #[test]
+    fn a_client_that_was_not_built_in_says_how_to_build_it() {
+        for word in OTHER_CLIENT_WORDS {
+            let error = word.parse::<Contestant>().unwrap_err();
+            assert!(error.contains(word) && error.contains("hint: cargo build"), "{error}");
+            assert!(error.ends_with("--features peers"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "peers")]
+    #[test]
+    fn every_other_client_has_its_word_and_the_defaults_have_one_of_each_kind() {
+        assert_eq!(OtherClient::ALL.map(OtherClient::word), OTHER_CLIENT_WORDS);
+        for client in OtherClient::ALL {
+            let json = serde_json::to_string(&Contestant::Other(client)).unwrap();
+            assert_eq!(json, format!("\"{}\"", client.word()));
+            assert_eq!(
+                serde_json::from_str::<Contestant>(&json).unwrap(),
+                Contestant::Other(client)
+            );
+        }
+        let defaults = Contestant::defaults().into_iter().map(Contestant::word).collect::<Vec<_>>();
+        let (own, clients) = defaults.split_at(3);
+        assert_eq!(own, ["uring", "epoll", "tokio"]);
+        assert_eq!(clients, ["hyper", "reqwest", "monoio-http", "uring+hyper"]);
+    }
 }

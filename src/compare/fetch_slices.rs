@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::client::Stop;
 use crate::compare::bench_slices::check_engine;
-use crate::compare::contestant::Slices;
+use crate::compare::contestant_main::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
 use crate::fetch::options::Fetch;

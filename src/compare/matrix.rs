@@ -7,8 +7,8 @@
 use serde::Serialize;
 
 use crate::compare::bootstrap::Estimate;
-use crate::compare::comparison::{Comparison, Entry, Evidence};
-use crate::compare::ratio::{Ratio, Verdict};
+use crate::compare::comparison::{Comparison, ContestantRecord, Measurements};
+use crate::compare::ratio::{Ratio, RatioVerdict};
 
 /// The comparisons of a sweep; its JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,11 +32,11 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// The comparison that `evidence` makes with these settings.
+    /// The comparison that `measurements` makes with these settings.
     #[must_use]
-    pub fn new(connections: usize, body_bytes: u64, evidence: &Evidence) -> Self {
-        let comparison = Comparison::new(evidence);
-        let winners = winners(evidence, &comparison).unwrap_or_default();
+    pub fn new(connections: usize, body_bytes: u64, measurements: &Measurements) -> Self {
+        let comparison = Comparison::new(measurements);
+        let winners = winners(measurements, &comparison).unwrap_or_default();
         Self { connections, body_bytes, winners, comparison }
     }
 }
@@ -72,20 +72,24 @@ impl Matrix {
 
 /// The contestant with the best median, and those that are not told to be worse than it, compared
 /// with it and not with the baseline.
-fn winners(evidence: &Evidence, comparison: &Comparison) -> Option<Vec<String>> {
+fn winners(measurements: &Measurements, comparison: &Comparison) -> Option<Vec<String>> {
     let measure = comparison.verdict_by;
     let noise = comparison.same_to_baseline.measure(measure)?.noise();
-    let median = |entry: &Entry| {
-        Estimate::of(&entry.slices.iter().filter_map(|slice| measure.of(slice)).collect::<Vec<_>>())
+    let median = |record: &ContestantRecord| {
+        Estimate::of(
+            &record.slices.iter().filter_map(|slice| measure.of(slice)).collect::<Vec<_>>(),
+        )
     };
-    let medians = evidence.entries.iter().filter_map(|entry| Some((entry, median(entry)?.median)));
+    let medians =
+        measurements.contestants.iter().filter_map(|record| Some((record, median(record)?.median)));
     // Less is better of whatever verdicts go by.
     let (best, _) = medians.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    let is_as_good = |entry: &&Entry| {
-        let ratio = Ratio::of(measure, &entry.slices, &best.slices);
-        entry.label == best.label
-            || ratio.is_some_and(|r| measure.verdict(&r.estimate, noise) != Verdict::Slower)
+    let is_as_good = |record: &&ContestantRecord| {
+        let ratio = Ratio::of(measure, &record.slices, &best.slices);
+        record.label == best.label
+            || ratio.is_some_and(|r| measure.verdict(&r.estimate, noise) != RatioVerdict::Slower)
     };
-    let others = evidence.entries.iter().filter(is_as_good).map(|entry| entry.label.clone());
+    let others =
+        measurements.contestants.iter().filter(is_as_good).map(|record| record.label.clone());
     Some(others.collect())
 }

@@ -7,19 +7,18 @@
 
 mod bench_slices;
 pub mod bootstrap;
-mod child;
+#[cfg(feature = "peers")]
+mod client_slices;
 #[cfg(feature = "peers")]
 pub mod clients;
 pub mod comparison;
-pub mod contender;
 pub mod contestant;
+pub mod contestant_main;
+mod contestant_process;
 mod fetch_slices;
-pub mod ground;
 pub mod matrix;
 mod notes;
 pub mod order;
-#[cfg(feature = "peers")]
-mod peer_slices;
 mod protocol;
 pub mod ratio;
 mod run;
@@ -27,6 +26,7 @@ pub mod saved;
 pub mod server_process;
 pub mod slice;
 mod slowed;
+pub mod testbed;
 #[cfg(test)]
 mod tests;
 pub mod workload;

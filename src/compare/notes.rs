@@ -1,6 +1,6 @@
 //! What a reader must know to take a comparison for what it is, and not for more.
 //!
-//! Says only what its evidence shows. One sentence each; a hint follows where something helps.
+//! Says only what its measurements shows. One sentence each; a hint follows where something helps.
 //!
 //! Invariant: the same notes come with every form of the report.
 
@@ -8,7 +8,9 @@ use crate::base::limits::{
     COMPARE_NOISE_MIN, CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE,
 };
 use crate::base::units;
-use crate::compare::comparison::{Engines, Entry, Evidence, Figures, Ratios, Subject, keeps_up};
+use crate::compare::comparison::{
+    ContestantRecord, Figures, FiguresByLabel, Measurements, Ratios, Subject, keeps_up,
+};
 use crate::compare::ratio::Measure;
 
 /// What limited the rate of a closed loop.
@@ -24,27 +26,28 @@ enum Limit {
 
 /// The notes of a comparison.
 pub(super) fn notes(
-    evidence: &Evidence,
-    engines: &Engines,
+    measurements: &Measurements,
+    engines: &FiguresByLabel,
     same: &Ratios,
     verdict_by: Measure,
 ) -> Vec<String> {
-    let mut notes = vec![verdict_note(verdict_by, same, &evidence.entries[0].label)];
-    notes.extend(evidence.notes.iter().cloned());
-    notes.extend(slice_notes(evidence));
-    notes.extend(evidence.entries.iter().chain([&evidence.twin]).filter_map(error_note));
-    match (evidence.is_open_loop, evidence.wanted_per_s) {
-        (true, _) => notes.extend(late_notes(evidence, engines)),
+    let mut notes = vec![verdict_note(verdict_by, same, &measurements.contestants[0].label)];
+    notes.extend(measurements.notes.iter().cloned());
+    notes.extend(slice_notes(measurements));
+    notes
+        .extend(measurements.contestants.iter().chain([&measurements.twin]).filter_map(error_note));
+    match (measurements.is_open_loop, measurements.wanted_per_s) {
+        (true, _) => notes.extend(late_notes(measurements, engines)),
         (false, None) => notes.extend(limit_notes(engines)),
         // Somebody wanted it to be no faster.
         (false, Some(_)) => {}
     }
     notes.extend(engine_notes(engines));
     notes.extend(protocol_notes(engines));
-    notes.push(counting_note(evidence));
-    notes.extend(place_notes(&evidence.subject));
-    notes.push(evidence.subject.machine.line());
-    notes.push(evidence.subject.machine.mitigations_line());
+    notes.push(counting_note(measurements));
+    notes.extend(place_notes(&measurements.subject));
+    notes.push(measurements.subject.machine.line());
+    notes.push(measurements.subject.machine.mitigations_line());
     notes
 }
 
@@ -80,11 +83,11 @@ fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
 }
 
 /// What contestants said of their slices, once each.
-fn slice_notes(evidence: &Evidence) -> Vec<String> {
+fn slice_notes(measurements: &Measurements) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
-    for entry in &evidence.entries {
-        for note in entry.slices.iter().flat_map(|slice| &slice.notes) {
-            let note = format!("{}: {note}", entry.label);
+    for record in &measurements.contestants {
+        for note in record.slices.iter().flat_map(|slice| &slice.notes) {
+            let note = format!("{}: {note}", record.label);
             if !notes.contains(&note) && notes.len() < NOTES_OF_SLICES_MAX {
                 notes.push(note);
             }
@@ -93,11 +96,11 @@ fn slice_notes(evidence: &Evidence) -> Vec<String> {
     notes
 }
 
-fn error_note(entry: &Entry) -> Option<String> {
-    let errors: u64 = entry.slices.iter().map(|slice| slice.errors).sum();
-    let silent = entry.slices.iter().filter(|slice| slice.completed == 0).count();
-    let label = &entry.label;
-    if silent > entry.slices.len() / 2 {
+fn error_note(record: &ContestantRecord) -> Option<String> {
+    let errors: u64 = record.slices.iter().map(|slice| slice.errors).sum();
+    let silent = record.slices.iter().filter(|slice| slice.completed == 0).count();
+    let label = &record.label;
+    if silent > record.slices.len() / 2 {
         return Some(format!("{label}: nothing was answered in most turns"));
     }
     (errors > 0).then(|| {
@@ -106,8 +109,8 @@ fn error_note(entry: &Entry) -> Option<String> {
 }
 
 /// Who does not keep up with an open loop.
-fn late_notes(evidence: &Evidence, engines: &Engines) -> Vec<String> {
-    let Some(wanted) = evidence.wanted_latency() else { return Vec::new() };
+fn late_notes(measurements: &Measurements, engines: &FiguresByLabel) -> Vec<String> {
+    let Some(wanted) = measurements.wanted_latency() else { return Vec::new() };
     let late = engines.0.iter().filter(|(_, f)| !keeps_up(Some(wanted), f.rate_per_s.as_ref()));
     late.map(|(label, figures)| {
         let rate = figures.rate_per_s.map_or(0.0, |rate| rate.median);
@@ -122,7 +125,7 @@ fn late_notes(evidence: &Evidence, engines: &Engines) -> Vec<String> {
 }
 
 /// What limited the rates of a closed loop, where it was not the contestants.
-fn limit_notes(engines: &Engines) -> Vec<String> {
+fn limit_notes(engines: &FiguresByLabel) -> Vec<String> {
     let labels = |limit: Limit| -> Vec<&str> {
         let found = engines.0.iter().filter(|(_, figures)| limit_of(figures) == limit);
         found.map(|(label, _)| label.as_str()).collect()
@@ -148,7 +151,7 @@ fn limit_notes(engines: &Engines) -> Vec<String> {
 
 fn limit_of(figures: &Figures) -> Limit {
     let is_busy = figures.busy_share.is_some_and(|share| share >= CONTESTANT_BUSY_SHARE);
-    match (is_busy, figures.origin_busy_share) {
+    match (is_busy, figures.server_busy_share) {
         (_, Some(origin)) if origin >= ORIGIN_BUSY_SHARE => Limit::Origin,
         (false, _) => Limit::Unknown,
         (true, _) => Limit::Contestant,
@@ -156,7 +159,7 @@ fn limit_of(figures: &Figures) -> Limit {
 }
 
 /// What is peculiar to engines, and no property of what they stand for.
-fn engine_notes(engines: &Engines) -> Vec<String> {
+fn engine_notes(engines: &FiguresByLabel) -> Vec<String> {
     let named = |word: &str| {
         let is_named = |label: &str| label.split('#').next() == Some(word);
         engines.0.iter().find(|(label, _)| is_named(label)).map(|(_, figures)| figures)
@@ -189,7 +192,7 @@ fn engine_notes(engines: &Engines) -> Vec<String> {
 }
 
 /// What hyper's protocol layer costs instead of ringfetch's own, on the same engine.
-fn protocol_notes(engines: &Engines) -> Vec<String> {
+fn protocol_notes(engines: &FiguresByLabel) -> Vec<String> {
     let with_cost = |(label, figures): &(String, Figures)| {
         let cost = figures.hyper_adds_us.as_ref()?;
         Some(format!(
@@ -202,8 +205,8 @@ fn protocol_notes(engines: &Engines) -> Vec<String> {
 }
 
 /// How system calls were counted, or why they were not.
-fn counting_note(evidence: &Evidence) -> String {
-    let counted = evidence.entries.iter().filter_map(|entry| entry.counted.as_ref());
+fn counting_note(measurements: &Measurements) -> String {
+    let counted = measurements.contestants.iter().filter_map(|record| record.counted.as_ref());
     let mut reasons = counted.clone().filter_map(|slice| slice.uncounted.as_deref());
     if let Some(reason) = reasons.next() {
         return format!(
@@ -226,7 +229,7 @@ fn place_notes(subject: &Subject) -> Vec<String> {
         format!("CPU {}", cpus.join(","))
     };
     let own = list(&subject.cpus);
-    let Some(origin) = &subject.origin_cpus else {
+    let Some(origin) = &subject.server_cpus else {
         return vec![format!(
             "contestants on {own}; where the origin runs is not known: if it shares CPUs with \
              them, its load is in these figures"

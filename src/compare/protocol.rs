@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::contender::Contender;
+use crate::compare::contestant::Contestant;
 use crate::compare::slice::Slice;
 use crate::compare::workload::Workload;
 
@@ -21,7 +21,7 @@ pub(super) struct Assignment {
     /// What it is called in the report.
     pub(super) label: String,
     /// What it is.
-    pub(super) contender: Contender,
+    pub(super) contestant: Contestant,
     /// The CPUs that it may use.
     pub(super) cpus: Vec<usize>,
     /// What is to be done.
@@ -46,7 +46,7 @@ pub(super) struct SliceOrder {
 
 /// What a contestant says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) enum Answer {
+pub(super) enum ContestantReply {
     /// It can begin.
     Ready(Ready),
     /// What came of the slice of the order with this number.
@@ -120,12 +120,12 @@ mod tests {
             counts_syscalls: true,
         };
         let answers = [
-            Answer::Ready(Ready {
+            ContestantReply::Ready(Ready {
                 means: Means { connections: 64, cores: 1, notes: vec!["a note".to_owned()] },
                 rss_before_bytes: 7,
             }),
-            Answer::Slice(7, Box::default()),
-            Answer::Failed("two\nlines".to_owned()),
+            ContestantReply::Slice(7, Box::default()),
+            ContestantReply::Failed("two\nlines".to_owned()),
         ];
         let mut wire = Vec::new();
         say(&mut wire, &order).unwrap();
@@ -133,9 +133,9 @@ mod tests {
         let mut input = &wire[..];
         assert_eq!(hear::<SliceOrder>(&mut input).unwrap(), Some(order));
         for answer in answers {
-            assert_eq!(hear::<Answer>(&mut input).unwrap(), Some(answer));
+            assert_eq!(hear::<ContestantReply>(&mut input).unwrap(), Some(answer));
         }
-        assert_eq!(hear::<Answer>(&mut input).unwrap(), None);
-        assert!(hear::<Answer>(&mut &b"{}\n"[..]).is_err());
+        assert_eq!(hear::<ContestantReply>(&mut input).unwrap(), None);
+        assert!(hear::<ContestantReply>(&mut &b"{}\n"[..]).is_err());
     }
 }

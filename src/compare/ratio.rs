@@ -32,7 +32,7 @@ pub enum Measure {
 
 /// What a comparison says of a contestant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Verdict {
+pub enum RatioVerdict {
     /// Better than the baseline.
     #[serde(rename = "faster")]
     Faster,
@@ -83,13 +83,17 @@ impl Measure {
     /// What an interval of ratios says, where `noise` is how far from 1 those of two contestants
     /// that are the same may lie, as a factor of at least 1.
     #[must_use]
-    pub fn verdict(self, ratio: &Estimate, noise: f64) -> Verdict {
+    pub fn verdict(self, ratio: &Estimate, noise: f64) -> RatioVerdict {
         assert!(noise >= 1.0, "noise is a factor: {noise}");
         let (is_more, is_less) = (ratio.is_above(noise), ratio.is_below(1.0 / noise));
         match (self, is_more, is_less) {
-            (Self::Rate, true, _) | (Self::Cpu | Self::P50 | Self::P99, _, true) => Verdict::Faster,
-            (Self::Rate, _, true) | (Self::Cpu | Self::P50 | Self::P99, true, _) => Verdict::Slower,
-            _ => Verdict::NotShown,
+            (Self::Rate, true, _) | (Self::Cpu | Self::P50 | Self::P99, _, true) => {
+                RatioVerdict::Faster
+            }
+            (Self::Rate, _, true) | (Self::Cpu | Self::P50 | Self::P99, true, _) => {
+                RatioVerdict::Slower
+            }
+            _ => RatioVerdict::NotShown,
         }
     }
 }
@@ -126,7 +130,7 @@ impl Ratio {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for RatioVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Faster => "faster",
@@ -177,14 +181,14 @@ mod tests {
         let estimate =
             |low: f64, high: f64| Estimate { median: f64::midpoint(low, high), low, high };
         for (measure, low, high, noise, expected) in [
-            (Measure::Cpu, 1.03, 1.07, 1.02, Verdict::Slower),
-            (Measure::Cpu, 1.03, 1.07, 1.04, Verdict::NotShown),
-            (Measure::Cpu, 0.90, 0.93, 1.02, Verdict::Faster),
-            (Measure::Cpu, 0.99, 1.02, 1.0, Verdict::NotShown),
-            (Measure::Rate, 1.03, 1.07, 1.02, Verdict::Faster),
-            (Measure::Rate, 0.90, 0.93, 1.02, Verdict::Slower),
-            (Measure::P99, 1.5, 2.5, 1.2, Verdict::Slower),
-            (Measure::P50, 0.5, 0.6, 1.9, Verdict::NotShown),
+            (Measure::Cpu, 1.03, 1.07, 1.02, RatioVerdict::Slower),
+            (Measure::Cpu, 1.03, 1.07, 1.04, RatioVerdict::NotShown),
+            (Measure::Cpu, 0.90, 0.93, 1.02, RatioVerdict::Faster),
+            (Measure::Cpu, 0.99, 1.02, 1.0, RatioVerdict::NotShown),
+            (Measure::Rate, 1.03, 1.07, 1.02, RatioVerdict::Faster),
+            (Measure::Rate, 0.90, 0.93, 1.02, RatioVerdict::Slower),
+            (Measure::P99, 1.5, 2.5, 1.2, RatioVerdict::Slower),
+            (Measure::P50, 0.5, 0.6, 1.9, RatioVerdict::NotShown),
         ] {
             let found = measure.verdict(&estimate(low, high), noise);
             assert_eq!(found, expected, "{measure:?} {low} {high} {noise}");

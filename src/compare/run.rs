@@ -16,14 +16,14 @@ use crate::base::limits::{
 };
 use crate::base::units;
 use crate::client::Stop;
-use crate::compare::child::{Contestant, Loss};
-use crate::compare::comparison::{Entry, Evidence, Subject};
-use crate::compare::contender::{Contender, labels};
-use crate::compare::ground::Ground;
+use crate::compare::comparison::{ContestantRecord, Measurements, Subject};
+use crate::compare::contestant::{Contestant, labels};
+use crate::compare::contestant_process::{ContestantProcess, Loss};
 use crate::compare::order::turns;
 use crate::compare::protocol::{Assignment, SliceOrder};
-use crate::compare::server_process::OriginProcess;
+use crate::compare::server_process::TestServerProcess;
 use crate::compare::slice::Slice;
+use crate::compare::testbed::Testbed;
 use crate::compare::workload::Workload;
 use crate::os::host;
 use crate::os::system;
@@ -35,7 +35,7 @@ pub struct Compare {
     /// The file of this program, which the contestants run as well.
     pub program: PathBuf,
     /// Who is compared; the first is the baseline.
-    pub contenders: Vec<Contender>,
+    pub contestants: Vec<Contestant>,
     /// What each of them does; where it names no URL, the built-in origin's.
     pub workload: Workload,
     /// Size of the bodies that a load asks the built-in origin for.
@@ -69,9 +69,9 @@ pub enum CompareError {
 }
 
 /// A contestant with what is kept of it.
-struct Seat {
-    contestant: Contestant,
-    entry: Entry,
+struct RunningContestant {
+    process: ContestantProcess,
+    record: ContestantRecord,
 }
 
 impl Compare {
@@ -82,7 +82,7 @@ impl Compare {
     /// [`CompareError::Option`], for a person to read.
     pub fn check(&self) -> Result<(), CompareError> {
         let bad = |text: String| Err(CompareError::Option(text));
-        let (rounds, slice, count) = (self.rounds, self.slice, self.contenders.len());
+        let (rounds, slice, count) = (self.rounds, self.slice, self.contestants.len());
         if !(1..=COMPARE_ROUNDS_MAX).contains(&rounds) {
             return bad(format!(
                 "rounds must be from 1 to {COMPARE_ROUNDS_MAX}: {rounds}, hint: --rounds 10"
@@ -109,30 +109,30 @@ impl Compare {
         self.workload.check().map_err(CompareError::Option)
     }
 
-    /// What the comparison is of, on `ground`, as the lists of URLs are now.
+    /// What the comparison is of, on `testbed`, as the lists of URLs are now.
     ///
     /// # Errors
     ///
     /// [`CompareError::Option`], where a list cannot be read.
-    pub fn subject(&self, ground: &Ground) -> Result<Subject, CompareError> {
+    pub fn subject(&self, testbed: &Testbed) -> Result<Subject, CompareError> {
         // Without the URLs of the built-in origin, whose port is another one each time.
         let mut options = self.workload.fingerprint().map_err(CompareError::Option)?;
-        let origin_cpus = ground.origin().map(|origin| origin.cpus().to_vec());
-        if origin_cpus.is_some() {
+        let server_cpus = testbed.server().map(|server| server.cpus().to_vec());
+        if server_cpus.is_some() {
             options["body_bytes"] = self.body_bytes.into();
         }
-        let workload = match origin_cpus.is_some() && matches!(self.workload, Workload::Bench(_)) {
+        let workload = match server_cpus.is_some() && matches!(self.workload, Workload::Bench(_)) {
             true => format!("{}, bodies of {}", self.workload, units::bytes(self.body_bytes)),
             false => self.workload.to_string(),
         };
-        let cpus = ground.cpus().to_vec();
-        let own = origin_cpus.iter().flatten().copied();
+        let cpus = testbed.cpus().to_vec();
+        let own = server_cpus.iter().flatten().copied();
         let share_core = host::share_core(&cpus, &own.collect::<Vec<_>>());
         let machine = host::machine();
-        Ok(Subject { machine, workload, options, cpus, origin_cpus, share_core })
+        Ok(Subject { machine, workload, options, cpus, server_cpus, share_core })
     }
 
-    /// Runs every round, or as many as `stop` allows, on `ground`; `watch` is told of each turn as
+    /// Runs every round, or as many as `stop` allows, on `testbed`; `watch` is told of each turn as
     /// it begins.
     ///
     /// # Errors
@@ -140,16 +140,16 @@ impl Compare {
     /// See [`CompareError`].
     pub fn run(
         &self,
-        ground: &Ground,
+        testbed: &Testbed,
         stop: &Stop,
         mut watch: impl FnMut(Turn<'_>),
-    ) -> Result<Evidence, CompareError> {
-        self.check_on(ground)?;
-        let subject = self.subject(ground)?;
-        let mut notes = self.ground_notes(ground);
-        let mut seats = self.seats(ground, stop, &mut notes)?;
-        let origin = ground.origin();
-        let mut meeting = Meeting { origin, stop, rounds: self.rounds, watch: &mut watch };
+    ) -> Result<Measurements, CompareError> {
+        self.check_on(testbed)?;
+        let subject = self.subject(testbed)?;
+        let mut notes = self.testbed_notes(testbed);
+        let mut contestants = self.start_contestants(testbed, stop, &mut notes)?;
+        let server = testbed.server();
+        let mut rounds = Rounds { server, stop, rounds: self.rounds, watch: &mut watch };
         let turns = self.turns_per_slice();
         let turn = SliceOrder {
             number: 0,
@@ -159,10 +159,10 @@ impl Compare {
             counts_syscalls: false,
         };
         // Caches fill, connections grow their windows, the allocator its heaps: thrown away.
-        meeting.turn(&mut seats, None, &SliceOrder { window: self.slice, ..turn })?;
+        rounds.turn(&mut contestants, None, &SliceOrder { window: self.slice, ..turn })?;
         let mut is_stopped = false;
         for round in 0..self.rounds {
-            match meeting.round(&mut seats, round, turns, &turn) {
+            match rounds.round(&mut contestants, round, turns, &turn) {
                 Ok(()) => {}
                 Err(CompareError::Stopped) if round > 0 => {
                     is_stopped = true;
@@ -174,17 +174,17 @@ impl Compare {
         if !is_stopped {
             let window = self.slice.min(COMPARE_COUNTED_MAX);
             let counted = SliceOrder { window, counts_syscalls: true, ..turn };
-            match meeting.turn(&mut seats, None, &counted) {
+            match rounds.turn(&mut contestants, None, &counted) {
                 Ok(slices) => {
-                    let kept = seats.iter_mut().zip(slices);
-                    kept.for_each(|(seat, slice)| seat.entry.counted = Some(slice));
+                    let kept = contestants.iter_mut().zip(slices);
+                    kept.for_each(|(running, slice)| running.record.counted = Some(slice));
                 }
                 Err(CompareError::Stopped) => is_stopped = true,
                 // What was timed is worth as much without the counts.
                 Err(error) => notes.push(format!("system calls were not counted: {error}")),
             }
         }
-        Ok(self.evidence(subject, seats, is_stopped, notes))
+        Ok(self.measurements(subject, contestants, is_stopped, notes))
     }
 
     /// In how many turns each slice is worked: a closed loop in many short ones, so that what the
@@ -198,20 +198,20 @@ impl Compare {
         usize::try_from(turns).unwrap_or(1).max(1)
     }
 
-    /// Checks the options as [`Compare::check`], and what of them depends on the ground.
+    /// Checks the options as [`Compare::check`], and what of them depends on the testbed.
     ///
     /// # Errors
     ///
     /// [`CompareError::Option`], for a person to read.
-    pub fn check_on(&self, ground: &Ground) -> Result<(), CompareError> {
+    pub fn check_on(&self, testbed: &Testbed) -> Result<(), CompareError> {
         self.check()?;
-        self.check_connections(ground)
+        self.check_connections(testbed)
     }
 
     /// Refuses more connections, of all contestants together, than the origin or the ports of this
     /// host allow: contestants with fewer than they were to have cannot be compared.
-    fn check_connections(&self, ground: &Ground) -> Result<(), CompareError> {
-        let contestants = self.contenders.len() + 1;
+    fn check_connections(&self, testbed: &Testbed) -> Result<(), CompareError> {
+        let contestants = self.contestants.len() + 1;
         let wanted = self.workload.connections().saturating_mul(contestants);
         let refused = |most: usize, of: &str| {
             Err(CompareError::Option(format!(
@@ -220,7 +220,7 @@ impl Compare {
                 self.workload.connections()
             )))
         };
-        if ground.origin().is_none() || !matches!(self.workload, Workload::Bench(_)) {
+        if testbed.server().is_none() || !matches!(self.workload, Workload::Bench(_)) {
             return Ok(());
         }
         let limit = system::raise_descriptor_limit().unwrap_or(usize::MAX);
@@ -234,8 +234,8 @@ impl Compare {
         }
     }
 
-    /// What is to be said of the ground and of this build.
-    fn ground_notes(&self, ground: &Ground) -> Vec<String> {
+    /// What is to be said of the testbed and of this build.
+    fn testbed_notes(&self, testbed: &Testbed) -> Vec<String> {
         let mut notes = Vec::new();
         if cfg!(debug_assertions) {
             notes.push(
@@ -246,8 +246,8 @@ impl Compare {
         if cfg!(feature = "slowed") {
             notes.push("this build can slow contestants down on purpose, for tests".to_owned());
         }
-        let resting = self.slice * u32::try_from(self.contenders.len()).unwrap_or(u32::MAX);
-        if ground.origin().is_some() && resting >= IDLE_DEFAULT {
+        let resting = self.slice * u32::try_from(self.contestants.len()).unwrap_or(u32::MAX);
+        if testbed.server().is_some() && resting >= IDLE_DEFAULT {
             notes.push(format!(
                 "connections rest for {} s between two slices, and the built-in origin closes them \
                  after {} s: they are opened anew, hint: a shorter --slice",
@@ -258,26 +258,26 @@ impl Compare {
         notes
     }
 
-    /// The contestants, ready and at rest: the contenders in their order, and last the twin.
-    fn seats(
+    /// The contestants, ready and at rest: the contestants in their order, and last the twin.
+    fn start_contestants(
         &self,
-        ground: &Ground,
+        testbed: &Testbed,
         stop: &Stop,
         notes: &mut Vec<String>,
-    ) -> Result<Vec<Seat>, CompareError> {
-        let workload = ground.workload(self.workload.clone(), self.body_bytes);
-        let mut seats: Vec<Seat> = Vec::new();
+    ) -> Result<Vec<RunningContestant>, CompareError> {
+        let workload = testbed.workload(self.workload.clone(), self.body_bytes);
+        let mut contestants: Vec<RunningContestant> = Vec::new();
         let mut reasons = Vec::new();
-        let mut start = |label: String, contender: Contender, notes: &mut Vec<String>| {
+        let mut start = |label: String, contestant: Contestant, notes: &mut Vec<String>| {
             let assignment = Assignment {
                 label: label.clone(),
-                contender,
-                cpus: ground.cpus().to_vec(),
+                contestant,
+                cpus: testbed.cpus().to_vec(),
                 workload: workload.clone(),
             };
-            match Contestant::start(&self.program, &assignment, stop) {
-                Ok(contestant) => {
-                    let ready = contestant.ready();
+            match ContestantProcess::start(&self.program, &assignment, stop) {
+                Ok(process) => {
+                    let ready = process.ready();
                     let means = &ready.means;
                     notes.extend(means.notes.iter().map(|note| format!("{label}: {note}")));
                     if means.connections > 0 && means.connections < workload.connections() {
@@ -287,7 +287,7 @@ impl Compare {
                             workload.connections()
                         ));
                     }
-                    let entry = Entry {
+                    let record = ContestantRecord {
                         label,
                         slices: Vec::new(),
                         counted: None,
@@ -295,7 +295,7 @@ impl Compare {
                         cores: means.cores,
                         rss_before_bytes: ready.rss_before_bytes,
                     };
-                    Ok(Some(Seat { contestant, entry }))
+                    Ok(Some(RunningContestant { process, record }))
                 }
                 Err(Loss::Unable(reason)) => {
                     notes.push(format!("{label} is left out: {reason}"));
@@ -306,10 +306,10 @@ impl Compare {
             }
         };
         let mut present = Vec::new();
-        for (label, contender) in labels(&self.contenders).into_iter().zip(&self.contenders) {
-            if let Some(seat) = start(label, *contender, notes)? {
-                seats.push(seat);
-                present.push(*contender);
+        for (label, contestant) in labels(&self.contestants).into_iter().zip(&self.contestants) {
+            if let Some(running) = start(label, *contestant, notes)? {
+                contestants.push(running);
+                present.push(*contestant);
             }
         }
         let twin = match present.first() {
@@ -317,27 +317,27 @@ impl Compare {
             None => None,
         };
         match twin {
-            Some(twin) => seats.push(twin),
+            Some(twin) => contestants.push(twin),
             None => return Err(CompareError::Contestant(reasons.join("; "))),
         }
-        Ok(seats)
+        Ok(contestants)
     }
 
-    fn evidence(
+    fn measurements(
         &self,
         subject: Subject,
-        mut seats: Vec<Seat>,
+        mut contestants: Vec<RunningContestant>,
         interrupted: bool,
         notes: Vec<String>,
-    ) -> Evidence {
-        let twin = seats.pop().expect("the twin is the last").entry;
-        Evidence {
+    ) -> Measurements {
+        let twin = contestants.pop().expect("the twin is the last").record;
+        Measurements {
             subject,
             is_open_loop: self.workload.is_open_loop(),
             wanted_per_s: self.workload.wanted_per_s(),
             slice_s: self.slice.as_secs_f64(),
             turns_per_slice: self.turns_per_slice(),
-            entries: seats.into_iter().map(|seat| seat.entry).collect(),
+            contestants: contestants.into_iter().map(|running| running.record).collect(),
             twin,
             interrupted,
             notes,
@@ -346,59 +346,59 @@ impl Compare {
 }
 
 /// What all rounds of one comparison have in common.
-struct Meeting<'a, W> {
-    origin: Option<&'a OriginProcess>,
+struct Rounds<'a, W> {
+    server: Option<&'a TestServerProcess>,
     stop: &'a Stop,
     rounds: usize,
     watch: &'a mut W,
 }
 
-impl<W: FnMut(Turn<'_>)> Meeting<'_, W> {
+impl<W: FnMut(Turn<'_>)> Rounds<'_, W> {
     /// Has every contestant work for its slice of round `idx`, in so many turns, and keeps what
     /// came of them; where that fails, nothing of the round.
     fn round(
         &mut self,
-        seats: &mut [Seat],
+        contestants: &mut [RunningContestant],
         idx: usize,
         turns: usize,
         order: &SliceOrder,
     ) -> Result<(), CompareError> {
         let before = idx * turns;
         for turn in before..before + turns {
-            let worked = self.turn(seats, Some((idx, turn)), order);
+            let worked = self.turn(contestants, Some((idx, turn)), order);
             if worked.is_err() {
-                seats.iter_mut().for_each(|seat| seat.entry.slices.truncate(before));
+                contestants.iter_mut().for_each(|running| running.record.slices.truncate(before));
             }
-            let kept = seats.iter_mut().zip(worked?);
-            kept.for_each(|(seat, slice)| seat.entry.slices.push(slice));
+            let kept = contestants.iter_mut().zip(worked?);
+            kept.for_each(|(running, slice)| running.record.slices.push(slice));
         }
         Ok(())
     }
 
-    /// Has every contestant work for one turn; what came of it, in the order of the seats. `place`
+    /// Has every contestant work for one turn; what came of it, in the order of `contestants`. `place`
     /// is the round and the turn, from 0, and none for what is not timed.
     fn turn(
         &mut self,
-        seats: &mut [Seat],
+        contestants: &mut [RunningContestant],
         place: Option<(usize, usize)>,
         order: &SliceOrder,
     ) -> Result<Vec<Slice>, CompareError> {
         let (round, turn) = place.unwrap_or_default();
         // Each turn of an open loop has other arrivals, the same for everybody.
         let order = SliceOrder { round: turn as u64, ..*order };
-        let mut slices: Vec<Option<Slice>> = seats.iter().map(|_| None).collect();
-        for idx in turns(seats.len(), turn) {
+        let mut slices: Vec<Option<Slice>> = contestants.iter().map(|_| None).collect();
+        for idx in turns(contestants.len(), turn) {
             if self.stop.is_requested() {
                 return Err(CompareError::Stopped);
             }
-            let seat = &mut seats[idx];
-            let label = seat.entry.label.as_str();
+            let running = &mut contestants[idx];
+            let label = running.record.label.as_str();
             (self.watch)(Turn { label, round: place.map(|_| round + 1), rounds: self.rounds });
-            let before = self.origin.and_then(OriginProcess::cpu_time);
-            let worked = seat.contestant.work(&order, self.stop);
+            let before = self.server.and_then(TestServerProcess::cpu_time);
+            let worked = running.process.work(&order, self.stop);
             let mut slice = worked.map_err(|loss| loss.of(label))?;
-            let after = self.origin.and_then(OriginProcess::cpu_time);
-            slice.origin_busy_share = self.origin_busy(&slice, before, after);
+            let after = self.server.and_then(TestServerProcess::cpu_time);
+            slice.server_busy_share = self.server_busy(&slice, before, after);
             slices[idx] = Some(slice);
         }
         Ok(slices.into_iter().map(|slice| slice.expect("everyone had a turn")).collect())
@@ -406,14 +406,14 @@ impl<W: FnMut(Turn<'_>)> Meeting<'_, W> {
 
     /// Share of its time that the origin was busy in the window of `slice`: what a request took of
     /// its CPUs, times their rate.
-    fn origin_busy(
+    fn server_busy(
         &self,
         slice: &Slice,
         before: Option<Duration>,
         after: Option<Duration>,
     ) -> Option<f64> {
         let used_s = after?.saturating_sub(before?).as_secs_f64();
-        let cpus = self.origin?.cpus().len() as f64;
+        let cpus = self.server?.cpus().len() as f64;
         if slice.handled == 0 {
             return None;
         }

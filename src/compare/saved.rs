@@ -12,8 +12,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::compare::bootstrap::Estimate;
-use crate::compare::comparison::{Entry, Evidence, same_ratios};
-use crate::compare::ratio::{Measure, Ratio, Verdict};
+use crate::compare::comparison::{ContestantRecord, Measurements, same_ratios};
+use crate::compare::ratio::{Measure, Ratio, RatioVerdict};
 use crate::compare::slice::Slice;
 
 /// A comparison that is kept.
@@ -22,7 +22,8 @@ pub struct Saved {
     /// The version of ringfetch that made it.
     pub version: String,
     /// What was measured.
-    pub evidence: Evidence,
+    #[serde(rename = "evidence")]
+    pub measurements: Measurements,
 }
 
 /// What has changed since a run that was kept; its JSON.
@@ -31,12 +32,12 @@ pub struct Since {
     /// The version of ringfetch that made the earlier run.
     pub version: String,
     /// What has changed of every contestant that is in both runs.
-    pub engines: Changes,
+    pub engines: ChangesByLabel,
 }
 
-/// Changes by the label of the contestant, in order; a JSON object.
+/// ChangesByLabel by the label of the contestant, in order; a JSON object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Changes(pub Vec<(String, Change)>);
+pub struct ChangesByLabel(pub Vec<(String, Change)>);
 
 /// What has changed of one contestant: its measures now, divided by those of then.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +45,7 @@ pub struct Change {
     /// The ratios by measure, where both runs have it.
     pub ratio_to_saved: BTreeMap<&'static str, Estimate>,
     /// What each of them says.
-    pub verdicts: BTreeMap<&'static str, Verdict>,
+    pub verdicts: BTreeMap<&'static str, RatioVerdict>,
 }
 
 impl Saved {
@@ -52,21 +53,26 @@ impl Saved {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Since {
         let noise = |measure: Measure| {
-            let of = |saved: &Self| same_ratios(&saved.evidence).measure(measure).map(Ratio::noise);
+            let of =
+                |saved: &Self| same_ratios(&saved.measurements).measure(measure).map(Ratio::noise);
             Some(of(self)?.max(of(earlier)?))
         };
         let mut changes = Vec::new();
-        for now in &self.evidence.entries {
-            let mut entries = earlier.evidence.entries.iter();
-            let Some(then) = entries.find(|entry| entry.label == now.label) else { continue };
+        for now in &self.measurements.contestants {
+            let mut records = earlier.measurements.contestants.iter();
+            let Some(then) = records.find(|record| record.label == now.label) else { continue };
             changes.push((now.label.clone(), Change::new(now, then, noise)));
         }
-        Since { version: earlier.version.clone(), engines: Changes(changes) }
+        Since { version: earlier.version.clone(), engines: ChangesByLabel(changes) }
     }
 }
 
 impl Change {
-    fn new(now: &Entry, then: &Entry, noise: impl Fn(Measure) -> Option<f64>) -> Self {
+    fn new(
+        now: &ContestantRecord,
+        then: &ContestantRecord,
+        noise: impl Fn(Measure) -> Option<f64>,
+    ) -> Self {
         let mut change = Self { ratio_to_saved: BTreeMap::new(), verdicts: BTreeMap::new() };
         for measure in Measure::ALL {
             let values = |slices: &[Slice]| -> Vec<f64> {
@@ -83,7 +89,7 @@ impl Change {
     }
 }
 
-impl Serialize for Changes {
+impl Serialize for ChangesByLabel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (label, change) in &self.0 {

@@ -21,13 +21,13 @@ const PAGE_HOSTS: usize = 200;
 
 /// The origin, as a process that ends with this one's interest in it.
 #[derive(Debug)]
-pub struct OriginProcess {
+pub struct TestServerProcess {
     child: Child,
     addr: SocketAddr,
     cpus: Vec<usize>,
 }
 
-impl OriginProcess {
+impl TestServerProcess {
     /// Starts `program`, a ringfetch, as an origin on `cpus`.
     ///
     /// # Errors
@@ -46,19 +46,19 @@ impl OriginProcess {
             .process_group(0)
             .spawn()?;
         let stdout = child.stdout.take().expect("it was asked for");
-        let mut origin = Self { child, addr: (Ipv4Addr::LOCALHOST, 0).into(), cpus: cpus.to_vec() };
+        let mut server = Self { child, addr: (Ipv4Addr::LOCALHOST, 0).into(), cpus: cpus.to_vec() };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
         let addr = line.trim().rsplit_once("http://").and_then(|(_, addr)| addr.parse().ok());
         match addr {
-            Some(addr) => origin.addr = addr,
+            Some(addr) => server.addr = addr,
             None => {
                 let said = line.trim();
                 let error = format!("the origin did not say where it listens: {said}");
                 return Err(io::Error::other(error));
             }
         }
-        Ok(origin)
+        Ok(server)
     }
 
     /// Where it listens.
@@ -86,7 +86,7 @@ impl OriginProcess {
 
     /// What leads every name and port to it.
     #[must_use]
-    pub fn everywhere(&self) -> Override {
+    pub fn override_for_all(&self) -> Override {
         let (ip, to_port) = (self.addr.ip(), Some(self.addr.port()));
         Override { host: None, port: None, ip, to_port }
     }
@@ -98,7 +98,7 @@ impl OriginProcess {
     }
 }
 
-impl Drop for OriginProcess {
+impl Drop for TestServerProcess {
     fn drop(&mut self) {
         // It may have ended by itself; then there is nothing to do.
         let _ = self.child.kill();

@@ -41,7 +41,8 @@ pub struct Slice {
     pub uncounted: Option<String>,
     /// Share of its time that the origin's CPUs were busy at this rate; none where whoever measures
     /// does not know the origin.
-    pub origin_busy_share: Option<f64>,
+    #[serde(rename = "origin_busy_share")]
+    pub server_busy_share: Option<f64>,
     /// What else a reader of its numbers should know.
     pub notes: Vec<String>,
 }

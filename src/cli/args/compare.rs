@@ -11,7 +11,7 @@ use crate::cli::args::load::LoadArgs;
 use crate::cli::args::pages::PagesArgs;
 use crate::cli::args::wire::WireArgs;
 use crate::cli::values::{count, duration, size};
-use crate::compare::contender::Contender;
+use crate::compare::contestant::Contestant;
 
 /// Default connections.
 const CONNECTIONS: u64 = limits::CONNECTIONS_DEFAULT as u64;
@@ -27,7 +27,7 @@ pub(in crate::cli) struct CompareArgs {
     /// Besides uring, epoll and tokio there are uring:plain and uring:sqpoll, other ways to set up
     /// the ring. [default: every client that was built in]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub(in crate::cli) engines: Vec<Contender>,
+    pub(in crate::cli) engines: Vec<Contestant>,
     /// How often each engine has its turn
     #[arg(long, value_name = "N", default_value_t = limits::COMPARE_ROUNDS_DEFAULT)]
     pub(in crate::cli) rounds: usize,

@@ -1,6 +1,6 @@
-//! The seam to the peers: one request out, one response read to its end.
+//! The seam to the clients: one request out, one response read to its end.
 //!
-//! Knows neither schedules nor counts, and no peer by name.
+//! Knows neither schedules nor counts, and no client by name.
 //!
 //! Invariant: a response counts once its body was read to the end; whatever went wrong before that
 //! is a fault, and its connection is not used again.
@@ -20,7 +20,7 @@ pub(super) trait Client: 'static {
     type Request: 'static;
 
     /// The request for `target`.
-    fn request(&self, target: &Target) -> Result<Self::Request, Fault>;
+    fn request(&self, target: &Target) -> Result<Self::Request, ClientFault>;
 
     /// Sends `request` to `target`'s origin, and reads what is answered to its end.
     ///
@@ -29,21 +29,21 @@ pub(super) trait Client: 'static {
         &mut self,
         target: &Target,
         request: &Self::Request,
-        reading: &mut Reading,
-    ) -> impl Future<Output = Result<(), Fault>>;
+        reading: &mut ResponseReading,
+    ) -> impl Future<Output = Result<(), ClientFault>>;
 }
 
 /// Why a request was not answered.
 #[derive(Debug)]
-pub(super) struct Fault(Box<dyn Error + Send + Sync>);
+pub(super) struct ClientFault(Box<dyn Error + Send + Sync>);
 
-impl Fault {
+impl ClientFault {
     pub(super) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(error.into())
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ClientFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)?;
         let mut cause = self.0.source();
@@ -57,7 +57,7 @@ impl fmt::Display for Fault {
 
 /// What is kept of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(super) enum ResponseParts {
     /// The status alone.
     Status,
     /// What a redirect needs.
@@ -68,8 +68,8 @@ pub(super) enum Keep {
 
 /// What was read of one response.
 #[derive(Debug)]
-pub(super) struct Reading {
-    keep: Keep,
+pub(super) struct ResponseReading {
+    keep: ResponseParts,
     body_bytes_max: u64,
     body_bytes: u64,
     pub(super) status: u16,
@@ -80,9 +80,9 @@ pub(super) struct Reading {
     pub(super) body: Vec<u8>,
 }
 
-impl Reading {
+impl ResponseReading {
     /// Nothing read yet; a body of more than `body_bytes_max` will be a fault.
-    pub(super) fn new(keep: Keep, body_bytes_max: u64) -> Self {
+    pub(super) fn new(keep: ResponseParts, body_bytes_max: u64) -> Self {
         Self {
             keep,
             body_bytes_max,
@@ -97,7 +97,7 @@ impl Reading {
 
     /// Whether more than the status is wanted.
     pub(super) fn wants_fields(&self) -> bool {
-        self.keep != Keep::Status
+        self.keep != ResponseParts::Status
     }
 
     /// Takes a head.
@@ -114,12 +114,12 @@ impl Reading {
     }
 
     /// Takes a piece of the body.
-    pub(super) fn handle_body(&mut self, piece: &[u8]) -> Result<(), Fault> {
+    pub(super) fn handle_body(&mut self, piece: &[u8]) -> Result<(), ClientFault> {
         self.body_bytes += piece.len() as u64;
         if self.body_bytes > self.body_bytes_max {
-            return Err(Fault::new("the body is larger than allowed"));
+            return Err(ClientFault::new("the body is larger than allowed"));
         }
-        if self.keep == Keep::Page {
+        if self.keep == ResponseParts::Page {
             self.body.extend_from_slice(piece);
         }
         Ok(())

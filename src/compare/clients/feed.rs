@@ -10,21 +10,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::instant::Instant;
 use crate::bench::arrivals::Arrivals;
-use crate::compare::clients::tally::Tally;
+use crate::compare::clients::tally::SliceTally;
 use crate::input::source::{Line, Source};
 use crate::runtime::{Io, Timer};
 
 /// A list of URLs that lanes share.
-pub(super) type List = Arc<Mutex<Box<dyn Source>>>;
+pub(super) type SharedList = Arc<Mutex<Box<dyn Source>>>;
 
 /// Where a lane's requests come from.
 pub(super) enum Feed<I: Io> {
     /// The end of the one before makes the next one due.
-    Closed { turns: Turns, end_at: Instant },
+    Closed { targets: RoundRobin, end_at: Instant },
     /// A schedule does.
-    Open { turns: Turns, schedule: Arc<tokio::sync::Mutex<Schedule<I>>> },
+    Open { targets: RoundRobin, schedule: Arc<tokio::sync::Mutex<Schedule<I>>> },
     /// The end of the one before does, as long as there are lines.
-    List(List),
+    List(SharedList),
 }
 
 /// A request to be made.
@@ -49,12 +49,12 @@ impl<I: Io> Feed<I> {
     pub(super) async fn next(&mut self, io: &I) -> Option<Due> {
         let now = io.now();
         match self {
-            Self::Closed { turns, end_at } => {
-                (now < *end_at).then(|| Due { at: now, what: What::Target(turns.take()) })
+            Self::Closed { targets, end_at } => {
+                (now < *end_at).then(|| Due { at: now, what: What::Target(targets.take()) })
             }
-            Self::Open { turns, schedule } => {
+            Self::Open { targets, schedule } => {
                 let at = schedule.lock().await.take(io).await?;
-                Some(Due { at, what: What::Target(turns.take()) })
+                Some(Due { at, what: What::Target(targets.take()) })
             }
             Self::List(list) => {
                 let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,13 +74,13 @@ impl<I: Io> Feed<I> {
 
 /// Targets in turn.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Turns {
+pub(super) struct RoundRobin {
     idx: usize,
     count: usize,
 }
 
-impl Turns {
-    /// The turns of lane `lane` among `count` targets. Lanes begin at different places, so that a
+impl RoundRobin {
+    /// The targets of lane `lane` among `count` targets. Lanes begin at different places, so that a
     /// short list is not asked for in step.
     pub(super) fn new(lane: usize, count: usize) -> Self {
         Self { idx: lane % count, count }
@@ -130,7 +130,7 @@ impl<I: Io> Schedule<I> {
     }
 
     /// Counts every start before the end that nobody took.
-    pub(super) fn count_untaken(&mut self, tally: &mut Tally) {
+    pub(super) fn count_untaken(&mut self, tally: &mut SliceTally) {
         while self.next_at() < self.end_at {
             tally.count_untaken(self.next_at());
             self.pop();
@@ -157,8 +157,8 @@ mod tests {
     #[test]
     fn targets_take_turns_from_another_place_for_each_lane() {
         let take = |lane| {
-            let mut turns = Turns::new(lane, 3);
-            [turns.take(), turns.take(), turns.take(), turns.take()]
+            let mut targets = RoundRobin::new(lane, 3);
+            [targets.take(), targets.take(), targets.take(), targets.take()]
         };
         assert_eq!((take(0), take(1)), ([0, 1, 2, 0], [1, 2, 0, 1]));
         assert_eq!(take(5), [2, 0, 1, 2]);

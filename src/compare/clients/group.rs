@@ -1,7 +1,7 @@
 //! The lanes of one CPU, or of all of them where a runtime has several threads: one order after the
 //! other.
 //!
-//! Knows neither peers nor runtimes: how a client is made and a lane is started is handed in.
+//! Knows neither clients nor runtimes: how a client is made and a lane is started is handed in.
 //!
 //! Invariant: a slice is told of once all of its lanes are gone; their clients, and with them the
 //! connections, are there for the next.
@@ -16,53 +16,53 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use crate::bench::arrivals::Arrivals;
-use crate::compare::clients::client::{Client, Fault};
-use crate::compare::clients::feed::{Feed, List, Schedule, Turns};
-use crate::compare::clients::lane::{Cut, Lane, Shift};
-use crate::compare::clients::page::Plan;
-use crate::compare::clients::settings::{Pace, PeerSettings, Work};
-use crate::compare::clients::tally::{Span, Tally};
+use crate::compare::clients::client::{Client, ClientFault};
+use crate::compare::clients::feed::{Feed, RoundRobin, Schedule, SharedList};
+use crate::compare::clients::lane::{Cut, Lane, SharedSlice};
+use crate::compare::clients::page::ClientPlan;
+use crate::compare::clients::settings::{ClientSettings, ClientWork, Pace};
+use crate::compare::clients::tally::{SliceTally, Span};
 use crate::runtime::Io;
 
 /// One slice, as every group is told of it.
 #[derive(Clone)]
-pub(super) struct Order {
+pub(super) struct GroupOrder {
     /// Which round it belongs to: each draws its arrivals anew.
     pub(super) round: u64,
     pub(super) span: Span,
     /// The list to be fetched, where that is the work.
-    pub(super) list: Option<List>,
+    pub(super) list: Option<SharedList>,
 }
 
 /// What a group says once its slice is over, or why it cannot begin.
-pub(super) type Told = Result<Tally, Fault>;
+pub(super) type GroupReply = Result<SliceTally, ClientFault>;
 
-/// A group's own end of the way between it and whoever gives the orders.
-pub(super) struct Post {
-    pub(super) orders: flume::Receiver<Order>,
-    pub(super) told: flume::Sender<Told>,
+/// A group's own end of the channels between it and whoever gives the orders.
+pub(super) struct GroupEnd {
+    pub(super) orders: flume::Receiver<GroupOrder>,
+    pub(super) told: flume::Sender<GroupReply>,
 }
 
 /// The other end.
-pub(super) struct Way {
-    pub(super) orders: flume::Sender<Order>,
-    pub(super) told: flume::Receiver<Told>,
+pub(super) struct GroupHandle {
+    pub(super) orders: flume::Sender<GroupOrder>,
+    pub(super) told: flume::Receiver<GroupReply>,
 }
 
-/// A way between a group and whoever gives the orders, by both its ends. Each group has one of its
+/// Channels between a group and whoever gives the orders, by both its ends. Each group has one of its
 /// own, so that one which is gone is missed.
-pub(super) fn way() -> (Way, Post) {
+pub(super) fn group_channel() -> (GroupHandle, GroupEnd) {
     let ((orders, given), (told, heard)) = (flume::bounded(1), flume::bounded(1));
-    (Way { orders, told: heard }, Post { orders: given, told })
+    (GroupHandle { orders, told: heard }, GroupEnd { orders: given, told })
 }
 
 /// The lanes of one CPU, or of all.
 pub(super) struct Group<I> {
     pub(super) io: I,
-    pub(super) settings: Arc<PeerSettings>,
-    pub(super) post: Post,
+    pub(super) settings: Arc<ClientSettings>,
+    pub(super) end: GroupEnd,
     /// The CPUs whose starts of an open loop these lanes make, by their indices.
-    pub(super) seats: Range<usize>,
+    pub(super) cpu_idxs: Range<usize>,
     /// How many clients there are.
     pub(super) clients: usize,
 }
@@ -71,18 +71,18 @@ impl<I: Io> Group<I> {
     /// Has lanes work as the orders say, until there are none. Each lane has a client that `make`
     /// makes; `start` starts it as a task.
     pub(super) async fn serve<C: Client>(self, make: impl Fn() -> C, start: impl Fn(Lane<I, C>)) {
-        let plan = match Plan::new(&self.settings.work, &make()) {
+        let plan = match ClientPlan::new(&self.settings.work, &make()) {
             Ok(plan) => plan,
-            Err(fault) => return drop(self.post.told.send(Err(fault))),
+            Err(fault) => return drop(self.end.told.send(Err(fault))),
         };
         let mut clients = Vec::new();
-        while let Ok(order) = self.post.orders.recv_async().await {
+        while let Ok(order) = self.end.orders.recv_async().await {
             // Those of lanes that were cut off went with their lanes.
             clients.resize_with(self.clients, &make);
             // The sleep also gives the runtime its turn: what servers closed meanwhile is known.
             self.io.sleep_until(order.span.start_at).await;
             let tally = self.work(&order, &plan, &mut clients, &start).await;
-            if self.post.told.send(Ok(tally)).is_err() {
+            if self.end.told.send(Ok(tally)).is_err() {
                 return;
             }
         }
@@ -91,14 +91,14 @@ impl<I: Io> Group<I> {
     /// Has the `clients` work for one slice.
     async fn work<C: Client>(
         &self,
-        order: &Order,
-        plan: &Arc<Plan<C::Request>>,
+        order: &GroupOrder,
+        plan: &Arc<ClientPlan<C::Request>>,
         clients: &mut Vec<C>,
         start: &impl Fn(Lane<I, C>),
-    ) -> Tally {
+    ) -> SliceTally {
         let span = order.span;
-        let shift = Arc::new(Shift {
-            tally: Mutex::new(Tally::new(span)),
+        let shared = Arc::new(SharedSlice {
+            tally: Mutex::new(SliceTally::new(span)),
             clients: Mutex::default(),
             cut: Cut::default(),
             timeout: self.timeout(span),
@@ -110,23 +110,23 @@ impl<I: Io> Group<I> {
             let feed = match (&order.list, &schedule) {
                 (Some(list), _) => Feed::List(Arc::clone(list)),
                 (None, schedule) => {
-                    let turns = Turns::new(self.seats.start + idx, plan.target_count());
+                    let targets = RoundRobin::new(self.cpu_idxs.start + idx, plan.target_count());
                     match schedule {
-                        Some(schedule) => Feed::Open { turns, schedule: Arc::clone(schedule) },
-                        None => Feed::Closed { turns, end_at: span.end_at },
+                        Some(schedule) => Feed::Open { targets, schedule: Arc::clone(schedule) },
+                        None => Feed::Closed { targets, end_at: span.end_at },
                     }
                 }
             };
-            let (plan, shift) = (Arc::clone(plan), Arc::clone(&shift));
-            start(Lane { io: self.io.clone(), client, feed, plan, shift, alive: alive.clone() });
+            let (plan, shared) = (Arc::clone(plan), Arc::clone(&shared));
+            start(Lane { io: self.io.clone(), client, feed, plan, shared, alive: alive.clone() });
         }
         drop(alive);
-        self.wait(span, &shift.cut, &gone).await;
+        self.wait(span, &shared.cut, &gone).await;
         if let Some(schedule) = schedule {
-            schedule.lock().await.count_untaken(&mut shift.tally());
+            schedule.lock().await.count_untaken(&mut shared.tally());
         }
-        *clients = mem::take(&mut *shift.clients.lock().unwrap_or_else(PoisonError::into_inner));
-        shift.tally().take()
+        *clients = mem::take(&mut *shared.clients.lock().unwrap_or_else(PoisonError::into_inner));
+        shared.tally().take()
     }
 
     /// Waits for the last lane, and has those cut off that take too long.
@@ -147,10 +147,12 @@ impl<I: Io> Group<I> {
 
     /// The starts that are for these lanes, where the loop is open.
     fn schedule(&self, span: Span, round: u64) -> Option<Schedule<I>> {
-        let Work::Bench(_, Pace::Open(profile, law)) = &self.settings.work else { return None };
+        let ClientWork::Bench(_, Pace::Open(profile, law)) = &self.settings.work else {
+            return None;
+        };
         let (law, count) = (law.of_round(round), self.settings.cpus.len());
         let stream = |idx| Arrivals::new(Arc::clone(profile), law, idx, count, span.start_at);
-        Some(Schedule::new(&self.io, self.seats.clone().map(stream).collect(), span.end_at))
+        Some(Schedule::new(&self.io, self.cpu_idxs.clone().map(stream).collect(), span.end_at))
     }
 }
 

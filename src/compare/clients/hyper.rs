@@ -1,4 +1,4 @@
-//! The peer hyper: its client connections, on Tokio's runtimes and on monoio's.
+//! The client hyper: its client connections, on Tokio's runtimes and on monoio's.
 //!
 //! Knows neither schedules nor counts. hyper keeps no connections by itself at this level, so a
 //! lane does; and each connection is driven by a task of its own, as its documentation shows.
@@ -22,13 +22,13 @@ use hyper_util::rt::TokioIo;
 use monoio_compat::StreamWrapper;
 
 use crate::base::target::Target;
-use crate::compare::clients::client::{Client, Fault, Reading};
-use crate::compare::clients::kept::Kept;
-use crate::compare::clients::supply::Supply;
+use crate::compare::clients::client::{Client, ClientFault, ResponseReading};
+use crate::compare::clients::connector::Connector;
+use crate::compare::clients::idle::IdleConnections;
 use crate::runtime::{Io, clock};
 
 /// What carries hyper's connections: their sockets, and the tasks that drive them.
-pub(super) trait Carrier: 'static {
+pub(super) trait HyperRuntime: 'static {
     /// A socket as hyper takes it.
     type Stream: Read + Write + Unpin + 'static;
 
@@ -36,7 +36,7 @@ pub(super) trait Carrier: 'static {
     fn connect(to: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>>;
 
     /// Drives a connection to its end, in a task of its own.
-    fn drive(driver: Driver<Self::Stream>);
+    fn drive(driver: HyperDriver<Self::Stream>);
 }
 
 /// Tokio's runtime of several threads.
@@ -51,7 +51,7 @@ pub(super) struct OwnTokio;
 #[derive(Debug)]
 pub(super) struct Monoio;
 
-impl Carrier for SharedTokio {
+impl HyperRuntime for SharedTokio {
     type Stream = TokioIo<tokio::net::TcpStream>;
 
     async fn connect(to: SocketAddr) -> io::Result<Self::Stream> {
@@ -60,24 +60,24 @@ impl Carrier for SharedTokio {
         Ok(TokioIo::new(stream))
     }
 
-    fn drive(driver: Driver<Self::Stream>) {
+    fn drive(driver: HyperDriver<Self::Stream>) {
         drop(tokio::spawn(driver));
     }
 }
 
-impl Carrier for OwnTokio {
+impl HyperRuntime for OwnTokio {
     type Stream = TokioIo<tokio::net::TcpStream>;
 
     async fn connect(to: SocketAddr) -> io::Result<Self::Stream> {
         SharedTokio::connect(to).await
     }
 
-    fn drive(driver: Driver<Self::Stream>) {
+    fn drive(driver: HyperDriver<Self::Stream>) {
         drop(tokio::task::spawn_local(driver));
     }
 }
 
-impl Carrier for Monoio {
+impl HyperRuntime for Monoio {
     type Stream = TokioIo<StreamWrapper<monoio::net::TcpStream>>;
 
     async fn connect(to: SocketAddr) -> io::Result<Self::Stream> {
@@ -86,19 +86,19 @@ impl Carrier for Monoio {
         Ok(TokioIo::new(StreamWrapper::new(stream)))
     }
 
-    fn drive(driver: Driver<Self::Stream>) {
+    fn drive(driver: HyperDriver<Self::Stream>) {
         drop(monoio::spawn(driver));
     }
 }
 
 /// A connection on its way to its end.
-pub(super) struct Driver<S: Read + Write> {
+pub(super) struct HyperDriver<S: Read + Write> {
     connection: Connection<S, Full<Bytes>>,
     /// Nothing is ever sent: the other end learns when the last connection is gone.
     _alive: flume::Sender<Infallible>,
 }
 
-impl<S: Read + Write + Unpin> Future for Driver<S> {
+impl<S: Read + Write + Unpin> Future for HyperDriver<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -109,52 +109,52 @@ impl<S: Read + Write + Unpin> Future for Driver<S> {
 
 /// hyper, as one lane has it.
 pub(super) struct Hyper<I, C> {
-    pub(super) supply: Arc<Supply<I>>,
-    pub(super) carrier: PhantomData<C>,
-    pub(super) kept: Kept<SendRequest<Full<Bytes>>>,
+    pub(super) connector: Arc<Connector<I>>,
+    pub(super) runtime: PhantomData<C>,
+    pub(super) idle: IdleConnections<SendRequest<Full<Bytes>>>,
 }
 
-impl<I: Io, C: Carrier> Hyper<I, C> {
+impl<I: Io, C: HyperRuntime> Hyper<I, C> {
     /// A connection to the origin of `target` that takes a request.
-    async fn ready(&mut self, target: &Target) -> Result<SendRequest<Full<Bytes>>, Fault> {
+    async fn ready(&mut self, target: &Target) -> Result<SendRequest<Full<Bytes>>, ClientFault> {
         // Bounded by the connections that are kept.
-        while let Some(mut idle) = self.kept.take(target, clock::now()) {
+        while let Some(mut idle) = self.idle.take(target, clock::now()) {
             // The server may have closed it.
             if idle.connection.ready().await.is_ok() {
                 return Ok(idle.connection);
             }
         }
-        let stream = self.supply.connect(target, C::connect).await?;
-        let (sender, connection) = http1::handshake(stream).await.map_err(Fault::new)?;
-        C::drive(Driver { connection, _alive: self.supply.alive.clone() });
+        let stream = self.connector.connect(target, C::connect).await?;
+        let (sender, connection) = http1::handshake(stream).await.map_err(ClientFault::new)?;
+        C::drive(HyperDriver { connection, _alive: self.connector.alive.clone() });
         Ok(sender)
     }
 }
 
-impl<I: Io, C: Carrier> Client for Hyper<I, C> {
+impl<I: Io, C: HyperRuntime> Client for Hyper<I, C> {
     type Request = http::Request<Full<Bytes>>;
 
-    fn request(&self, target: &Target) -> Result<Self::Request, Fault> {
-        self.supply.fields.request(target, Full::new)
+    fn request(&self, target: &Target) -> Result<Self::Request, ClientFault> {
+        self.connector.fields.request(target, Full::new)
     }
 
     async fn ask(
         &mut self,
         target: &Target,
         request: &Self::Request,
-        reading: &mut Reading,
-    ) -> Result<(), Fault> {
+        reading: &mut ResponseReading,
+    ) -> Result<(), ClientFault> {
         let mut sender = self.ready(target).await?;
-        let response = sender.send_request(request.clone()).await.map_err(Fault::new)?;
+        let response = sender.send_request(request.clone()).await.map_err(ClientFault::new)?;
         reading.handle_head(response.status().as_u16(), response.headers());
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
-            if let Ok(piece) = frame.map_err(Fault::new)?.into_data() {
+            if let Ok(piece) = frame.map_err(ClientFault::new)?.into_data() {
                 reading.handle_body(&piece)?;
             }
         }
-        if !self.supply.fields.closes {
-            self.kept.put(target, sender, clock::now());
+        if !self.connector.fields.closes {
+            self.idle.put(target, sender, clock::now());
         }
         Ok(())
     }

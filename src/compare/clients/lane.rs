@@ -1,6 +1,6 @@
-//! The loop that loads a peer: the next request, the exchange, what came of it.
+//! The loop that loads a client: the next request, the exchange, what came of it.
 //!
-//! Knows neither peers nor runtimes. What is due is the feed's to say; what an exchange is, the
+//! Knows neither clients nor runtimes. What is due is the feed's to say; what an exchange is, the
 //! plan's.
 //!
 //! Invariant: whatever a lane has begun is counted, also where it is cut off.
@@ -19,8 +19,8 @@ use futures_util::{StreamExt, stream};
 use crate::base::instant::Instant;
 use crate::compare::clients::client::Client;
 use crate::compare::clients::feed::{Due, Feed};
-use crate::compare::clients::page::Plan;
-use crate::compare::clients::tally::{Done, Outcome, Tally};
+use crate::compare::clients::page::ClientPlan;
+use crate::compare::clients::tally::{Done, RequestOutcome, SliceTally};
 use crate::runtime::Io;
 
 // LIMIT: what a lane counts by itself before it adds that to the tally, for which it needs a lock;
@@ -28,8 +28,8 @@ use crate::runtime::Io;
 const BATCH: usize = 64;
 
 /// What the lanes of one group have in common in one slice.
-pub(super) struct Shift<C> {
-    pub(super) tally: Mutex<Tally>,
+pub(super) struct SharedSlice<C> {
+    pub(super) tally: Mutex<SliceTally>,
     /// The clients of lanes that have ended, with their connections.
     pub(super) clients: Mutex<Vec<C>>,
     pub(super) cut: Cut,
@@ -37,8 +37,8 @@ pub(super) struct Shift<C> {
     pub(super) timeout: Option<Duration>,
 }
 
-impl<C> Shift<C> {
-    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+impl<C> SharedSlice<C> {
+    pub(super) fn tally(&self) -> MutexGuard<'_, SliceTally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -48,8 +48,8 @@ pub(super) struct Lane<I: Io, C: Client> {
     pub(super) io: I,
     pub(super) client: C,
     pub(super) feed: Feed<I>,
-    pub(super) plan: Arc<Plan<C::Request>>,
-    pub(super) shift: Arc<Shift<C>>,
+    pub(super) plan: Arc<ClientPlan<C::Request>>,
+    pub(super) shared: Arc<SharedSlice<C>>,
     /// Nothing is ever sent: the other end learns when the last lane is gone.
     pub(super) alive: flume::Sender<Infallible>,
 }
@@ -57,17 +57,17 @@ pub(super) struct Lane<I: Io, C: Client> {
 impl<I: Io, C: Client> Lane<I, C> {
     /// Asks for one thing after the other, until the slice is over or cut short.
     pub(super) async fn one_by_one(self) {
-        let Self { io, mut client, mut feed, plan, shift, alive } = self;
-        let shift = &*shift;
+        let Self { io, mut client, mut feed, plan, shared, alive } = self;
+        let shared = &*shared;
         let work = async {
-            let mut batch = Batch::new(shift);
+            let mut batch = Batch::new(shared);
             while let Some(due) = feed.next(&io).await {
-                batch.add(ask(&io, &mut client, &plan, due, shift).await);
+                batch.add(ask(&io, &mut client, &plan, due, shared).await);
             }
             drop(batch);
-            shift.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+            shared.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client);
         };
-        shift.cut.or(work).await;
+        shared.cut.or(work).await;
         drop(alive);
     }
 
@@ -76,9 +76,9 @@ impl<I: Io, C: Client> Lane<I, C> {
     where
         C: Clone,
     {
-        let Self { io, client, feed, plan, shift, alive } = self;
+        let Self { io, client, feed, plan, shared, alive } = self;
         let work = async {
-            let mut batch = Batch::new(&shift);
+            let mut batch = Batch::new(&shared);
             // Both closures own what they use: borrowed, it would keep the task from changing
             // threads, as far as the compiler can see.
             let due = stream::unfold((io.clone(), feed), |(io, mut feed)| async move {
@@ -87,8 +87,8 @@ impl<I: Io, C: Client> Lane<I, C> {
             });
             let asks = due.map(|due| {
                 let (io, mut client) = (io.clone(), client.clone());
-                let (plan, shift) = (Arc::clone(&plan), Arc::clone(&shift));
-                async move { ask(&io, &mut client, &plan, due, &shift).await }
+                let (plan, shared) = (Arc::clone(&plan), Arc::clone(&shared));
+                async move { ask(&io, &mut client, &plan, due, &shared).await }
             });
             let mut answers = pin!(asks.buffer_unordered(width));
             while let Some(done) = answers.next().await {
@@ -96,8 +96,8 @@ impl<I: Io, C: Client> Lane<I, C> {
             }
             drop(batch);
         };
-        shift.cut.or(work).await;
-        shift.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+        shared.cut.or(work).await;
+        shared.clients.lock().unwrap_or_else(PoisonError::into_inner).push(client);
         drop(alive);
     }
 }
@@ -106,19 +106,19 @@ impl<I: Io, C: Client> Lane<I, C> {
 async fn ask<I: Io, C: Client>(
     io: &I,
     client: &mut C,
-    plan: &Plan<C::Request>,
+    plan: &ClientPlan<C::Request>,
     due: Due,
-    shift: &Shift<C>,
+    shared: &SharedSlice<C>,
 ) -> Done {
-    let begun = Begun { due: Some(due.at), shift, now: || io.now() };
+    let begun = Begun { due: Some(due.at), shared, now: || io.now() };
     let exchange = plan.exchange(client, &due.what);
-    let outcome = match shift.timeout {
+    let outcome = match shared.timeout {
         None => exchange.await,
         Some(timeout) => {
             let sleep = io.sleep_until(io.now() + timeout);
             match select(pin!(exchange), pin!(sleep)).await {
                 Either::Left((outcome, _)) => outcome,
-                Either::Right(_) => Outcome::Failed,
+                Either::Right(_) => RequestOutcome::Failed,
             }
         }
     };
@@ -129,7 +129,7 @@ async fn ask<I: Io, C: Client>(
 /// A request under way: where it is dropped before its end, it was cut off.
 struct Begun<'a, C, N: Fn() -> Instant> {
     due: Option<Instant>,
-    shift: &'a Shift<C>,
+    shared: &'a SharedSlice<C>,
     now: N,
 }
 
@@ -142,7 +142,7 @@ impl<C, N: Fn() -> Instant> Begun<'_, C, N> {
 impl<C, N: Fn() -> Instant> Drop for Begun<'_, C, N> {
     fn drop(&mut self) {
         if let Some(due) = self.due {
-            self.shift.tally().count_cut(due, (self.now)());
+            self.shared.tally().count_cut(due, (self.now)());
         }
     }
 }
@@ -150,12 +150,12 @@ impl<C, N: Fn() -> Instant> Drop for Begun<'_, C, N> {
 /// What a lane has done since it last added to the tally.
 struct Batch<'a, C> {
     done: Vec<Done>,
-    shift: &'a Shift<C>,
+    shared: &'a SharedSlice<C>,
 }
 
 impl<'a, C> Batch<'a, C> {
-    fn new(shift: &'a Shift<C>) -> Self {
-        Self { done: Vec::with_capacity(BATCH), shift }
+    fn new(shared: &'a SharedSlice<C>) -> Self {
+        Self { done: Vec::with_capacity(BATCH), shared }
     }
 
     fn add(&mut self, done: Done) {
@@ -166,7 +166,7 @@ impl<'a, C> Batch<'a, C> {
     }
 
     fn flush(&mut self) {
-        let mut tally = self.shift.tally();
+        let mut tally = self.shared.tally();
         self.done.drain(..).for_each(|done| tally.count(&done));
     }
 }

@@ -1,8 +1,8 @@
-//! A peer at work: its threads, its slices, and what the process used meanwhile.
+//! A client at work: its threads, its slices, and what the process used meanwhile.
 //!
-//! Knows which runtime a peer has; not what a slice is good for.
+//! Knows which runtime a client has; not what a slice is good for.
 //!
-//! Invariant: the peer's threads are confined to the CPUs that it was given, and rest between two
+//! Invariant: the client's threads are confined to the CPUs that it was given, and rest between two
 //! slices.
 
 use std::sync::{Arc, Mutex};
@@ -11,9 +11,9 @@ use std::time::Duration;
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
 use crate::base::limits::{BENCH_START_LEAD, COMPARE_DRAIN, COMPARE_PATIENCE};
-use crate::compare::clients::group::Order;
-use crate::compare::clients::settings::{PeerSettings, Work};
-use crate::compare::clients::tally::{Span, Tally};
+use crate::compare::clients::group::GroupOrder;
+use crate::compare::clients::settings::{ClientSettings, ClientWork};
+use crate::compare::clients::tally::{SliceTally, Span};
 use crate::compare::clients::threads::{self, Threads};
 use crate::compare::slice::Slice;
 use crate::input::source::Source;
@@ -21,20 +21,20 @@ use crate::net::dns::{Override, first_address, fixed, literal};
 use crate::os::system;
 use crate::runtime::{clock, cores};
 
-/// A peer whose threads wait for orders.
+/// A client whose threads wait for orders.
 pub struct Load {
     threads: Threads,
     notes: Vec<String>,
 }
 
 impl Load {
-    /// Starts the threads of the peer that `settings` name. Connections are opened as they are
+    /// Starts the threads of the client that `settings` name. Connections are opened as they are
     /// needed, and stay.
     ///
     /// # Errors
     ///
-    /// Where the peer cannot do what it is told, or a thread cannot be started. For a person.
-    pub fn start(mut settings: PeerSettings) -> Result<Self, String> {
+    /// Where the client cannot do what it is told, or a thread cannot be started. For a person.
+    pub fn start(mut settings: ClientSettings) -> Result<Self, String> {
         settings.check()?;
         // A CPU without a connection could only wait.
         settings.cpus.truncate(settings.connections);
@@ -53,7 +53,7 @@ impl Load {
         &self.notes
     }
 
-    /// Has the peer ask for its targets for `lead_in`, and then for `window`, which is measured.
+    /// Has the client ask for its targets for `lead_in`, and then for `window`, which is measured.
     /// Each `round` of an open loop has other arrivals.
     ///
     /// # Errors
@@ -69,32 +69,32 @@ impl Load {
         let measure_at = start_at + lead_in;
         let end_at = measure_at + window;
         let cut_at = end_at + COMPARE_DRAIN;
-        self.give(&Order {
+        self.give(&GroupOrder {
             round,
             span: Span { start_at, measure_at, end_at, until: end_at, cut_at },
             list: None,
         });
         pause_until(measure_at);
-        let began = Usage::now();
+        let began = ProcessUsage::now();
         pause_until(end_at);
-        let ended = Usage::now();
+        let ended = ProcessUsage::now();
         let tally = self.collect()?;
         let (user_s, sys_s) = began.until(ended, window);
         Ok(Slice { user_s, sys_s, ..tally.into_slice(window.as_secs_f64()) })
     }
 
     /// Tells every group of `order`.
-    fn give(&self, order: &Order) {
+    fn give(&self, order: &GroupOrder) {
         // A group that has ended is found out when it is to tell.
-        self.threads.ways.iter().for_each(|way| drop(way.orders.send(order.clone())));
+        self.threads.groups.iter().for_each(|group| drop(group.orders.send(order.clone())));
     }
 
     /// What all groups counted.
-    fn collect(&self) -> Result<Tally, String> {
-        let mut sum: Option<Tally> = None;
-        for way in &self.threads.ways {
+    fn collect(&self) -> Result<SliceTally, String> {
+        let mut sum: Option<SliceTally> = None;
+        for group in &self.threads.groups {
             let gone = |_| "a thread of the peer has ended by itself".to_owned();
-            let tally = way.told.recv().map_err(gone)?.map_err(|fault| fault.to_string())?;
+            let tally = group.told.recv().map_err(gone)?.map_err(|fault| fault.to_string())?;
             match &mut sum {
                 Some(sum) => sum.add(&tally),
                 None => sum = Some(tally),
@@ -104,22 +104,22 @@ impl Load {
     }
 }
 
-/// Has a peer fetch what `list` names, for about `window`: threads and connections are its own, as
+/// Has a client fetch what `list` names, for about `window`: threads and connections are its own, as
 /// those of every fetch are, and what is under way at the end is finished.
 ///
 /// # Errors
 ///
 /// See [`Load::start`] and [`Load::bench`].
 pub fn fetch(
-    settings: PeerSettings,
+    settings: ClientSettings,
     list: impl Source + 'static,
     window: Duration,
 ) -> Result<Slice, String> {
     let patience = settings.timeout.min(COMPARE_PATIENCE);
-    let began = Usage::now();
+    let began = ProcessUsage::now();
     let load = Load::start(settings)?;
     let until = began.at + window;
-    load.give(&Order {
+    load.give(&GroupOrder {
         round: 0,
         span: Span {
             start_at: began.at,
@@ -132,7 +132,7 @@ pub fn fetch(
     });
     let tally = load.collect()?;
     drop(load);
-    let ended = Usage::now();
+    let ended = ProcessUsage::now();
     let elapsed = ended.at.since(began.at);
     let (user_s, sys_s) = began.until(ended, elapsed);
     Ok(Slice { user_s, sys_s, ..tally.into_slice(elapsed.as_secs_f64()) })
@@ -140,12 +140,12 @@ pub fn fetch(
 
 /// What the process had used at one time.
 #[derive(Clone, Copy, Debug)]
-struct Usage {
+struct ProcessUsage {
     at: Instant,
     process: CpuTime,
 }
 
-impl Usage {
+impl ProcessUsage {
     fn now() -> Self {
         Self { at: clock::now(), process: system::process_cpu_time() }
     }
@@ -168,10 +168,10 @@ fn pause_until(at: Instant) {
     clock::pause(at.since(clock::now()));
 }
 
-/// Looks the hosts of a load up once, as the own engine does: a peer without a cache of its own
+/// Looks the hosts of a load up once, as the own engine does: a client without a cache of its own
 /// would look them up for each connection.
-fn look_up_ahead(settings: &mut PeerSettings) {
-    let Work::Bench(targets, _) = &settings.work else { return };
+fn look_up_ahead(settings: &mut ClientSettings) {
+    let ClientWork::Bench(targets, _) = &settings.work else { return };
     for target in targets {
         let (host, port) = (target.host(), target.port());
         if literal(host).is_some() || fixed(&settings.overrides, host, port).is_some() {

@@ -1,4 +1,4 @@
-//! The peer monoio-http: its codec on monoio's sockets, which is what a user of monoio would reach
+//! The client monoio-http: its codec on monoio's sockets, which is what a user of monoio would reach
 //! for.
 //!
 //! Knows neither schedules nor counts. The codec reads and writes messages and no more: whether a
@@ -20,10 +20,10 @@ use monoio_http::h1::payload::{FixedPayload, Payload};
 
 use crate::base::limits::IDLE_UNCHECKED_MAX;
 use crate::base::target::Target;
-use crate::compare::clients::client::{Client, Fault, Reading};
-use crate::compare::clients::kept::Kept;
+use crate::compare::clients::client::{Client, ClientFault, ResponseReading};
+use crate::compare::clients::connector::Connector;
+use crate::compare::clients::idle::IdleConnections;
 use crate::compare::clients::settings::says_close;
-use crate::compare::clients::supply::Supply;
 use crate::os::system;
 use crate::runtime::{Io, clock};
 
@@ -36,24 +36,24 @@ pub(super) struct Coded {
 
 /// monoio-http, as one lane has it.
 pub(super) struct MonoioHttp<I> {
-    pub(super) supply: Arc<Supply<I>>,
-    pub(super) kept: Kept<Coded>,
+    pub(super) connector: Arc<Connector<I>>,
+    pub(super) idle: IdleConnections<Coded>,
 }
 
 impl<I: Io> MonoioHttp<I> {
     /// A connection to the origin of `target` that takes a request.
-    async fn ready(&mut self, target: &Target) -> Result<Coded, Fault> {
+    async fn ready(&mut self, target: &Target) -> Result<Coded, ClientFault> {
         let now = clock::now();
         // Bounded by the connections that are kept.
-        while let Some(idle) = self.kept.take(target, now) {
+        while let Some(idle) = self.idle.take(target, now) {
             // The codec does not look at a connection between two messages.
             let was_short = now.since(idle.since) < IDLE_UNCHECKED_MAX;
             if was_short || system::is_quiet(idle.connection.descriptor) {
                 return Ok(idle.connection);
             }
         }
-        let stream = self.supply.connect(target, TcpStream::connect_addr).await?;
-        stream.set_nodelay(true).map_err(Fault::new)?;
+        let stream = self.connector.connect(target, TcpStream::connect_addr).await?;
+        stream.set_nodelay(true).map_err(ClientFault::new)?;
         let descriptor = stream.as_raw_fd();
         Ok(Coded { codec: ClientCodec::new(stream), descriptor })
     }
@@ -62,33 +62,33 @@ impl<I: Io> MonoioHttp<I> {
 impl<I: Io> Client for MonoioHttp<I> {
     type Request = http::Request<Bytes>;
 
-    fn request(&self, target: &Target) -> Result<Self::Request, Fault> {
-        self.supply.fields.request(target, |body| body)
+    fn request(&self, target: &Target) -> Result<Self::Request, ClientFault> {
+        self.connector.fields.request(target, |body| body)
     }
 
     async fn ask(
         &mut self,
         target: &Target,
         request: &Self::Request,
-        reading: &mut Reading,
-    ) -> Result<(), Fault> {
+        reading: &mut ResponseReading,
+    ) -> Result<(), ClientFault> {
         let mut coded = self.ready(target).await?;
-        let has_body = self.supply.fields.body.is_some();
+        let has_body = self.connector.fields.body.is_some();
         let request = request.clone().map(|body| match has_body {
             true => Payload::<Bytes>::Fixed(FixedPayload::new(body)),
             false => Payload::None,
         });
-        coded.codec.send_and_flush(request).await.map_err(Fault::new)?;
-        let response = coded.codec.next().await.ok_or_else(|| Fault::new("closed"))?;
-        let (head, body) = response.map_err(Fault::new)?.into_parts();
+        coded.codec.send_and_flush(request).await.map_err(ClientFault::new)?;
+        let response = coded.codec.next().await.ok_or_else(|| ClientFault::new("closed"))?;
+        let (head, body) = response.map_err(ClientFault::new)?.into_parts();
         reading.handle_head(head.status.as_u16(), &head.headers);
         let mut body = body.with_io(&mut coded.codec);
         while let Some(piece) = body.next_data().await {
-            reading.handle_body(&piece.map_err(Fault::new)?)?;
+            reading.handle_body(&piece.map_err(ClientFault::new)?)?;
         }
         let goes_on = head.version == Version::HTTP_11 && !says_close(&head.headers);
-        if goes_on && !self.supply.fields.closes {
-            self.kept.put(target, coded, clock::now());
+        if goes_on && !self.connector.fields.closes {
+            self.idle.put(target, coded, clock::now());
         }
         Ok(())
     }

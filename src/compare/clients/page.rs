@@ -1,6 +1,6 @@
 //! What a lane does with one request: asks, follows redirects, and has the page extracted.
 //!
-//! Knows no peer by name, and no clock. A page is extracted where it was read, as most people would
+//! Knows no client by name, and no clock. A page is extracted where it was read, as most people would
 //! do it: while it is, its thread does nothing else.
 //!
 //! Invariant: a load reads every body to its end and keeps nothing of it; of a list every page is
@@ -11,10 +11,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::base::target::Target;
-use crate::compare::clients::client::{Client, Fault, Keep, Reading};
+use crate::compare::clients::client::{Client, ClientFault, ResponseParts, ResponseReading};
 use crate::compare::clients::feed::What;
-use crate::compare::clients::settings::{Pages, Work};
-use crate::compare::clients::tally::Outcome;
+use crate::compare::clients::settings::{ClientWork, Pages};
+use crate::compare::clients::tally::RequestOutcome;
 use crate::extract::Extractor;
 use crate::fetch::policy::StatusPolicy;
 
@@ -24,26 +24,29 @@ thread_local! {
     static EXTRACTOR: RefCell<Option<Extractor>> = const { RefCell::new(None) };
 }
 
-/// What all lanes of a peer ask for.
-pub(super) struct Plan<R> {
+/// What all lanes of a client ask for.
+pub(super) struct ClientPlan<R> {
     /// The targets of a load, each with its request.
     targets: Vec<(Target, R)>,
     /// What is done with a list.
     pages: Option<Pages>,
 }
 
-impl<R: 'static> Plan<R> {
+impl<R: 'static> ClientPlan<R> {
     /// What `work` asks of such clients as `client`.
-    pub(super) fn new<C: Client<Request = R>>(work: &Work, client: &C) -> Result<Arc<Self>, Fault> {
+    pub(super) fn new<C: Client<Request = R>>(
+        work: &ClientWork,
+        client: &C,
+    ) -> Result<Arc<Self>, ClientFault> {
         Ok(Arc::new(match work {
-            Work::Bench(targets, _) => {
+            ClientWork::Bench(targets, _) => {
                 let prepare = |target: &Target| Ok((target.clone(), client.request(target)?));
                 Self {
                     targets: targets.iter().map(prepare).collect::<Result<_, _>>()?,
                     pages: None,
                 }
             }
-            Work::Fetch(pages) => Self { targets: Vec::new(), pages: Some(pages.clone()) },
+            ClientWork::Fetch(pages) => Self { targets: Vec::new(), pages: Some(pages.clone()) },
         }))
     }
 
@@ -57,14 +60,14 @@ impl<R: 'static> Plan<R> {
         &self,
         client: &mut C,
         what: &What,
-    ) -> Outcome {
+    ) -> RequestOutcome {
         let outcome = match what {
             What::Target(idx) => self.load(client, *idx).await,
             What::Line(line) => self.fetch(client, line).await,
         };
         outcome.unwrap_or_else(|fault| {
             tracing::debug!(%fault, ?what, "no answer");
-            Outcome::Failed
+            RequestOutcome::Failed
         })
     }
 
@@ -73,11 +76,11 @@ impl<R: 'static> Plan<R> {
         &self,
         client: &mut C,
         idx: usize,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<RequestOutcome, ClientFault> {
         let (target, request) = &self.targets[idx];
-        let mut reading = Reading::new(Keep::Status, u64::MAX);
+        let mut reading = ResponseReading::new(ResponseParts::Status, u64::MAX);
         client.ask(target, request, &mut reading).await?;
-        Ok(if reading.status < 400 { Outcome::Answered } else { Outcome::Refused })
+        Ok(if reading.status < 400 { RequestOutcome::Answered } else { RequestOutcome::Refused })
     }
 
     /// Fetches what a line of a list names.
@@ -85,13 +88,14 @@ impl<R: 'static> Plan<R> {
         &self,
         client: &mut C,
         line: &str,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<RequestOutcome, ClientFault> {
         let pages = self.pages.as_ref().expect("lines come with a list");
-        let keep = if pages.selectors.is_some() { Keep::Page } else { Keep::Fields };
+        let keep =
+            if pages.selectors.is_some() { ResponseParts::Page } else { ResponseParts::Fields };
         let mut target = parsed(Target::parse(line))?;
         for redirects in 0..=pages.redirects_max {
             let request = client.request(&target)?;
-            let mut reading = Reading::new(keep, pages.body_bytes_max);
+            let mut reading = ResponseReading::new(keep, pages.body_bytes_max);
             client.ask(&target, &request, &mut reading).await?;
             let is_redirect = matches!(reading.status, 301 | 302 | 303 | 307 | 308);
             match reading.location.take() {
@@ -104,15 +108,15 @@ impl<R: 'static> Plan<R> {
                 _ => return Ok(pages.outcome(&reading, &target)),
             }
         }
-        Err(Fault::new("more redirects than allowed"))
+        Err(ClientFault::new("more redirects than allowed"))
     }
 }
 
 impl Pages {
     /// What a response comes to that leads nowhere else; its page is extracted, if it has one.
-    fn outcome(&self, reading: &Reading, target: &Target) -> Outcome {
+    fn outcome(&self, reading: &ResponseReading, target: &Target) -> RequestOutcome {
         if reading.status >= 400 && self.status == StatusPolicy::Fail {
-            return Outcome::Failed;
+            return RequestOutcome::Failed;
         }
         if let Some(selectors) = &self.selectors {
             let content_type = reading.content_type.as_deref();
@@ -121,7 +125,7 @@ impl Pages {
                 extract(selectors, &reading.body, content_type, url);
             }
         }
-        Outcome::Answered
+        RequestOutcome::Answered
     }
 }
 
@@ -139,6 +143,6 @@ fn extract(selectors: &[(String, String)], body: &[u8], content_type: Option<&st
     });
 }
 
-fn parsed(target: Result<Target, crate::base::failure::Failure>) -> Result<Target, Fault> {
-    target.map_err(|failure| Fault::new(failure.to_string()))
+fn parsed(target: Result<Target, crate::base::failure::Failure>) -> Result<Target, ClientFault> {
+    target.map_err(|failure| ClientFault::new(failure.to_string()))
 }

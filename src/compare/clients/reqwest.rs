@@ -1,4 +1,4 @@
-//! The peer reqwest: one client, which all requests share.
+//! The client reqwest: one client, which all requests share.
 //!
 //! Knows neither schedules nor counts. Connections, and redirects of a list, are reqwest's own
 //! business.
@@ -16,42 +16,42 @@ use ::reqwest::{Client as Inner, Request, Url};
 
 use crate::base::limits::IDLE_CONNECTION_MAX;
 use crate::base::target::Target;
-use crate::compare::clients::client::{Client, Fault, Reading};
-use crate::compare::clients::settings::{Fields, PeerSettings, Work};
+use crate::compare::clients::client::{Client, ClientFault, ResponseReading};
+use crate::compare::clients::settings::{ClientSettings, ClientWork, RequestFields};
 use crate::net::dns::{Override, Resolver, fixed};
 
 /// reqwest.
 #[derive(Clone)]
 pub(super) struct Reqwest {
     inner: Inner,
-    fields: Arc<Fields>,
+    fields: Arc<RequestFields>,
     overrides: Arc<[Override]>,
 }
 
 impl Reqwest {
     /// The one client of a run.
-    pub(super) fn new(settings: &PeerSettings, resolver: Resolver) -> Result<Self, Fault> {
+    pub(super) fn new(settings: &ClientSettings, resolver: Resolver) -> Result<Self, ClientFault> {
         let builder = Inner::builder()
             .no_proxy()
             .tcp_nodelay(true)
             .connect_timeout(settings.connect_timeout)
-            .dns_resolver(Arc::new(Names(resolver)));
+            .dns_resolver(Arc::new(NameLookup(resolver)));
         let builder = match (&settings.work, settings.fields.closes) {
             (_, true) => builder.pool_max_idle_per_host(0),
             // Every connection of a load is to stay open, however long a slice of others takes.
-            (Work::Bench(..), false) => {
+            (ClientWork::Bench(..), false) => {
                 builder.pool_max_idle_per_host(usize::MAX).pool_idle_timeout(None)
             }
-            (Work::Fetch(_), false) => builder.pool_idle_timeout(IDLE_CONNECTION_MAX),
+            (ClientWork::Fetch(_), false) => builder.pool_idle_timeout(IDLE_CONNECTION_MAX),
         };
         let redirects_max = match &settings.work {
-            Work::Bench(..) => 0,
-            Work::Fetch(pages) => pages.redirects_max,
+            ClientWork::Bench(..) => 0,
+            ClientWork::Fetch(pages) => pages.redirects_max,
         };
         let policy =
             if redirects_max == 0 { Policy::none() } else { Policy::limited(redirects_max) };
         Ok(Self {
-            inner: builder.redirect(policy).build().map_err(Fault::new)?,
+            inner: builder.redirect(policy).build().map_err(ClientFault::new)?,
             fields: Arc::new(settings.fields.clone()),
             overrides: settings.overrides.clone().into(),
         })
@@ -84,14 +84,14 @@ fn fixed_for_name(overrides: &[Override], host: &str) -> Option<SocketAddr> {
 impl Client for Reqwest {
     type Request = Request;
 
-    fn request(&self, target: &Target) -> Result<Request, Fault> {
+    fn request(&self, target: &Target) -> Result<Request, ClientFault> {
         if !can_honour(&self.overrides, target) {
-            return Err(Fault::new(format!(
+            return Err(ClientFault::new(format!(
                 "it looks up names and cannot be led from a port or an address to another: {}",
                 target.origin()
             )));
         }
-        let url = Url::parse(target.url()).map_err(Fault::new)?;
+        let url = Url::parse(target.url()).map_err(ClientFault::new)?;
         let mut request = Request::new(self.fields.method.clone(), url);
         *request.headers_mut() = self.fields.fields.clone();
         *request.body_mut() = self.fields.body.clone().map(Into::into);
@@ -102,27 +102,27 @@ impl Client for Reqwest {
         &mut self,
         _: &Target,
         request: &Request,
-        reading: &mut Reading,
-    ) -> Result<(), Fault> {
+        reading: &mut ResponseReading,
+    ) -> Result<(), ClientFault> {
         let request = request.try_clone().expect("a body of bytes can be sent twice");
-        let mut response = self.inner.execute(request).await.map_err(Fault::new)?;
+        let mut response = self.inner.execute(request).await.map_err(ClientFault::new)?;
         reading.handle_head(response.status().as_u16(), response.headers());
         if reading.wants_fields() {
             reading.url = Some(response.url().as_str().to_owned());
             // It was followed, as far as the policy goes.
             reading.location = None;
         }
-        while let Some(piece) = response.chunk().await.map_err(Fault::new)? {
+        while let Some(piece) = response.chunk().await.map_err(ClientFault::new)? {
             reading.handle_body(&piece)?;
         }
         Ok(())
     }
 }
 
-/// The names that reqwest asks for, looked up where the other peers' are.
-struct Names(Resolver);
+/// The names that reqwest asks for, looked up where the other clients' are.
+struct NameLookup(Resolver);
 
-impl Resolve for Names {
+impl Resolve for NameLookup {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.0.clone();
         Box::pin(async move {

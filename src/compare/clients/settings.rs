@@ -1,4 +1,4 @@
-//! What a peer is told, resolved.
+//! What a client is told, resolved.
 //!
 //! Does not know where the values came from.
 //!
@@ -13,8 +13,8 @@ use http::{Method, Uri, Version};
 
 use crate::base::target::Target;
 use crate::bench::arrivals::{Law, Profile};
-use crate::compare::clients::client::Fault;
-use crate::compare::clients::peer::Peer;
+use crate::compare::clients::client::ClientFault;
+use crate::compare::clients::other_client::OtherClient;
 use crate::fetch::policy::StatusPolicy;
 use crate::http::http1::Persistence;
 use crate::net::dns::Override;
@@ -22,11 +22,11 @@ use crate::net::dns::Override;
 /// What a request calls itself where nobody chose.
 const USER_AGENT: &str = concat!("ringfetch/", env!("CARGO_PKG_VERSION"));
 
-/// What a peer is told.
+/// What a client is told.
 #[derive(Clone, Debug)]
-pub struct PeerSettings {
+pub struct ClientSettings {
     /// Who it is.
-    pub peer: Peer,
+    pub client: OtherClient,
     /// The CPUs that it may use.
     pub cpus: Vec<usize>,
     /// Connections in all, at least one for each CPU that is used.
@@ -38,31 +38,31 @@ pub struct PeerSettings {
     /// Fixed answers to name lookups.
     pub overrides: Vec<Override>,
     /// What each request says besides its target.
-    pub fields: Fields,
+    pub fields: RequestFields,
     /// What it does.
-    pub work: Work,
+    pub work: ClientWork,
 }
 
-impl PeerSettings {
-    /// Whether the peer can do what it is told.
+impl ClientSettings {
+    /// Whether the client can do what it is told.
     ///
     /// # Errors
     ///
     /// Why not, for a person.
     pub fn check(&self) -> Result<(), String> {
-        self.peer.refusal(self).map_or(Ok(()), Err)
+        self.client.refusal(self).map_or(Ok(()), Err)
     }
 
     /// What a reader of its numbers should know.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
-        self.peer.notes(&self.work)
+        self.client.notes(&self.work)
     }
 }
 
-/// What a peer does.
+/// What a client does.
 #[derive(Clone, Debug)]
-pub enum Work {
+pub enum ClientWork {
     /// Asks for these in turn, at least one, as `Pace` says.
     Bench(Vec<Target>, Pace),
     /// Fetches a list, which comes with each order.
@@ -93,7 +93,7 @@ pub struct Pages {
 
 /// What each request says besides its target.
 #[derive(Clone, Debug)]
-pub struct Fields {
+pub struct RequestFields {
     pub(super) method: Method,
     pub(super) fields: HeaderMap,
     pub(super) body: Option<Bytes>,
@@ -101,7 +101,7 @@ pub struct Fields {
     pub(super) closes: bool,
 }
 
-impl Fields {
+impl RequestFields {
     /// A request by `method`, or by GET (POST where there is a body), with what the own engine
     /// sends by itself, and with `headers` in its place.
     ///
@@ -150,14 +150,14 @@ impl Fields {
         &self,
         target: &Target,
         body: impl FnOnce(Bytes) -> B,
-    ) -> Result<http::Request<B>, Fault> {
+    ) -> Result<http::Request<B>, ClientFault> {
         let mut request = http::Request::new(body(self.body.clone().unwrap_or_default()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = target.path_and_query().parse::<Uri>().map_err(Fault::new)?;
+        *request.uri_mut() = target.path_and_query().parse::<Uri>().map_err(ClientFault::new)?;
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = self.fields.clone();
         if !self.fields.contains_key(header::HOST) {
-            let host = HeaderValue::from_str(target.authority()).map_err(Fault::new)?;
+            let host = HeaderValue::from_str(target.authority()).map_err(ClientFault::new)?;
             request.headers_mut().insert(header::HOST, host);
         }
         Ok(request)
@@ -185,7 +185,7 @@ mod tests {
         let headers: Vec<_> =
             headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let body = body.map(|text| text.as_bytes().to_vec());
-        let fields = Fields::new(method, &headers, body, connection).unwrap();
+        let fields = RequestFields::new(method, &headers, body, connection).unwrap();
         let target = Target::parse("http://a.test:81/b?c").unwrap();
         let request = fields.request(&target, |bytes| bytes).unwrap();
         let mut said: Vec<_> = request

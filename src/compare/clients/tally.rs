@@ -27,7 +27,7 @@ pub(super) struct Span {
 
 /// What one request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum RequestOutcome {
     /// It was answered.
     Answered,
     /// It was answered with a status that counts as an error.
@@ -44,12 +44,12 @@ pub(super) struct Done {
     /// When the response was complete, or it had failed.
     pub(super) ended_at: Instant,
     /// What came of it.
-    pub(super) outcome: Outcome,
+    pub(super) outcome: RequestOutcome,
 }
 
 /// What came of the requests of one slice.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct SliceTally {
     span: Span,
     completed: u64,
     errors: u64,
@@ -60,7 +60,7 @@ pub(super) struct Tally {
     censored: Latency,
 }
 
-impl Tally {
+impl SliceTally {
     /// Nothing counted yet of the slice `span`.
     pub(super) fn new(span: Span) -> Self {
         Self { response: Latency::prepared(), ..Self::empty(span) }
@@ -84,12 +84,12 @@ impl Tally {
             return self.count_in_flight(due);
         }
         self.handled += 1;
-        let is_answered = outcome != Outcome::Failed;
+        let is_answered = outcome != RequestOutcome::Failed;
         self.completed += u64::from(is_answered && ended_at >= self.span.measure_at);
         if due < self.span.measure_at {
             return;
         }
-        self.errors += u64::from(outcome != Outcome::Answered);
+        self.errors += u64::from(outcome != RequestOutcome::Answered);
         // A fetch has its time whatever came of it; among those of a load are no failures.
         if is_answered || self.is_list() {
             self.response.record_ns(ended_at.ns_since(due));
@@ -99,7 +99,7 @@ impl Tally {
     /// Counts a request that was given up at `now`.
     pub(super) fn count_cut(&mut self, due: Instant, now: Instant) {
         match self.is_list() {
-            true => self.count(&Done { due, ended_at: now, outcome: Outcome::Failed }),
+            true => self.count(&Done { due, ended_at: now, outcome: RequestOutcome::Failed }),
             false => self.count_in_flight(due),
         }
     }
@@ -156,8 +156,8 @@ mod tests {
     }
 
     /// A window from 1,000 to 2,000.
-    fn tally() -> Tally {
-        Tally::new(Span {
+    fn tally() -> SliceTally {
+        SliceTally::new(Span {
             start_at: at(500),
             measure_at: at(1_000),
             end_at: at(2_000),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// Checks what a request comes to: completed, errors, handled, times, ages.
-    fn check(due: u64, ended_at: u64, outcome: Outcome, expected: [u64; 5]) {
+    fn check(due: u64, ended_at: u64, outcome: RequestOutcome, expected: [u64; 5]) {
         let mut tally = tally();
         tally.count(&Done { due: at(due), ended_at: at(ended_at), outcome });
         let (times, ages) = (tally.response.count(), tally.censored.count());
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn answers_count_by_their_end_and_times_by_when_they_were_due() {
-        use Outcome::{Answered, Failed, Refused};
+        use RequestOutcome::{Answered, Failed, Refused};
         check(900, 950, Answered, [0, 0, 1, 0, 0]);
         check(900, 1_100, Answered, [1, 0, 1, 0, 0]);
         check(1_000, 1_999, Answered, [1, 0, 1, 1, 0]);
@@ -205,9 +205,9 @@ mod tests {
     #[test]
     fn all_of_a_list_belongs_to_its_slice() {
         let span = Span { end_at: Instant::NEVER, measure_at: at(0), ..tally().span };
-        let mut tally = Tally::new(span);
+        let mut tally = SliceTally::new(span);
         tally.count_cut(at(1_500), at(3_000));
-        tally.count(&Done { due: at(10), ended_at: at(9_000), outcome: Outcome::Answered });
+        tally.count(&Done { due: at(10), ended_at: at(9_000), outcome: RequestOutcome::Answered });
         let slice = tally.into_slice(2.0);
         assert_eq!((slice.completed, slice.errors, slice.handled), (1, 1, 2));
     }

@@ -1,7 +1,7 @@
-//! The threads of a peer: a runtime for each CPU, built as the own engine's are, or Tokio's runtime
+//! The threads of a client: a runtime for each CPU, built as the own engine's are, or Tokio's runtime
 //! of several threads.
 //!
-//! Knows which peer has which, and nothing of slices.
+//! Knows which client has which, and nothing of slices.
 //!
 //! Invariant: the threads end with the value that stands for them, and the connections with them.
 
@@ -14,15 +14,16 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::compare::clients::group::{Group, Post, Way, wait_for, way};
-use crate::compare::clients::hyper::{Carrier, Hyper, Monoio, OwnTokio, SharedTokio};
-use crate::compare::clients::kept::Kept;
+use crate::compare::clients::client::ClientFault;
+use crate::compare::clients::connector::Connector;
+use crate::compare::clients::group::{Group, GroupEnd, GroupHandle, group_channel, wait_for};
+use crate::compare::clients::hyper::{Hyper, HyperRuntime, Monoio, OwnTokio, SharedTokio};
+use crate::compare::clients::idle::IdleConnections;
 use crate::compare::clients::lane::Lane;
 use crate::compare::clients::monoio_http::MonoioHttp;
-use crate::compare::clients::peer::Peer;
+use crate::compare::clients::other_client::OtherClient;
 use crate::compare::clients::reqwest::Reqwest;
-use crate::compare::clients::settings::PeerSettings;
-use crate::compare::clients::supply::Supply;
+use crate::compare::clients::settings::ClientSettings;
 use crate::net::dns::Resolver;
 use crate::os::system;
 use crate::runtime::launch::{Engine, Launch, Pinning, Placement, Program, Running, launch};
@@ -35,21 +36,21 @@ const CLOSING_MAX: Duration = Duration::from_secs(1);
 // that hosts which take turns are not connected to anew each time.
 const IDLE_MAX: usize = 4096;
 
-/// The threads of a peer.
+/// The threads of a client.
 pub(super) struct Threads {
-    /// One way to each group of lanes.
-    pub(super) ways: Vec<Way>,
+    /// One for each group of lanes.
+    pub(super) groups: Vec<GroupHandle>,
     /// One runtime for each CPU, where it is that.
     pinned: Option<Running<()>>,
     /// One runtime for all of them, else. Dropping it ends what it runs.
     _shared: Option<Runtime>,
 }
 
-/// Starts the threads of the peer that `settings` name. They inherit the CPUs of this one, and
+/// Starts the threads of the client that `settings` name. They inherit the CPUs of this one, and
 /// those of a runtime for each CPU are pinned besides.
-pub(super) fn start(settings: &Arc<PeerSettings>) -> io::Result<Threads> {
+pub(super) fn start(settings: &Arc<ClientSettings>) -> io::Result<Threads> {
     let resolver = Resolver::start(settings.overrides.clone())?;
-    match settings.peer.carrier() {
+    match settings.client.engine() {
         Some(engine) => start_pinned(settings, resolver, engine),
         None => start_shared(settings, resolver),
     }
@@ -58,7 +59,7 @@ pub(super) fn start(settings: &Arc<PeerSettings>) -> io::Result<Threads> {
 impl Drop for Threads {
     fn drop(&mut self) {
         // Without orders the groups end.
-        self.ways.clear();
+        self.groups.clear();
         if let Some(Err(error)) = self.pinned.take().map(Running::join) {
             tracing::warn!(%error, "a thread of the peer did not end in order");
         }
@@ -66,13 +67,13 @@ impl Drop for Threads {
 }
 
 fn start_pinned(
-    settings: &Arc<PeerSettings>,
+    settings: &Arc<ClientSettings>,
     resolver: Resolver,
     engine: Engine,
 ) -> io::Result<Threads> {
-    let (ways, posts): (Vec<_>, Vec<_>) = settings.cpus.iter().map(|_| way()).unzip();
-    let posts = Mutex::new(posts.into_iter().map(Some).collect());
-    let program = Arc::new(Pinned { settings: Arc::clone(settings), resolver, posts });
+    let (groups, ends): (Vec<_>, Vec<_>) = settings.cpus.iter().map(|_| group_channel()).unzip();
+    let ends = Mutex::new(ends.into_iter().map(Some).collect());
+    let program = Arc::new(Pinned { settings: Arc::clone(settings), resolver, ends });
     let launched = Launch {
         engine,
         cpus: settings.cpus.clone(),
@@ -81,22 +82,21 @@ fn start_pinned(
         name: "peer",
     };
     let pinned = Some(launch(&launched, &program)?);
-    Ok(Threads { ways, pinned, _shared: None })
+    Ok(Threads { groups, pinned, _shared: None })
 }
 
-fn start_shared(settings: &Arc<PeerSettings>, resolver: Resolver) -> io::Result<Threads> {
+fn start_shared(settings: &Arc<ClientSettings>, resolver: Resolver) -> io::Result<Threads> {
     let count = settings.cpus.len();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(count).enable_all().build()?;
-    let mut ways = Vec::new();
-    let mut group = |seats: Range<usize>, clients| {
-        let (way, post) = way();
-        ways.push(way);
-        Group { io: TokioIo, settings: Arc::clone(settings), post, seats, clients }
+    let mut groups = Vec::new();
+    let mut group = |cpu_idxs: Range<usize>, clients| {
+        let (handle, end) = group_channel();
+        groups.push(handle);
+        Group { io: TokioIo, settings: Arc::clone(settings), end, cpu_idxs, clients }
     };
-    if settings.peer == Peer::Reqwest {
-        let refused =
-            |fault: crate::compare::clients::client::Fault| io::Error::other(fault.to_string());
+    if settings.client == OtherClient::Reqwest {
+        let refused = |fault: ClientFault| io::Error::other(fault.to_string());
         let client = Reqwest::new(settings, resolver).map_err(refused)?;
         let width = settings.connections;
         let start = move |lane: Lane<_, _>| drop(tokio::spawn(lane.unordered(width)));
@@ -112,48 +112,50 @@ fn start_shared(settings: &Arc<PeerSettings>, resolver: Resolver) -> io::Result<
             drop(runtime.spawn(group.serve(make, start)));
         }
     }
-    Ok(Threads { ways, pinned: None, _shared: Some(runtime) })
+    Ok(Threads { groups, pinned: None, _shared: Some(runtime) })
 }
 
-/// A peer on one runtime for each CPU.
+/// A client on one runtime for each CPU.
 struct Pinned {
-    settings: Arc<PeerSettings>,
+    settings: Arc<ClientSettings>,
     resolver: Resolver,
     /// One for each core, until that core takes it.
-    posts: Mutex<Vec<Option<Post>>>,
+    ends: Mutex<Vec<Option<GroupEnd>>>,
 }
 
 impl Program for Pinned {
     type Output = ();
 
     async fn run<I: Io>(self: Arc<Self>, io: I, placement: Placement) {
-        let post = self.posts.lock().unwrap_or_else(PoisonError::into_inner)[placement.idx].take();
+        let end = self.ends.lock().unwrap_or_else(PoisonError::into_inner)[placement.idx].take();
         let group = Group {
             io: io.clone(),
             settings: Arc::clone(&self.settings),
-            post: post.expect("each core takes its own once"),
-            seats: placement.idx..placement.idx + 1,
+            end: end.expect("each core takes its own once"),
+            cpu_idxs: placement.idx..placement.idx + 1,
             clients: placement.share_of(self.settings.connections),
         };
         let (alive, gone) = flume::bounded(1);
         let resolver = self.resolver.clone();
         let spawner = io.clone();
-        match self.settings.peer {
-            Peer::UringHyper | Peer::EpollHyper => {
+        match self.settings.client {
+            OtherClient::UringHyper | OtherClient::EpollHyper => {
                 let make = hypers::<_, Monoio>(&group, resolver, alive);
                 group.serve(make, |lane| spawner.spawn(lane.one_by_one())).await;
             }
-            Peer::TokioHyper => {
+            OtherClient::TokioHyper => {
                 let make = hypers::<_, OwnTokio>(&group, resolver, alive);
                 group.serve(make, |lane| spawner.spawn(lane.one_by_one())).await;
             }
-            Peer::MonoioHttp => {
-                let supply = supply(&group, resolver, alive);
-                let kept = Kept::maker(&group.settings.work, idle_max(&group.settings));
-                let make = move || MonoioHttp { supply: Arc::clone(&supply), kept: kept() };
+            OtherClient::MonoioHttp => {
+                let connector = connector(&group, resolver, alive);
+                let idle = IdleConnections::maker(&group.settings.work, idle_max(&group.settings));
+                let make = move || MonoioHttp { connector: Arc::clone(&connector), idle: idle() };
                 group.serve(make, |lane| spawner.spawn(lane.one_by_one())).await;
             }
-            Peer::Hyper | Peer::Reqwest => unreachable!("they have a runtime of several threads"),
+            OtherClient::Hyper | OtherClient::Reqwest => {
+                unreachable!("they have a runtime of several threads")
+            }
         }
         // A runtime that is dropped while tasks hold connections leaks their descriptors.
         wait_for(&io, gone, CLOSING_MAX).await;
@@ -161,13 +163,13 @@ impl Program for Pinned {
 }
 
 /// What the clients of `group` have in common.
-fn supply<I: Io>(
+fn connector<I: Io>(
     group: &Group<I>,
     resolver: Resolver,
     alive: flume::Sender<Infallible>,
-) -> Arc<Supply<I>> {
+) -> Arc<Connector<I>> {
     let settings = &group.settings;
-    Arc::new(Supply {
+    Arc::new(Connector {
         io: group.io.clone(),
         fields: settings.fields.clone(),
         resolver,
@@ -177,19 +179,19 @@ fn supply<I: Io>(
 }
 
 /// Makes the clients of `group`, which are hyper's.
-fn hypers<I: Io, C: Carrier>(
+fn hypers<I: Io, C: HyperRuntime>(
     group: &Group<I>,
     resolver: Resolver,
     alive: flume::Sender<Infallible>,
 ) -> impl Fn() -> Hyper<I, C> + use<I, C> {
-    let supply = supply(group, resolver, alive);
-    let kept = Kept::maker(&group.settings.work, idle_max(&group.settings));
-    move || Hyper { supply: Arc::clone(&supply), carrier: PhantomData, kept: kept() }
+    let connector = connector(group, resolver, alive);
+    let idle = IdleConnections::maker(&group.settings.work, idle_max(&group.settings));
+    move || Hyper { connector: Arc::clone(&connector), runtime: PhantomData, idle: idle() }
 }
 
 /// How many idle connections a group may keep: half of the descriptors that may be open are for
 /// them, shared by all groups.
-fn idle_max(settings: &PeerSettings) -> usize {
+fn idle_max(settings: &ClientSettings) -> usize {
     let limit = system::raise_descriptor_limit().unwrap_or(0);
     (limit / 2 / settings.cpus.len()).clamp(1, IDLE_MAX)
 }

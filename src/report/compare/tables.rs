@@ -40,7 +40,7 @@ pub(super) fn figures(comparison: &Comparison) -> Table {
             us(&figures.p99_us),
             us(&figures.p99_9_us),
             busy(figures.busy_share),
-            busy(figures.origin_busy_share),
+            busy(figures.server_busy_share),
         ]);
     }
     table

@@ -7,7 +7,7 @@
 use serde_json::json;
 
 use super::{markdown, text};
-use crate::compare::comparison::{Comparison, Entry, Evidence, Subject};
+use crate::compare::comparison::{Comparison, ContestantRecord, Measurements, Subject};
 use crate::compare::matrix::{Cell, Matrix};
 use crate::compare::saved::Saved;
 use crate::compare::slice::Slice;
@@ -16,7 +16,7 @@ use crate::os::machine::Machine;
 use crate::report::paint::Paint;
 
 /// A contestant that takes `cpu_us` for each request in every round.
-fn entry(label: &str, cpu_us: f64, ring: Option<RingCounts>) -> Entry {
+fn record(label: &str, cpu_us: f64, ring: Option<RingCounts>) -> ContestantRecord {
     let slice = Slice {
         window_s: 1.0,
         completed: 100_000,
@@ -28,12 +28,12 @@ fn entry(label: &str, cpu_us: f64, ring: Option<RingCounts>) -> Entry {
         max_rss_bytes: 12 << 20,
         switches: Switches { voluntary: 1000, involuntary: 100 },
         ring,
-        origin_busy_share: Some(0.5),
+        server_busy_share: Some(0.5),
         ..Slice::default()
     };
     let kinds = [("sendto".to_owned(), 100_000), ("futex".to_owned(), 3)].into();
     let syscalls = Some(Syscalls { total: 112_000, kinds });
-    Entry {
+    ContestantRecord {
         label: label.to_owned(),
         slices: vec![slice.clone(); 12],
         counted: Some(Slice { syscalls, ..slice }),
@@ -43,7 +43,7 @@ fn entry(label: &str, cpu_us: f64, ring: Option<RingCounts>) -> Entry {
     }
 }
 
-fn evidence() -> Evidence {
+fn measurements() -> Measurements {
     let ring = Some(RingCounts { sqes: 200_000, cqes: 200_000 });
     let machine = Machine { kernel: "6.18".to_owned(), cpus: 2, ..Machine::default() };
     let subject = Subject {
@@ -51,17 +51,17 @@ fn evidence() -> Evidence {
         workload: "closed loop, 64 connections".to_owned(),
         options: json!(null),
         cpus: vec![1],
-        origin_cpus: Some(vec![0]),
+        server_cpus: Some(vec![0]),
         share_core: None,
     };
-    Evidence {
+    Measurements {
         subject,
         is_open_loop: false,
         wanted_per_s: None,
         slice_s: 1.0,
         turns_per_slice: 2,
-        entries: vec![entry("uring", 5.0, ring), entry("tokio", 6.0, None)],
-        twin: entry("uring (twin)", 5.0, ring),
+        contestants: vec![record("uring", 5.0, ring), record("tokio", 6.0, None)],
+        twin: record("uring (twin)", 5.0, ring),
         interrupted: false,
         notes: vec!["a bell \u{7}".to_owned()],
     }
@@ -69,7 +69,7 @@ fn evidence() -> Evidence {
 
 #[test]
 fn a_comparison_is_three_tables_and_its_notes() {
-    let text = text::text(&Comparison::new(&evidence()), None, Paint::Plain);
+    let text = text::text(&Comparison::new(&measurements()), None, Paint::Plain);
     let expected = "\
 workload     closed loop, 64 connections
 rounds       6 of 1.00 s for each engine, in turns of 500 ms
@@ -97,7 +97,7 @@ note         verdicts go by CPU time a request";
 
 #[test]
 fn markdown_has_the_cells_of_the_text() {
-    let markdown = markdown::markdown(&Comparison::new(&evidence()), None);
+    let markdown = markdown::markdown(&Comparison::new(&measurements()), None);
     for row in [
         "| tokio | 1.00 (1.00-1.00) | 1.200 (1.200-1.200) | 1.20 (1.20-1.20) | slower |",
         "| uring | 1.12 | 2.00 | 2.00 | 0.01 | <0.01 | 12.0 MiB | 9.60 KiB |",
@@ -109,11 +109,11 @@ fn markdown_has_the_cells_of_the_text() {
 
 #[test]
 fn what_has_changed_since_is_a_table_of_its_own() {
-    let mut now = Saved { version: "2.0".to_owned(), evidence: evidence() };
-    let then = Saved { version: "1.0".to_owned(), evidence: evidence() };
-    now.evidence.entries[1] = entry("tokio", 5.4, None);
+    let mut now = Saved { version: "2.0".to_owned(), measurements: measurements() };
+    let then = Saved { version: "1.0".to_owned(), measurements: measurements() };
+    now.measurements.contestants[1] = record("tokio", 5.4, None);
     let since = now.since(&then);
-    let comparison = Comparison::new(&now.evidence);
+    let comparison = Comparison::new(&now.measurements);
     let text = text::text(&comparison, Some(&since), Paint::Plain);
     let table = "\
 since a run of ringfetch 1.0
@@ -127,7 +127,7 @@ tokio       1.00 (1.00-1.00)  0.900 (0.900-0.900)  0.90 (0.90-0.90)             
 
 #[test]
 fn a_sweep_is_a_table_of_winners_and_one_for_each_other_engine() {
-    let cell = |connections| Cell::new(connections, 1024, &evidence());
+    let cell = |connections| Cell::new(connections, 1024, &measurements());
     let matrix = Matrix { matrix: vec![cell(1), cell(1000)] };
     let text = text::matrix(&matrix, Paint::Plain);
     let winners = "connections  1.00 KiB\n1               uring\n1,000           uring\n";

@@ -29,38 +29,38 @@ fn check(report: &Value, names: &[&str]) {
     assert_eq!(report["rounds"], 3, "{report}");
 }
 
-const PEERS: &[&str] =
+const CLIENTS: &[&str] =
     &["hyper", "reqwest", "monoio-http", "uring+hyper", "epoll+hyper", "tokio+hyper"];
 
-/// Those of `PEERS` that can run here, as a list for the command line.
-fn peers() -> Vec<&'static str> {
+/// Those of `CLIENTS` that can run here, as a list for the command line.
+fn clients() -> Vec<&'static str> {
     let has_rings = crate::engines::engines().any(|engine| engine.word() == "uring");
     let needs_ring = |name: &str| name.contains("uring") || name.contains("monoio");
-    PEERS.iter().copied().filter(|name| has_rings || !needs_ring(name)).collect()
+    CLIENTS.iter().copied().filter(|name| has_rings || !needs_ring(name)).collect()
 }
 
 #[test]
-fn every_peer_takes_part_in_a_load() {
-    let names = peers();
+fn every_other_client_takes_part_in_a_load() {
+    let names = clients();
     check(&compared(&format!("--engines tokio,{}", names.join(","))), &names);
 }
 
 #[test]
-fn every_peer_takes_part_in_an_open_loop() {
-    let names = peers();
+fn every_other_client_takes_part_in_an_open_loop() {
+    let names = clients();
     check(&compared(&format!("--rate 500 --engines {}", names.join(","))), &names);
 }
 
 #[test]
-fn every_peer_fetches_the_built_in_pages() {
-    let names = peers();
+fn every_other_client_fetches_the_built_in_pages() {
+    let names = clients();
     check(&compared(&format!("--workload fetch --engines {}", names.join(","))), &names);
 }
 
 #[test]
 fn a_foreign_server_is_asked_as_well() {
     let server = Served::start();
-    let names = peers();
+    let names = clients();
     let args = format!("--no-keepalive --engines {} {}", names.join(","), server.url("/bytes/9"));
     check(&compared(&args), &names);
     let report = server.end();
@@ -68,7 +68,7 @@ fn a_foreign_server_is_asked_as_well() {
 }
 
 #[test]
-fn a_peer_that_cannot_do_it_is_left_out_and_the_report_says_why() {
+fn a_client_that_cannot_do_it_is_left_out_and_the_report_says_why() {
     let report = compared("--pipeline 4 --engines tokio,hyper");
     check(&report, &["tokio"]);
     assert!(report["engines"]["hyper"].is_null(), "{report}");

@@ -1,6 +1,6 @@
 //! Other people's clients, loaded as the own engine is: what they send, and how they are counted.
 //!
-//! Invariant: each test holds for every peer that can run here.
+//! Invariant: each test holds for every client that can run here.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
 use ringfetch::bench::arrivals::{Arrivals, Law, Profile};
-use ringfetch::compare::clients::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
+use ringfetch::compare::clients::{
+    ClientSettings, ClientWork, Load, OtherClient, Pace, Pages, RequestFields, fetch,
+};
 use ringfetch::compare::slice::Slice;
 use ringfetch::fetch::policy::StatusPolicy;
 use ringfetch::http::http1::{Method, Persistence, RequestSpec, RequestTemplate};
@@ -29,30 +31,30 @@ const CONNECTIONS: usize = 6;
 /// One title in HTML.
 const PAGE: &str = "<!doctype html><title>page</title><a href=/x>one two</a>";
 
-/// Every peer whose engine can run here.
-fn peers() -> impl Iterator<Item = Peer> {
-    let on_a_ring = [Peer::MonoioHttp, Peer::UringHyper];
+/// Every client whose engine can run here.
+fn clients() -> impl Iterator<Item = OtherClient> {
+    let on_a_ring = [OtherClient::MonoioHttp, OtherClient::UringHyper];
     let has_rings = engines().any(|engine| engine.word() == "uring");
-    Peer::ALL.into_iter().filter(move |peer| has_rings || !on_a_ring.contains(peer))
+    OtherClient::ALL.into_iter().filter(move |client| has_rings || !on_a_ring.contains(client))
 }
 
-/// What `peer` is told to do `work` with, unless a test changes it.
-fn settings(peer: Peer, work: Work) -> PeerSettings {
-    PeerSettings {
-        peer,
+/// What `client` is told to do `work` with, unless a test changes it.
+fn settings(client: OtherClient, work: ClientWork) -> ClientSettings {
+    ClientSettings {
+        client,
         cpus: cores::available(),
         connections: CONNECTIONS,
         timeout: Duration::from_secs(30),
         connect_timeout: Duration::from_secs(5),
         overrides: Vec::new(),
-        fields: Fields::new(None, &[], None, Persistence::Persistent).unwrap(),
+        fields: RequestFields::new(None, &[], None, Persistence::Persistent).unwrap(),
         work,
     }
 }
 
 /// A closed loop on `url`.
-fn closed(peer: Peer, url: &str) -> PeerSettings {
-    settings(peer, Work::Bench(vec![Target::parse(url).unwrap()], Pace::Closed))
+fn closed(client: OtherClient, url: &str) -> ClientSettings {
+    settings(client, ClientWork::Bench(vec![Target::parse(url).unwrap()], Pace::Closed))
 }
 
 fn started() -> TestServer {
@@ -64,41 +66,44 @@ fn url_at(server: &TestServer, path: &str) -> String {
 }
 
 #[test]
-fn the_server_has_answered_what_a_peer_says_it_has_handled() {
-    for peer in peers() {
+fn the_server_has_answered_what_a_client_says_it_has_handled() {
+    for client in clients() {
         let server = started();
-        let mut load = Load::start(closed(peer, &url_at(&server, "/bytes/64"))).unwrap();
+        let mut load = Load::start(closed(client, &url_at(&server, "/bytes/64"))).unwrap();
         let slices = [(); 2].map(|()| load.bench(0, LEAD_IN, WINDOW).unwrap());
         for slice in &slices {
-            assert!(0 < slice.completed && slice.completed <= slice.handled, "{peer:?}: {slice:?}");
-            assert!(slice.p50_us.is_some() && slice.user_s + slice.sys_s > 0.0, "{peer:?}");
+            assert!(
+                0 < slice.completed && slice.completed <= slice.handled,
+                "{client:?}: {slice:?}"
+            );
+            assert!(slice.p50_us.is_some() && slice.user_s + slice.sys_s > 0.0, "{client:?}");
         }
-        assert_eq!(slices.iter().map(|slice| slice.errors).sum::<u64>(), 0, "{peer:?}");
+        assert_eq!(slices.iter().map(|slice| slice.errors).sum::<u64>(), 0, "{client:?}");
         let handled: u64 = slices.iter().map(|slice| slice.handled).sum();
         let served = server.served();
-        assert_eq!((served.requests, served.refused), (handled, 0), "{peer:?}");
+        assert_eq!((served.requests, served.refused), (handled, 0), "{client:?}");
         // All of them are used, and they stay from one slice to the next. reqwest begins to connect
         // while it waits for a connection to come back, and keeps both.
-        let most = if peer == Peer::Reqwest { 4 * CONNECTIONS } else { CONNECTIONS };
+        let most = if client == OtherClient::Reqwest { 4 * CONNECTIONS } else { CONNECTIONS };
         let connections = CONNECTIONS as u64..=most as u64;
-        assert!(connections.contains(&served.connections), "{peer:?}: {served:?}");
+        assert!(connections.contains(&served.connections), "{client:?}: {served:?}");
         drop(load);
         // What ends with the load was not asked for.
-        assert_eq!(server.stop().unwrap().requests, handled, "{peer:?}");
+        assert_eq!(server.stop().unwrap().requests, handled, "{client:?}");
     }
 }
 
 #[test]
 fn a_connection_for_each_request_is_just_that() {
-    for peer in peers() {
+    for client in clients() {
         let server = started();
-        let fields = Fields::new(None, &[], None, Persistence::Close).unwrap();
-        let plain = closed(peer, &url_at(&server, "/bytes/64"));
-        let mut load = Load::start(PeerSettings { fields, ..plain }).unwrap();
+        let fields = RequestFields::new(None, &[], None, Persistence::Close).unwrap();
+        let plain = closed(client, &url_at(&server, "/bytes/64"));
+        let mut load = Load::start(ClientSettings { fields, ..plain }).unwrap();
         let slice = load.bench(0, LEAD_IN, WINDOW).unwrap();
         let served = server.served();
-        assert_eq!((slice.errors, served.requests), (0, slice.handled), "{peer:?}");
-        assert_eq!(served.connections, served.requests, "{peer:?}");
+        assert_eq!((slice.errors, served.requests), (0, slice.handled), "{client:?}");
+        assert_eq!(served.connections, served.requests, "{client:?}");
     }
 }
 
@@ -120,16 +125,16 @@ fn an_open_loop_starts_what_the_own_schedule_has() {
             count
         };
         let expected: u64 = (0..cores).map(starts).sum();
-        for peer in peers() {
+        for client in clients() {
             let server = started();
             let target = Target::parse(&url_at(&server, "/bytes/64")).unwrap();
-            let work = Work::Bench(vec![target], Pace::Open(Arc::clone(&profile), law));
-            let mut load = Load::start(settings(peer, work)).unwrap();
+            let work = ClientWork::Bench(vec![target], Pace::Open(Arc::clone(&profile), law));
+            let mut load = Load::start(settings(client, work)).unwrap();
             let slice = load.bench(0, lead_in, window).unwrap();
-            assert_eq!((slice.errors, server.requests()), (0, slice.handled), "{peer:?}");
+            assert_eq!((slice.errors, server.requests()), (0, slice.handled), "{client:?}");
             // A start just before the end may be overtaken by it on a busy machine.
-            assert!(slice.handled <= expected, "{peer:?}: {} of {expected}", slice.handled);
-            assert!(slice.handled * 2 > expected, "{peer:?}: {} of {expected}", slice.handled);
+            assert!(slice.handled <= expected, "{client:?}: {} of {expected}", slice.handled);
+            assert!(slice.handled * 2 > expected, "{client:?}: {} of {expected}", slice.handled);
         }
     }
 }
@@ -143,7 +148,7 @@ fn lines(head: &str) -> BTreeSet<String> {
     head.lines().filter(|line| !line.is_empty()).map(lower).collect()
 }
 
-/// Checks that every peer sends for these options what the own engine sends.
+/// Checks that every client sends for these options what the own engine sends.
 fn check_sent(method: Option<&str>, headers: &[(&str, &str)], body: Option<&str>) {
     let headers: Vec<_> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -155,7 +160,7 @@ fn check_sent(method: Option<&str>, headers: &[(&str, &str)], body: Option<&str>
         ..RequestSpec::new(&name.parse::<Method>().unwrap())
     });
     let template = template.unwrap();
-    for peer in peers().filter(|peer| name != "HEAD" || *peer != Peer::MonoioHttp) {
+    for client in clients().filter(|client| name != "HEAD" || *client != OtherClient::MonoioHttp) {
         let answer = match name {
             "HEAD" => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".to_vec(),
             _ => ok("fine!"),
@@ -165,20 +170,21 @@ fn check_sent(method: Option<&str>, headers: &[(&str, &str)], body: Option<&str>
         template.write(&mut own, &server.addr().to_string(), "/p?q=1");
         let own = String::from_utf8(own).unwrap();
         let (own_head, own_body) = own.split_once("\r\n\r\n").unwrap();
-        let fields = Fields::new(method, &headers, body.clone(), Persistence::Persistent).unwrap();
-        let plain = closed(peer, &server.url("/p?q=1"));
-        let settings = PeerSettings { fields, connections: 1, ..plain };
+        let fields =
+            RequestFields::new(method, &headers, body.clone(), Persistence::Persistent).unwrap();
+        let plain = closed(client, &server.url("/p?q=1"));
+        let settings = ClientSettings { fields, connections: 1, ..plain };
         let slice = Load::start(settings).unwrap().bench(0, Duration::ZERO, WINDOW).unwrap();
-        assert!(slice.completed > 0 && slice.errors == 0, "{peer:?} {name}: {slice:?}");
+        assert!(slice.completed > 0 && slice.errors == 0, "{client:?} {name}: {slice:?}");
         for request in server.requests() {
-            assert_eq!(lines(&request.head), lines(own_head), "{peer:?}");
-            assert_eq!(request.body, own_body.as_bytes(), "{peer:?}");
+            assert_eq!(lines(&request.head), lines(own_head), "{client:?}");
+            assert_eq!(request.body, own_body.as_bytes(), "{client:?}");
         }
     }
 }
 
 #[test]
-fn a_peer_sends_what_the_own_engine_sends() {
+fn a_client_sends_what_the_own_engine_sends() {
     check_sent(None, &[], None);
     check_sent(None, &[("X-One", "1"), ("Accept", "text/html"), ("X-One", "2")], Some("a body"));
     check_sent(Some("PUT"), &[("Host", "other.test"), ("User-Agent", "me")], None);
@@ -189,47 +195,47 @@ fn a_peer_sends_what_the_own_engine_sends() {
 
 #[test]
 fn statuses_from_400_on_and_broken_answers_are_errors_and_only_the_first_are_completed() {
-    for peer in peers() {
+    for client in clients() {
         let server = started();
         let run = |path| {
-            let mut load = Load::start(closed(peer, &url_at(&server, path))).unwrap();
+            let mut load = Load::start(closed(client, &url_at(&server, path))).unwrap();
             load.bench(0, LEAD_IN, WINDOW).unwrap()
         };
         let refused = run("/status/404");
-        assert!(refused.errors > 0 && refused.completed >= refused.errors, "{peer:?}");
+        assert!(refused.errors > 0 && refused.completed >= refused.errors, "{client:?}");
         let reset = run("/fault/reset");
-        assert!(reset.errors > 0 && reset.completed == 0, "{peer:?}: {reset:?}");
-        assert_eq!(reset.p50_us, None, "{peer:?}");
+        assert!(reset.errors > 0 && reset.completed == 0, "{client:?}: {reset:?}");
+        assert_eq!(reset.p50_us, None, "{client:?}");
     }
 }
 
 #[test]
 fn a_request_that_takes_too_long_is_an_error_and_the_next_goes_on() {
-    for peer in peers() {
+    for client in clients() {
         let server = started();
-        let plain = closed(peer, &url_at(&server, "/delay/60000/bytes/1"));
-        let settings = PeerSettings { timeout: Duration::from_millis(5), ..plain };
+        let plain = closed(client, &url_at(&server, "/delay/60000/bytes/1"));
+        let settings = ClientSettings { timeout: Duration::from_millis(5), ..plain };
         let slice = Load::start(settings).unwrap().bench(0, LEAD_IN, WINDOW).unwrap();
-        assert!(slice.errors > 0 && slice.completed == 0, "{peer:?}: {slice:?}");
+        assert!(slice.errors > 0 && slice.completed == 0, "{client:?}: {slice:?}");
     }
 }
 
 #[test]
 fn what_hangs_at_the_end_of_a_slice_is_cut_off_and_the_next_slice_begins_anew() {
-    let run = |peer| {
+    let run = |client| {
         let server = Server::start(|request| match request.connection {
             0..CONNECTIONS => vec![Act::Hold],
             _ => vec![Act::Send(ok("fine!"))],
         });
-        let mut load = Load::start(closed(peer, &server.url("/"))).unwrap();
+        let mut load = Load::start(closed(client, &server.url("/"))).unwrap();
         let hung = load.bench(0, LEAD_IN, WINDOW).unwrap();
         let counts = (hung.completed, hung.errors, hung.handled);
-        assert_eq!(counts, (0, 0, CONNECTIONS as u64), "{peer:?}");
+        assert_eq!(counts, (0, 0, CONNECTIONS as u64), "{client:?}");
         let next = load.bench(0, LEAD_IN, WINDOW).unwrap();
-        assert!(next.completed > 0 && next.errors == 0, "{peer:?}: {next:?}");
+        assert!(next.completed > 0 && next.errors == 0, "{client:?}: {next:?}");
     };
     // Each waits for the same two seconds.
-    std::thread::scope(|scope| peers().for_each(|peer| drop(scope.spawn(move || run(peer)))));
+    std::thread::scope(|scope| clients().for_each(|client| drop(scope.spawn(move || run(client)))));
 }
 
 /// A list that ends.
@@ -243,13 +249,13 @@ impl Source for Lines {
     }
 }
 
-/// What `peer` makes of `urls`, of which every name leads to where `everywhere` says.
-fn fetched(peer: Peer, urls: &[String], everywhere: Override, pages: Pages) -> Slice {
+/// What `client` makes of `urls`, of which every name leads to where `everywhere` says.
+fn fetched(client: OtherClient, urls: &[String], everywhere: Override, pages: Pages) -> Slice {
     let mut lines = urls.to_vec();
     lines.push("taken first".to_owned());
-    let plain = settings(peer, Work::Fetch(pages));
-    let fields = Fields::new(None, &[], None, Persistence::KeepAlive).unwrap();
-    let settings = PeerSettings { overrides: vec![everywhere], fields, ..plain };
+    let plain = settings(client, ClientWork::Fetch(pages));
+    let fields = RequestFields::new(None, &[], None, Persistence::KeepAlive).unwrap();
+    let settings = ClientSettings { overrides: vec![everywhere], fields, ..plain };
     fetch(settings, Lines(lines), Duration::from_secs(30)).unwrap()
 }
 
@@ -270,17 +276,17 @@ fn everywhere(server: &TestServer) -> Override {
 
 #[test]
 fn every_line_of_a_list_is_fetched_once_wherever_its_name_leads() {
-    for peer in peers() {
+    for client in clients() {
         let server = started();
         let page = |n: usize| format!("http://host-{}.demo.test/page/{n}", n % 7);
         let urls: Vec<_> = (0..200).map(page).collect();
-        let slice = fetched(peer, &urls, everywhere(&server), pages());
+        let slice = fetched(client, &urls, everywhere(&server), pages());
         let counts = (slice.completed, slice.errors, slice.handled);
-        assert_eq!(counts, (200, 0, 200), "{peer:?}");
+        assert_eq!(counts, (200, 0, 200), "{client:?}");
         let served = server.served();
-        assert_eq!(served.requests, 200, "{peer:?}");
+        assert_eq!(served.requests, 200, "{client:?}");
         // A host that has its turn again has its connections still, but for those that were busy.
-        assert!(served.connections < 100, "{peer:?}: {}", served.connections);
+        assert!(served.connections < 100, "{client:?}: {}", served.connections);
     }
 }
 
@@ -296,21 +302,21 @@ fn redirects_sizes_statuses_and_nonsense_count_as_they_do_for_the_own_engine() {
         ("http://a.test/fault/reset", StatusPolicy::Accept, [0, 1, 1], 1),
         ("no URL", StatusPolicy::Accept, [0, 1, 1], 0),
     ];
-    for peer in peers() {
+    for client in clients() {
         for (url, status, counts, requests) in cases {
             let server = started();
             let pages = Pages { status: *status, ..pages() };
-            let slice = fetched(peer, &[(*url).to_owned()], everywhere(&server), pages);
+            let slice = fetched(client, &[(*url).to_owned()], everywhere(&server), pages);
             let counted = [slice.completed, slice.errors, slice.handled];
-            assert_eq!(counted, *counts, "{peer:?} {url} {status:?}");
-            assert_eq!(server.requests(), *requests, "{peer:?} {url}");
+            assert_eq!(counted, *counts, "{client:?} {url} {status:?}");
+            assert_eq!(server.requests(), *requests, "{client:?} {url}");
         }
     }
 }
 
 #[test]
 fn a_redirect_is_not_followed_where_none_shall_be() {
-    for peer in peers() {
+    for client in clients() {
         let server = Server::start(|request| match request.target.as_str() {
             "/" => vec![Act::Send(redirect(302, "/next"))],
             _ => vec![Act::Send(ok(PAGE))],
@@ -318,10 +324,10 @@ fn a_redirect_is_not_followed_where_none_shall_be() {
         let run = |redirects_max| {
             let pages = Pages { redirects_max, ..pages() };
             let slice =
-                fetched(peer, &["http://a.test/".to_owned()], server.for_every_host(), pages);
-            assert_eq!((slice.completed, slice.errors), (1, 0), "{peer:?}");
+                fetched(client, &["http://a.test/".to_owned()], server.for_every_host(), pages);
+            assert_eq!((slice.completed, slice.errors), (1, 0), "{client:?}");
             server.requests().len()
         };
-        assert_eq!((run(0), run(1)), (1, 3), "{peer:?}");
+        assert_eq!((run(0), run(1)), (1, 3), "{client:?}");
     }
 }

@@ -7,19 +7,19 @@
 use std::io;
 use std::path::Path;
 
-use crate::compare::server_process::OriginProcess;
+use crate::compare::server_process::TestServerProcess;
 use crate::compare::workload::Workload;
 use crate::runtime::cores;
 
 /// Where a comparison takes place.
 #[derive(Debug)]
-pub struct Ground {
+pub struct Testbed {
     cpus: Vec<usize>,
-    origin: Option<OriginProcess>,
+    server: Option<TestServerProcess>,
 }
 
-impl Ground {
-    /// A built-in origin, started from `program` on `origin_cpus`, and contestants on `cpus`; where
+impl Testbed {
+    /// A built-in origin, started from `program` on `server_cpus`, and contestants on `cpus`; where
     /// they are not named, each has half of what there is.
     ///
     /// # Errors
@@ -28,22 +28,22 @@ impl Ground {
     pub fn built_in(
         program: &Path,
         cpus: Option<Vec<usize>>,
-        origin_cpus: Option<Vec<usize>>,
+        server_cpus: Option<Vec<usize>>,
     ) -> io::Result<Self> {
-        let (origin_cpus, cpus) = match (origin_cpus, cpus) {
-            (Some(origin), Some(own)) => (origin, own),
-            (Some(origin), None) => (origin.clone(), cores::rest(&origin)),
+        let (server_cpus, cpus) = match (server_cpus, cpus) {
+            (Some(server), Some(own)) => (server, own),
+            (Some(server), None) => (server.clone(), cores::rest(&server)),
             (None, Some(own)) => (cores::rest(&own), own),
             (None, None) => cores::halves(),
         };
-        let origin = OriginProcess::start(program, &origin_cpus)?;
-        Ok(Self { cpus, origin: Some(origin) })
+        let server = TestServerProcess::start(program, &server_cpus)?;
+        Ok(Self { cpus, server: Some(server) })
     }
 
     /// An origin that is there already, and contestants on `cpus` or on all that there are.
     #[must_use]
     pub fn foreign(cpus: Option<Vec<usize>>) -> Self {
-        Self { cpus: cpus.unwrap_or_else(cores::available), origin: None }
+        Self { cpus: cpus.unwrap_or_else(cores::available), server: None }
     }
 
     /// The CPUs of the contestants.
@@ -54,22 +54,22 @@ impl Ground {
 
     /// The built-in origin, if that is what is asked.
     #[must_use]
-    pub fn origin(&self) -> Option<&OriginProcess> {
-        self.origin.as_ref()
+    pub fn server(&self) -> Option<&TestServerProcess> {
+        self.server.as_ref()
     }
 
     /// `workload`, asked of the built-in origin where it names nothing: bodies of `body_bytes` for
     /// a load, generated pages for a list.
     #[must_use]
     pub fn workload(&self, workload: Workload, body_bytes: u64) -> Workload {
-        let Some(origin) = &self.origin else { return workload };
+        let Some(server) = &self.server else { return workload };
         match workload {
             Workload::Bench(_) => {
-                workload.with_urls(vec![format!("http://{}/bytes/{body_bytes}", origin.addr())])
+                workload.with_urls(vec![format!("http://{}/bytes/{body_bytes}", server.addr())])
             }
             Workload::Fetch(mut fetch) => {
-                fetch.urls = origin.pages();
-                fetch.overrides.push(origin.everywhere());
+                fetch.urls = server.pages();
+                fetch.overrides.push(server.override_for_all());
                 Workload::Fetch(fetch)
             }
         }

@@ -15,36 +15,36 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use crate::base::target::Target;
-use crate::compare::clients::client::Fault;
-use crate::compare::clients::settings::Fields;
+use crate::compare::clients::client::ClientFault;
+use crate::compare::clients::settings::RequestFields;
 use crate::net::dns::Resolver;
 use crate::runtime::Io;
 
 /// What the clients of a group have in common.
-pub(super) struct Supply<I> {
+pub(super) struct Connector<I> {
     pub(super) io: I,
-    pub(super) fields: Fields,
+    pub(super) fields: RequestFields,
     pub(super) resolver: Resolver,
     pub(super) connect_timeout: Duration,
     pub(super) alive: flume::Sender<Infallible>,
 }
 
-impl<I: Io> Supply<I> {
+impl<I: Io> Connector<I> {
     /// Connects to the origin of `target` by `connect`.
     pub(super) async fn connect<S, F: Future<Output = io::Result<S>>>(
         &self,
         target: &Target,
         connect: impl FnOnce(SocketAddr) -> F,
-    ) -> Result<S, Fault> {
+    ) -> Result<S, ClientFault> {
         let attempt = async {
             let addr = self.resolver.look_up(target.host(), target.port()).await;
-            let addr = addr.map_err(|failure| Fault::new(failure.to_string()))?;
-            connect(addr).await.map_err(Fault::new)
+            let addr = addr.map_err(|failure| ClientFault::new(failure.to_string()))?;
+            connect(addr).await.map_err(ClientFault::new)
         };
         let sleep = self.io.sleep_until(self.io.now() + self.connect_timeout);
         match select(pin!(attempt), pin!(sleep)).await {
             Either::Left((connected, _)) => connected,
-            Either::Right(_) => Err(Fault::new("no connection in time")),
+            Either::Right(_) => Err(ClientFault::new("no connection in time")),
         }
     }
 }

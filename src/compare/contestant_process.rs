@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use crate::base::limits::{COMPARE_DRAIN, COMPARE_PATIENCE, PROGRESS_INTERVAL};
 use crate::client::Stop;
-use crate::compare::protocol::{Answer, Assignment, Ready, SliceOrder, hear, say};
+use crate::compare::protocol::{Assignment, ContestantReply, Ready, SliceOrder, hear, say};
 use crate::compare::slice::Slice;
 use crate::os::process;
 
 /// A contestant's process.
-pub(super) struct Contestant {
+pub(super) struct ContestantProcess {
     child: Child,
     orders: ChildStdin,
-    answers: flume::Receiver<io::Result<Option<Answer>>>,
+    answers: flume::Receiver<io::Result<Option<ContestantReply>>>,
     ready: Ready,
     /// Orders that it was given.
     ordered: u64,
@@ -37,7 +37,7 @@ pub(super) enum Loss {
     Gone(io::Error),
 }
 
-impl Contestant {
+impl ContestantProcess {
     /// Starts `program`, a ringfetch, as a contestant, waits until it can begin, and lets it rest.
     pub(super) fn start(
         program: &Path,
@@ -60,7 +60,7 @@ impl Contestant {
         let mut contestant = Self { child, orders, answers, ready, ordered: 0 };
         let listen = move || {
             loop {
-                let answer = hear::<Answer>(&mut stdout);
+                let answer = hear::<ContestantReply>(&mut stdout);
                 let is_last = !matches!(answer, Ok(Some(_)));
                 if teller.send(answer).is_err() || is_last {
                     return;
@@ -72,7 +72,7 @@ impl Contestant {
         say(&mut contestant.orders, assignment).map_err(Loss::Gone)?;
         let patience = COMPARE_PATIENCE + assignment.workload.opening_max();
         match contestant.answer(patience, stop)? {
-            Answer::Ready(ready) => contestant.ready = ready,
+            ContestantReply::Ready(ready) => contestant.ready = ready,
             other => return Err(misunderstood(&other)),
         }
         process::rest(&contestant.child).map_err(Loss::Gone)?;
@@ -94,17 +94,17 @@ impl Contestant {
         let answer = self.answer(patience, stop)?;
         process::rest(&self.child).map_err(Loss::Gone)?;
         match answer {
-            Answer::Slice(number, slice) if number == order.number => Ok(*slice),
+            ContestantReply::Slice(number, slice) if number == order.number => Ok(*slice),
             other => Err(misunderstood(&other)),
         }
     }
 
     /// The next thing that it says, waiting for it no longer than `patience`.
-    fn answer(&self, patience: Duration, stop: &Stop) -> Result<Answer, Loss> {
+    fn answer(&self, patience: Duration, stop: &Stop) -> Result<ContestantReply, Loss> {
         let mut waited = Duration::ZERO;
         loop {
             match self.answers.recv_timeout(PROGRESS_INTERVAL) {
-                Ok(Ok(Some(Answer::Failed(reason)))) => return Err(Loss::Unable(reason)),
+                Ok(Ok(Some(ContestantReply::Failed(reason)))) => return Err(Loss::Unable(reason)),
                 Ok(Ok(Some(answer))) => return Ok(answer),
                 Ok(Ok(None)) | Err(flume::RecvTimeoutError::Disconnected) => {
                     let error = "a contestant ended by itself; what it said is above";
@@ -125,11 +125,11 @@ impl Contestant {
 }
 
 /// An answer to a question that was not asked.
-fn misunderstood(answer: &Answer) -> Loss {
+fn misunderstood(answer: &ContestantReply) -> Loss {
     Loss::Gone(io::Error::other(format!("a contestant answers out of turn: {answer:?}")))
 }
 
-impl Drop for Contestant {
+impl Drop for ContestantProcess {
     fn drop(&mut self) {
         // Also one that rests: a kill needs no waking.
         let _ = self.child.kill();

@@ -1,15 +1,15 @@
-//! Who there is: the peers, their words, and what each of them cannot do.
+//! Who there is: the clients, their words, and what each of them cannot do.
 //!
-//! Does not know how a peer is run.
+//! Does not know how a client is run.
 //!
-//! Invariant: a word names one peer, and no engine of ringfetch's own.
+//! Invariant: a word names one client, and no engine of ringfetch's own.
 
-use crate::compare::clients::settings::{PeerSettings, Work};
+use crate::compare::clients::settings::{ClientSettings, ClientWork};
 use crate::runtime::launch::Engine;
 
 /// A client that is not ringfetch's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
+pub enum OtherClient {
     /// hyper's client connections on Tokio's runtime, with a thread for each CPU.
     Hyper,
     /// reqwest as most people would use it: one client, and `buffer_unordered`.
@@ -24,7 +24,7 @@ pub enum Peer {
     TokioHyper,
 }
 
-impl Peer {
+impl OtherClient {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Hyper,
@@ -61,7 +61,7 @@ impl Peer {
 
     /// The engine whose runtimes carry it, one for each CPU; none where it has Tokio's runtime of
     /// several threads.
-    pub(super) const fn carrier(self) -> Option<Engine> {
+    pub(super) const fn engine(self) -> Option<Engine> {
         match self {
             Self::MonoioHttp => Some(Engine::Uring),
             _ => self.shared_engine(),
@@ -69,8 +69,8 @@ impl Peer {
     }
 
     /// Why it cannot do what `settings` ask for, if so.
-    pub(super) fn refusal(self, settings: &PeerSettings) -> Option<String> {
-        if let Some(reason) = self.carrier().and_then(Engine::refusal) {
+    pub(super) fn refusal(self, settings: &ClientSettings) -> Option<String> {
+        if let Some(reason) = self.engine().and_then(Engine::refusal) {
             return Some(format!("the kernel refuses the engine: {reason}"));
         }
         if self == Self::MonoioHttp && settings.fields.method == http::Method::HEAD {
@@ -81,7 +81,7 @@ impl Peer {
     }
 
     /// What a reader of its numbers should know, where it does `work`.
-    pub(super) fn notes(self, work: &Work) -> Vec<String> {
+    pub(super) fn notes(self, work: &ClientWork) -> Vec<String> {
         let mut notes = Vec::new();
         if self == Self::MonoioHttp {
             notes.push(
@@ -90,7 +90,7 @@ impl Peer {
                     .to_owned(),
             );
         }
-        if matches!(work, Work::Fetch(_)) {
+        if matches!(work, ClientWork::Fetch(_)) {
             notes.push(
                 "it caps the fetches under way in all, not those of one host, keeps idle \
                  connections besides, and tries nothing again"
@@ -106,18 +106,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_names_one_peer_and_no_engine() {
-        for (idx, peer) in Peer::ALL.into_iter().enumerate() {
-            assert!(peer.word().parse::<Engine>().is_err(), "{}", peer.word());
-            assert!(Peer::ALL[..idx].iter().all(|other| other.word() != peer.word()));
+    fn a_word_names_one_client_and_no_engine() {
+        for (idx, client) in OtherClient::ALL.into_iter().enumerate() {
+            assert!(client.word().parse::<Engine>().is_err(), "{}", client.word());
+            assert!(OtherClient::ALL[..idx].iter().all(|other| other.word() != client.word()));
         }
     }
 
     #[test]
-    fn a_peer_that_shares_an_engine_is_named_after_it() {
-        for peer in Peer::ALL {
-            let shared = peer.word().strip_suffix("+hyper");
-            assert_eq!(peer.shared_engine().map(Engine::word), shared);
+    fn a_client_that_shares_an_engine_is_named_after_it() {
+        for client in OtherClient::ALL {
+            let shared = client.word().strip_suffix("+hyper");
+            assert_eq!(client.shared_engine().map(Engine::word), shared);
         }
     }
 }

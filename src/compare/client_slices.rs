@@ -1,16 +1,18 @@
 //! Slices by other people's clients: of a load, whose connections stay open, and of a list, whose
 //! runs begin anew.
 //!
-//! Knows the options of `bench` and of `fetch`, and what of them a peer can be told.
+//! Knows the options of `bench` and of `fetch`, and what of them a client can be told.
 //!
-//! Invariant: an option that a peer cannot honour and that would change what is measured is
+//! Invariant: an option that a client cannot honour and that would change what is measured is
 //! refused; one that is passed over is told of.
 
 use crate::bench::options::BenchOptions;
 use crate::bench::run::BenchError;
 use crate::bench::{Loop, Trial};
-use crate::compare::clients::{Fields, Load, Pace, Pages, Peer, PeerSettings, Work, fetch};
-use crate::compare::contestant::Slices;
+use crate::compare::clients::{
+    ClientSettings, ClientWork, Load, OtherClient, Pace, Pages, RequestFields, fetch,
+};
+use crate::compare::contestant_main::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
 use crate::fetch::options::{Extract, Fetch};
@@ -19,16 +21,16 @@ use crate::input::Repeated;
 use crate::runtime::allowed::affordable_connections;
 use crate::runtime::{clock, cores};
 
-/// A load by a peer.
-pub(super) struct PeerSlices {
+/// A load by a client.
+pub(super) struct ClientBenchSlices {
     load: Load,
 }
 
-impl PeerSlices {
-    /// Starts `peer` on `cpus`, to do what `options` say.
+impl ClientBenchSlices {
+    /// Starts `client` on `cpus`, to do what `options` say.
     pub(super) fn start(
         options: BenchOptions,
-        peer: Peer,
+        client: OtherClient,
         cpus: Vec<usize>,
     ) -> Result<(Self, Means), String> {
         let mut options = BenchOptions { cpus: Some(cpus), ..options };
@@ -57,15 +59,15 @@ impl PeerSlices {
         };
         let BenchOptions { method, headers, body, .. } = options;
         let cores = cpus.len();
-        let load = Load::start(PeerSettings {
-            peer,
+        let load = Load::start(ClientSettings {
+            client,
             cpus,
             connections,
             timeout: options.timeout,
             connect_timeout: options.connect_timeout,
             overrides: options.overrides,
-            fields: Fields::new(method.as_deref(), &headers, body, connection)?,
-            work: Work::Bench(targets, pace),
+            fields: RequestFields::new(method.as_deref(), &headers, body, connection)?,
+            work: ClientWork::Bench(targets, pace),
         })?;
         notes.extend_from_slice(load.notes());
         let kept = if options.keep_alive { connections } else { 0 };
@@ -73,23 +75,23 @@ impl PeerSlices {
     }
 }
 
-impl Slices for PeerSlices {
+impl Slices for ClientBenchSlices {
     fn run(&mut self, order: &SliceOrder) -> Result<Slice, String> {
         self.load.bench(order.round, order.lead_in, order.window)
     }
 }
 
-/// Runs over a list by a peer.
-pub(super) struct PeerFetchSlices {
+/// Runs over a list by a client.
+pub(super) struct ClientFetchSlices {
     options: Fetch,
-    settings: PeerSettings,
+    settings: ClientSettings,
 }
 
-impl PeerFetchSlices {
-    /// Gets `peer` ready to fetch as `options` say, on `cpus`.
+impl ClientFetchSlices {
+    /// Gets `client` ready to fetch as `options` say, on `cpus`.
     pub(super) fn start(
         options: Fetch,
-        peer: Peer,
+        client: OtherClient,
         cpus: Vec<usize>,
     ) -> Result<(Self, Means), String> {
         options.check().map_err(|error| error.to_string())?;
@@ -103,15 +105,15 @@ impl PeerFetchSlices {
         let cpus = if cpus.is_empty() { cores::available() } else { cpus };
         let connections = affordable_connections(options.connections, cpus.len(), &mut notes)
             .map_err(|error| error.to_string())?;
-        let settings = PeerSettings {
-            peer,
+        let settings = ClientSettings {
+            client,
             cpus,
             connections,
             timeout: options.timeout,
             connect_timeout: options.connect_timeout,
             overrides: options.overrides.clone(),
             fields: fields(&options)?,
-            work: Work::Fetch(Pages {
+            work: ClientWork::Fetch(Pages {
                 redirects_max: options.redirects,
                 body_bytes_max: options.body_bytes_max,
                 selectors: match options.extract {
@@ -128,7 +130,7 @@ impl PeerFetchSlices {
     }
 }
 
-impl Slices for PeerFetchSlices {
+impl Slices for ClientFetchSlices {
     fn run(&mut self, order: &SliceOrder) -> Result<Slice, String> {
         let until = clock::now() + order.window;
         let (urls, files) = (self.options.urls.clone(), self.options.files.clone());
@@ -139,7 +141,7 @@ impl Slices for PeerFetchSlices {
 }
 
 /// What each request of a fetch says, which is what the own engine's say.
-fn fields(options: &Fetch) -> Result<Fields, String> {
+fn fields(options: &Fetch) -> Result<RequestFields, String> {
     let mut headers = options.headers.clone();
     let mut add = |name: &str, value: &str| {
         if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
@@ -151,40 +153,40 @@ fn fields(options: &Fetch) -> Result<Fields, String> {
     if let Some(agent) = &options.user_agent {
         add("User-Agent", agent);
     }
-    Fields::new(None, &headers, None, Persistence::KeepAlive)
+    RequestFields::new(None, &headers, None, Persistence::KeepAlive)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Why `peer` does not do what `change` makes of a plain load.
-    fn refusal(peer: Peer, change: impl FnOnce(&mut BenchOptions)) -> String {
+    /// Why `client` does not do what `change` makes of a plain load.
+    fn refusal(client: OtherClient, change: impl FnOnce(&mut BenchOptions)) -> String {
         let mut options = BenchOptions {
             urls: vec!["http://127.0.0.1:9/".to_owned()],
             connections: 2,
             ..BenchOptions::default()
         };
         change(&mut options);
-        let started = PeerSlices::start(options, peer, cores::available());
+        let started = ClientBenchSlices::start(options, client, cores::available());
         started.err().unwrap_or_default()
     }
 
     #[test]
-    fn what_a_peer_cannot_do_is_refused_and_why() {
-        for peer in Peer::ALL {
-            let reason = refusal(peer, |options| options.pipeline = 4);
-            assert!(reason.contains("cannot pipeline: 4, hint:"), "{peer:?}: {reason}");
+    fn what_a_client_cannot_do_is_refused_and_why() {
+        for client in OtherClient::ALL {
+            let reason = refusal(client, |options| options.pipeline = 4);
+            assert!(reason.contains("cannot pipeline: 4, hint:"), "{client:?}: {reason}");
         }
         let head = |options: &mut BenchOptions| options.method = Some("HEAD".to_owned());
-        assert_eq!(refusal(Peer::Hyper, head), "");
+        assert_eq!(refusal(OtherClient::Hyper, head), "");
         // Where the kernel refuses io_uring, that is the reason.
-        assert!(!refusal(Peer::MonoioHttp, head).is_empty());
+        assert!(!refusal(OtherClient::MonoioHttp, head).is_empty());
     }
 
     #[test]
     fn a_list_is_not_fetched_without_the_pauses_that_were_asked_for() {
-        let start = |options| PeerFetchSlices::start(options, Peer::Hyper, vec![0]);
+        let start = |options| ClientFetchSlices::start(options, OtherClient::Hyper, vec![0]);
         let rated = Fetch { starts_per_s: Some(10.0), ..Fetch::default() };
         assert!(start(rated).is_err_and(|reason| reason.contains("--rate")));
         let delayed = Fetch { delay: std::time::Duration::from_secs(1), ..Fetch::default() };

@@ -10,36 +10,36 @@ use crate::base::instant::Instant;
 use crate::base::limits::IDLE_CONNECTION_MAX;
 use crate::base::target::Target;
 use crate::client::pool::Pool;
-use crate::compare::clients::settings::Work;
+use crate::compare::clients::settings::ClientWork;
 
 /// Where a lane keeps its connections.
-pub(super) enum Kept<C> {
+pub(super) enum IdleConnections<C> {
     /// One to each origin, for this lane alone: a load has a number of connections, and uses all.
     Own(Vec<Own<C>>),
     /// With the other lanes of its group: a list has more origins than lanes.
-    Shared(Arc<Mutex<Pool<Idle<C>>>>),
+    Shared(Arc<Mutex<Pool<IdleConnection<C>>>>),
 }
 
 /// A lane's connection to one origin.
 pub(super) struct Own<C> {
     origin: Box<str>,
-    idle: Option<Idle<C>>,
+    idle: Option<IdleConnection<C>>,
 }
 
 /// A connection that waits for a request.
-pub(super) struct Idle<C> {
+pub(super) struct IdleConnection<C> {
     pub(super) connection: C,
     /// Since when.
     pub(super) since: Instant,
 }
 
-impl<C> Kept<C> {
+impl<C> IdleConnections<C> {
     /// Makes a place for each lane of a group that does `work`. Lanes that share theirs keep up to
     /// `idle_max` connections in all.
-    pub(super) fn maker(work: &Work, idle_max: usize) -> impl Fn() -> Self + use<C> {
+    pub(super) fn maker(work: &ClientWork, idle_max: usize) -> impl Fn() -> Self + use<C> {
         let shared = match work {
-            Work::Bench(..) => None,
-            Work::Fetch(_) => {
+            ClientWork::Bench(..) => None,
+            ClientWork::Fetch(_) => {
                 let pool = Pool::new(usize::MAX, idle_max, IDLE_CONNECTION_MAX);
                 Some(Arc::new(Mutex::new(pool)))
             }
@@ -48,7 +48,7 @@ impl<C> Kept<C> {
     }
 
     /// Takes out a connection to the origin of `target`.
-    pub(super) fn take(&mut self, target: &Target, now: Instant) -> Option<Idle<C>> {
+    pub(super) fn take(&mut self, target: &Target, now: Instant) -> Option<IdleConnection<C>> {
         match self {
             // A load has few origins, mostly one.
             Self::Own(list) => {
@@ -63,7 +63,7 @@ impl<C> Kept<C> {
 
     /// Keeps `connection` for the next request to the origin of `target`.
     pub(super) fn put(&mut self, target: &Target, connection: C, now: Instant) {
-        let idle = Idle { connection, since: now };
+        let idle = IdleConnection { connection, since: now };
         match self {
             Self::Own(list) => match list.iter_mut().find(|own| *own.origin == *target.origin()) {
                 Some(own) => own.idle = Some(idle),
@@ -89,7 +89,7 @@ mod tests {
         let [a, b] = ["http://a/", "http://b/"].map(|url| Target::parse(url).unwrap());
         let now = Instant::from_ns(1);
         let pool = Arc::new(Mutex::new(Pool::new(2, 2, IDLE_CONNECTION_MAX)));
-        for mut kept in [Kept::Own(Vec::new()), Kept::Shared(pool)] {
+        for mut kept in [IdleConnections::Own(Vec::new()), IdleConnections::Shared(pool)] {
             kept.put(&a, 1, now);
             assert!(kept.take(&b, now).is_none());
             assert_eq!(kept.take(&a, now).map(|idle| idle.connection), Some(1));

@@ -1,0 +1,103 @@
+//! A contestant: a process of its own that works for one slice at a time, when it is told to.
+//!
+//! Knows neither the other contestants nor what its numbers are for.
+//!
+//! Invariant: it says one thing for each thing that it hears, and ends with its input.
+
+use std::io::{self, BufRead, Write};
+
+use crate::compare::bench_slices::BenchSlices;
+#[cfg(feature = "peers")]
+use crate::compare::client_slices::{ClientBenchSlices, ClientFetchSlices};
+use crate::compare::contestant::Contestant;
+use crate::compare::fetch_slices::FetchSlices;
+use crate::compare::protocol::{Assignment, ContestantReply, Means, Ready, SliceOrder, hear, say};
+use crate::compare::slice::Slice;
+use crate::compare::slowed::slow_down;
+use crate::compare::workload::Workload;
+use crate::os::meter::{Meter, Metered, SyscallCount};
+use crate::os::process;
+use crate::os::system;
+use crate::runtime::cores;
+
+/// One way to work for a slice at a time.
+pub(super) trait Slices {
+    /// Works for one slice. What a meter counts is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// For a person to read; there will be no further slice.
+    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String>;
+}
+
+/// Works as `input` says, until it ends, and says on `output` what came of it.
+///
+/// # Errors
+///
+/// Where nobody listens any more, or what is heard makes no sense.
+pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+    process::end_with_parent()?;
+    let Some(assignment) = hear::<Assignment>(&mut input)? else { return Ok(()) };
+    // This thread and all that it starts: nothing of a contestant may work on the origin's CPUs.
+    if !cores::confine(&assignment.cpus) {
+        let reason = format!("it cannot be kept on its CPUs: {:?}", assignment.cpus);
+        return say(&mut output, &ContestantReply::Failed(reason));
+    }
+    let rss_before_bytes = system::rss_bytes();
+    let (mut slices, means) = match start(assignment) {
+        Ok(started) => started,
+        Err(reason) => return say(&mut output, &ContestantReply::Failed(reason)),
+    };
+    say(&mut output, &ContestantReply::Ready(Ready { means, rss_before_bytes }))?;
+    while let Some(order) = hear::<SliceOrder>(&mut input)? {
+        match metered(slices.as_mut(), &order) {
+            Ok(slice) => say(&mut output, &ContestantReply::Slice(order.number, Box::new(slice)))?,
+            Err(reason) => return say(&mut output, &ContestantReply::Failed(reason)),
+        }
+    }
+    Ok(())
+}
+
+/// Who works, and with what.
+type Started = (Box<dyn Slices>, Means);
+
+/// Gets ready for the first slice.
+fn start(assignment: Assignment) -> Result<Started, String> {
+    fn boxed<S: Slices + 'static>((slices, means): (S, Means)) -> Started {
+        (Box::new(slices), means)
+    }
+    let Assignment { label, contestant, cpus, workload } = assignment;
+    slow_down(&label);
+    match (contestant, workload) {
+        (Contestant::Own(engine), Workload::Bench(options)) => {
+            BenchSlices::start(*options, engine, cpus).map(boxed)
+        }
+        (Contestant::Own(engine), Workload::Fetch(options)) => {
+            FetchSlices::start(*options, engine, cpus).map(boxed)
+        }
+        #[cfg(feature = "peers")]
+        (Contestant::Other(client), Workload::Bench(options)) => {
+            ClientBenchSlices::start(*options, client, cpus).map(boxed)
+        }
+        #[cfg(feature = "peers")]
+        (Contestant::Other(client), Workload::Fetch(options)) => {
+            ClientFetchSlices::start(*options, client, cpus).map(boxed)
+        }
+    }
+}
+
+/// Works for one slice, and counts what the process does meanwhile.
+fn metered(slices: &mut dyn Slices, order: &SliceOrder) -> Result<Slice, String> {
+    let meter = Meter::start(match order.counts_syscalls {
+        true => SyscallCount::Wanted,
+        false => SyscallCount::Unwanted,
+    });
+    let slice = slices.run(order)?;
+    let Metered { switches, ring, syscalls } = meter.end();
+    let (syscalls, uncounted) = match syscalls {
+        Ok(syscalls) => (syscalls, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let max_rss_bytes = system::peak_rss_bytes();
+    Ok(Slice { switches, ring, syscalls, uncounted, max_rss_bytes, ..slice })
+}
