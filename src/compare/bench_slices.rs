@@ -10,9 +10,9 @@ use crate::bench::run::{BenchError, Benching, Unwatched};
 use crate::bench::summary::BenchSummary;
 use crate::bench::{Loop, Trial};
 use crate::client::Stop;
-use crate::compare::contestant_main::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
+use crate::compare::slices::{Slices, check_engine};
 use crate::runtime::launch::Engine;
 use crate::stats::percentiles::Statistic;
 
@@ -52,14 +52,6 @@ impl BenchSlices {
         let joined = self.benching.take().map_or(Ok(()), Benching::join);
         joined.and(summary.map(drop)).map_err(text)?;
         Err("the bench was stopped".to_owned())
-    }
-}
-
-/// Refuses an engine that the kernel does: epoll in its place would be compared with itself.
-pub(super) fn check_engine(engine: Engine) -> Result<(), String> {
-    match engine.refusal() {
-        Some(reason) => Err(format!("the kernel refuses the engine: {reason}")),
-        None => Ok(()),
     }
 }
 

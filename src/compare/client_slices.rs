@@ -12,9 +12,9 @@ use crate::bench::{Loop, Trial};
 use crate::compare::clients::{
     ClientSettings, ClientWork, Load, OtherClient, Pace, Pages, RequestFields, fetch,
 };
-use crate::compare::contestant_main::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
+use crate::compare::slices::Slices;
 use crate::fetch::options::{Extract, Fetch};
 use crate::http::http1::Persistence;
 use crate::input::Repeated;

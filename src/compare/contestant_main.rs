@@ -13,22 +13,13 @@ use crate::compare::contestant::Contestant;
 use crate::compare::fetch_slices::FetchSlices;
 use crate::compare::protocol::{Assignment, ContestantReply, Means, Ready, SliceOrder, hear, say};
 use crate::compare::slice::Slice;
+use crate::compare::slices::Slices;
 use crate::compare::slowed::slow_down;
 use crate::compare::workload::Workload;
 use crate::os::meter::{Meter, Metered, SyscallCount};
 use crate::os::process;
 use crate::os::system;
 use crate::runtime::cores;
-
-/// One way to work for a slice at a time.
-pub(super) trait Slices {
-    /// Works for one slice. What a meter counts is left as it is.
-    ///
-    /// # Errors
-    ///
-    /// For a person to read; there will be no further slice.
-    fn run(&mut self, order: &SliceOrder) -> Result<Slice, String>;
-}
 
 /// Works as `input` says, until it ends, and says on `output` what came of it.
 ///

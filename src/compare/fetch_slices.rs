@@ -9,10 +9,9 @@
 use std::sync::Arc;
 
 use crate::client::Stop;
-use crate::compare::bench_slices::check_engine;
-use crate::compare::contestant_main::Slices;
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
+use crate::compare::slices::{Slices, check_engine};
 use crate::fetch::options::Fetch;
 use crate::fetch::output::Callback;
 use crate::fetch::summary::Summary;

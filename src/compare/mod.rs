@@ -25,6 +25,7 @@ mod run;
 pub mod saved;
 pub mod server_process;
 pub mod slice;
+mod slices;
 mod slowed;
 pub mod testbed;
 #[cfg(test)]
