@@ -7,7 +7,8 @@
 use serde::Serialize;
 
 use crate::compare::bootstrap::Estimate;
-use crate::compare::comparison::{Comparison, ContestantRecord, Measurements};
+use crate::compare::comparison::Comparison;
+use crate::compare::measurements::{ContestantRecord, Measurements};
 use crate::compare::ratio::{Ratio, RatioVerdict};
 
 /// The comparisons of a sweep; its JSON.

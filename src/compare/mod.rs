@@ -16,7 +16,9 @@ pub mod contestant;
 pub mod contestant_main;
 mod contestant_process;
 mod fetch_slices;
+pub mod figures;
 pub mod matrix;
+pub mod measurements;
 mod notes;
 pub mod order;
 mod protocol;
@@ -27,6 +29,7 @@ pub mod server_process;
 pub mod slice;
 mod slices;
 mod slowed;
+pub mod subject;
 pub mod testbed;
 #[cfg(test)]
 mod tests;

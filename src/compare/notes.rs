@@ -1,17 +1,14 @@
-//! What a reader must know to take a comparison for what it is, and not for more.
-//!
-//! Says only what its measurements shows. One sentence each; a hint follows where something helps.
-//!
-//! Invariant: the same notes come with every form of the report.
+//! The notes of a comparison: what its verdicts go by, and what limits what its figures say. One
+//! sentence each, and a hint where something helps.
 
 use crate::base::limits::{
     COMPARE_NOISE_MIN, CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE,
 };
 use crate::base::units;
-use crate::compare::comparison::{
-    ContestantRecord, Figures, FiguresByLabel, Measurements, Ratios, Subject, keeps_up,
-};
+use crate::compare::figures::{Figures, FiguresByLabel, Ratios};
+use crate::compare::measurements::{ContestantRecord, Measurements};
 use crate::compare::ratio::Measure;
+use crate::compare::subject::Subject;
 
 /// What limited the rate of a closed loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +107,8 @@ fn error_note(record: &ContestantRecord) -> Option<String> {
 
 /// Who does not keep up with an open loop.
 fn late_notes(measurements: &Measurements, engines: &FiguresByLabel) -> Vec<String> {
-    let Some(wanted) = measurements.wanted_latency() else { return Vec::new() };
-    let late = engines.0.iter().filter(|(_, f)| !keeps_up(Some(wanted), f.rate_per_s.as_ref()));
+    let Some(wanted) = measurements.latency_rate_per_s() else { return Vec::new() };
+    let late = engines.0.iter().filter(|(_, f)| !measurements.keeps_up(f.rate_per_s.as_ref()));
     late.map(|(label, figures)| {
         let rate = figures.rate_per_s.map_or(0.0, |rate| rate.median);
         format!(

@@ -16,13 +16,14 @@ use crate::base::limits::{
 };
 use crate::base::units;
 use crate::client::Stop;
-use crate::compare::comparison::{ContestantRecord, Measurements, Subject};
 use crate::compare::contestant::{Contestant, labels};
 use crate::compare::contestant_process::{ContestantProcess, Loss};
+use crate::compare::measurements::{ContestantRecord, Measurements};
 use crate::compare::order::turns;
 use crate::compare::protocol::{Assignment, SliceOrder};
 use crate::compare::server_process::TestServerProcess;
 use crate::compare::slice::Slice;
+use crate::compare::subject::Subject;
 use crate::compare::testbed::Testbed;
 use crate::compare::workload::Workload;
 use crate::os::host;

@@ -12,7 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::compare::bootstrap::Estimate;
-use crate::compare::comparison::{ContestantRecord, Measurements, same_ratios};
+use crate::compare::measurements::{ContestantRecord, Measurements};
 use crate::compare::ratio::{Measure, Ratio, RatioVerdict};
 use crate::compare::slice::Slice;
 
@@ -54,7 +54,7 @@ impl Saved {
     pub fn since(&self, earlier: &Self) -> Since {
         let noise = |measure: Measure| {
             let of =
-                |saved: &Self| same_ratios(&saved.measurements).measure(measure).map(Ratio::noise);
+                |saved: &Self| saved.measurements.twin_ratios().measure(measure).map(Ratio::noise);
             Some(of(self)?.max(of(earlier)?))
         };
         let mut changes = Vec::new();

@@ -6,11 +6,13 @@
 
 use serde_json::{Value, json};
 
-use super::comparison::{Comparison, ContestantRecord, Measurements, Subject};
+use super::comparison::Comparison;
 use super::matrix::{Cell, Matrix};
+use super::measurements::{ContestantRecord, Measurements};
 use super::ratio::{Measure, Ratio, RatioVerdict};
 use super::saved::Saved;
 use super::slice::Slice;
+use super::subject::Subject;
 use crate::os::counts::{RingCounts, Switches, Syscalls};
 use crate::os::machine::Machine;
 

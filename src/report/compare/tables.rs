@@ -7,7 +7,8 @@
 use crate::base::limits::KINDS_SHOWN_MAX;
 use crate::base::units;
 use crate::compare::bootstrap::Estimate;
-use crate::compare::comparison::{Comparison, Figures, Ratios};
+use crate::compare::comparison::Comparison;
+use crate::compare::figures::{Figures, Ratios};
 use crate::compare::matrix::Matrix;
 use crate::compare::ratio::{Measure, Ratio};
 use crate::compare::saved::Since;

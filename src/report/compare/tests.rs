@@ -7,10 +7,12 @@
 use serde_json::json;
 
 use super::{markdown, text};
-use crate::compare::comparison::{Comparison, ContestantRecord, Measurements, Subject};
+use crate::compare::comparison::Comparison;
 use crate::compare::matrix::{Cell, Matrix};
+use crate::compare::measurements::{ContestantRecord, Measurements};
 use crate::compare::saved::Saved;
 use crate::compare::slice::Slice;
+use crate::compare::subject::Subject;
 use crate::os::counts::{RingCounts, Switches, Syscalls};
 use crate::os::machine::Machine;
 use crate::report::paint::Paint;
