@@ -6,11 +6,11 @@
 //! Invariant: an option that a client cannot honour and that would change what is measured is
 //! refused; one that is passed over is told of.
 
+use crate::bench::Trial;
 use crate::bench::options::BenchOptions;
 use crate::bench::run::BenchError;
-use crate::bench::{Loop, Trial};
 use crate::compare::clients::{
-    ClientSettings, ClientWork, Load, OtherClient, Pace, Pages, RequestFields, fetch,
+    ClientSettings, ClientWork, Load, OtherClient, Pages, RequestFields, fetch,
 };
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
@@ -45,10 +45,6 @@ impl ClientBenchSlices {
             notes.push("it does not spin before a request is due".to_owned());
         }
         let Trial { pace, .. } = options.trial().map_err(text)?;
-        let pace = match pace {
-            Loop::Closed => Pace::Closed,
-            Loop::Open(profile, law) => Pace::Open(profile, law),
-        };
         let cpus = options.cpus();
         let targets = options.targets().map_err(text)?;
         let connections = affordable_connections(options.connections, cpus.len(), &mut notes)

@@ -16,7 +16,7 @@ use futures_util::future::{Either, select};
 
 use crate::base::target::Target;
 use crate::compare::clients::client::ClientFault;
-use crate::compare::clients::settings::RequestFields;
+use crate::compare::clients::request_fields::RequestFields;
 use crate::net::dns::Resolver;
 use crate::runtime::Io;
 

@@ -15,13 +15,15 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
+use crate::bench::Loop;
 use crate::bench::arrivals::Arrivals;
 use crate::compare::clients::client::{Client, ClientFault};
 use crate::compare::clients::feed::{Feed, RoundRobin, Schedule, SharedList};
 use crate::compare::clients::lane::{Cut, Lane, SharedSlice};
 use crate::compare::clients::page::ClientPlan;
-use crate::compare::clients::settings::{ClientSettings, ClientWork, Pace};
+use crate::compare::clients::settings::ClientSettings;
 use crate::compare::clients::tally::{SliceTally, Span};
+use crate::compare::clients::work::ClientWork;
 use crate::runtime::Io;
 
 /// One slice, as every group is told of it.
@@ -147,7 +149,7 @@ impl<I: Io> Group<I> {
 
     /// The starts that are for these lanes, where the loop is open.
     fn schedule(&self, span: Span, round: u64) -> Option<Schedule<I>> {
-        let ClientWork::Bench(_, Pace::Open(profile, law)) = &self.settings.work else {
+        let ClientWork::Bench(_, Loop::Open(profile, law)) = &self.settings.work else {
             return None;
         };
         let (law, count) = (law.of_round(round), self.settings.cpus.len());

@@ -10,7 +10,7 @@ use crate::base::instant::Instant;
 use crate::base::limits::IDLE_CONNECTION_MAX;
 use crate::base::target::Target;
 use crate::client::pool::Pool;
-use crate::compare::clients::settings::ClientWork;
+use crate::compare::clients::work::ClientWork;
 
 /// Where a lane keeps its connections.
 pub(super) enum IdleConnections<C> {

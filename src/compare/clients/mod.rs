@@ -26,11 +26,15 @@ mod load;
 mod monoio_http;
 mod other_client;
 mod page;
+mod request_fields;
 mod reqwest;
 mod settings;
 mod tally;
 mod threads;
+mod work;
 
 pub use load::{Load, fetch};
 pub use other_client::OtherClient;
-pub use settings::{ClientSettings, ClientWork, Pace, Pages, RequestFields};
+pub use request_fields::RequestFields;
+pub use settings::ClientSettings;
+pub use work::{ClientWork, Pages};

@@ -23,7 +23,7 @@ use crate::base::target::Target;
 use crate::compare::clients::client::{Client, ClientFault, ResponseReading};
 use crate::compare::clients::connector::Connector;
 use crate::compare::clients::idle::IdleConnections;
-use crate::compare::clients::settings::says_close;
+use crate::compare::clients::request_fields::says_close;
 use crate::os::system;
 use crate::runtime::{Io, clock};
 

@@ -4,7 +4,9 @@
 //!
 //! Invariant: a word names one client, and no engine of ringfetch's own.
 
-use crate::compare::clients::settings::{ClientSettings, ClientWork};
+use http::Method;
+
+use crate::compare::clients::work::ClientWork;
 use crate::runtime::launch::Engine;
 
 /// A client that is not ringfetch's own.
@@ -68,12 +70,12 @@ impl OtherClient {
         }
     }
 
-    /// Why it cannot do what `settings` ask for, if so.
-    pub(super) fn refusal(self, settings: &ClientSettings) -> Option<String> {
+    /// Why it cannot run here or send requests by `method`, if so.
+    pub(super) fn refusal(self, method: &Method) -> Option<String> {
         if let Some(reason) = self.engine().and_then(Engine::refusal) {
             return Some(format!("the kernel refuses the engine: {reason}"));
         }
-        if self == Self::MonoioHttp && settings.fields.method == http::Method::HEAD {
+        if self == Self::MonoioHttp && *method == Method::HEAD {
             // It waits for a body of the length that the answer to a GET would have.
             return Some("its codec cannot read the answer to a request: HEAD".to_owned());
         }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use crate::base::target::Target;
 use crate::compare::clients::client::{Client, ClientFault, ResponseParts, ResponseReading};
 use crate::compare::clients::feed::What;
-use crate::compare::clients::settings::{ClientWork, Pages};
 use crate::compare::clients::tally::RequestOutcome;
+use crate::compare::clients::work::{ClientWork, Pages};
 use crate::extract::Extractor;
 use crate::fetch::policy::StatusPolicy;
 

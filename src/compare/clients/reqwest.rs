@@ -17,7 +17,9 @@ use ::reqwest::{Client as Inner, Request, Url};
 use crate::base::limits::IDLE_CONNECTION_MAX;
 use crate::base::target::Target;
 use crate::compare::clients::client::{Client, ClientFault, ResponseReading};
-use crate::compare::clients::settings::{ClientSettings, ClientWork, RequestFields};
+use crate::compare::clients::request_fields::RequestFields;
+use crate::compare::clients::settings::ClientSettings;
+use crate::compare::clients::work::ClientWork;
 use crate::net::dns::{Override, Resolver, fixed};
 
 /// reqwest.

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use ringfetch::base::instant::Instant;
 use ringfetch::base::target::Target;
+use ringfetch::bench::Loop;
 use ringfetch::bench::arrivals::{Arrivals, Law, Profile};
 use ringfetch::compare::clients::{
-    ClientSettings, ClientWork, Load, OtherClient, Pace, Pages, RequestFields, fetch,
+    ClientSettings, ClientWork, Load, OtherClient, Pages, RequestFields, fetch,
 };
 use ringfetch::compare::slice::Slice;
 use ringfetch::fetch::policy::StatusPolicy;
@@ -54,7 +55,7 @@ fn settings(client: OtherClient, work: ClientWork) -> ClientSettings {
 
 /// A closed loop on `url`.
 fn closed(client: OtherClient, url: &str) -> ClientSettings {
-    settings(client, ClientWork::Bench(vec![Target::parse(url).unwrap()], Pace::Closed))
+    settings(client, ClientWork::Bench(vec![Target::parse(url).unwrap()], Loop::Closed))
 }
 
 fn started() -> TestServer {
@@ -128,7 +129,7 @@ fn an_open_loop_starts_what_the_own_schedule_has() {
         for client in clients() {
             let server = started();
             let target = Target::parse(&url_at(&server, "/bytes/64")).unwrap();
-            let work = ClientWork::Bench(vec![target], Pace::Open(Arc::clone(&profile), law));
+            let work = ClientWork::Bench(vec![target], Loop::Open(Arc::clone(&profile), law));
             let mut load = Load::start(settings(client, work)).unwrap();
             let slice = load.bench(0, lead_in, window).unwrap();
             assert_eq!((slice.errors, server.requests()), (0, slice.handled), "{client:?}");
