@@ -66,10 +66,6 @@ pub const STABILITY_RATE_SHARE_MIN: f64 = 0.1;
 /// What share of p99 a difference must exceed to be a drift.
 pub const STABILITY_P99_SHARE_MIN: f64 = 0.5;
 
-/// Notes of single slices that a comparison repeats.
-pub const NOTES_OF_SLICES_MAX: usize = 10;
-/// Kinds of system calls that a comparison lists for each contestant, the most frequent first.
-pub const KINDS_SHOWN_MAX: usize = 8;
 /// How often the progress line is drawn.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -107,57 +103,6 @@ pub const SEARCH_DRAIN: Duration = Duration::from_millis(500);
 pub const BENCH_OPENING_ROUNDS_MAX: u32 = 4;
 /// How long before a start a core spins where it was told to: longer than a sleep overruns.
 pub const BENCH_SPIN: Duration = Duration::from_micros(200);
-/// Resamples of a bootstrap: their 2.5 % tail has fifty of them.
-pub const BOOTSTRAP_RESAMPLES: usize = 2000;
-/// Turns of a comparison below which no ratio is told: the interval of five values at most reaches
-/// from the least to the greatest, and still misses their median 6 times in 100.
-pub const COMPARE_TURNS_TOLD_MIN: usize = 6;
-/// Characters of an option's value that are shown where two runs differ in it.
-pub const COMPARE_VALUE_SHOWN: usize = 80;
-/// Bytes at the beginning of a list that are read to tell whether it is the same as in an earlier
-/// run: a hundred milliseconds' worth. Its length is looked at as well.
-pub const COMPARE_LIST_READ_BYTES: u64 = 64 * 1024 * 1024;
-/// What share a difference must exceed in any case, of whatever measure. CPU medians of two
-/// processes of the same program were 0.5 % apart (one standard deviation of 24 pairs in 12 runs of
-/// `benches/verdicts same` on a virtual machine of two CPUs, the most 1.5 %), and the twin is but
-/// one draw of that, which many turns would make too much of. Criterion has the same threshold.
-pub const COMPARE_NOISE_MIN: f64 = 0.01;
-/// How long one turn of a closed loop is, roughly; a slice is worked in as many turns as it holds.
-/// What others do on the machine comes in bursts, and a median is blind to those that few turns
-/// see: a hundred turns of 100 ms told a ratio to 2 %, ten of a second to 5 to 10 %, on a shared
-/// virtual machine.
-pub const COMPARE_TURN: Duration = Duration::from_millis(50);
-/// Connections of a contestant below which their memory is not told: what an engine takes for
-/// itself would be most of it.
-pub const COMPARE_CONNECTIONS_WEIGHED_MIN: usize = 256;
-/// What part of the rate that was asked for an engine must do, for its latency to be compared.
-pub const COMPARE_RATE_KEPT_MIN: f64 = 0.98;
-/// Default rounds of a comparison.
-pub const COMPARE_ROUNDS_DEFAULT: usize = 10;
-/// Most rounds of a comparison.
-pub const COMPARE_ROUNDS_MAX: usize = 10_000;
-/// Most turns of each contestant: what came of every one is kept.
-pub const COMPARE_TURNS_MAX: usize = 100_000;
-/// Default length of one contestant's slice of a round.
-pub const COMPARE_SLICE_DEFAULT: Duration = Duration::from_secs(1);
-/// Shortest slice: below it the steps in which the kernel counts CPU time show.
-pub const COMPARE_SLICE_MIN: Duration = Duration::from_millis(50);
-/// Longest slice.
-pub const COMPARE_SLICE_MAX: Duration = Duration::from_secs(3600);
-/// Most contestants of a comparison.
-pub const COMPARE_CONTESTANTS_MAX: usize = 32;
-/// How long a contestant works before its turn is measured: caches are warm again by then.
-pub const COMPARE_LEAD_IN: Duration = Duration::from_millis(10);
-/// How long requests in flight at the end of a slice may go on, so that their connections stay.
-pub const COMPARE_DRAIN: Duration = Duration::from_secs(2);
-/// Longest slice in which system calls are counted: counts need no more.
-pub const COMPARE_COUNTED_MAX: Duration = Duration::from_millis(500);
-/// How much longer than it should take a contestant may be silent before it is given up.
-pub const COMPARE_PATIENCE: Duration = Duration::from_secs(60);
-/// From which share of their time on the CPUs of an origin are its limit.
-pub const ORIGIN_BUSY_SHARE: f64 = 0.93;
-/// Below which share of their time the CPUs of a contestant in a closed loop mostly wait.
-pub const CONTESTANT_BUSY_SHARE: f64 = 0.9;
 
 /// How long after its order a trial begins, so that every core knows of it by then.
 pub const BENCH_START_LEAD: Duration = Duration::from_millis(20);

@@ -4,13 +4,12 @@
 //!
 //! Invariant: the engine that runs is the one that was asked for, or there is no slice.
 
-use crate::base::limits::COMPARE_DRAIN;
 use crate::bench::options::BenchOptions;
 use crate::bench::run::{BenchError, Benching, Unwatched};
 use crate::bench::summary::BenchSummary;
 use crate::bench::{Loop, Trial};
 use crate::client::Stop;
-use crate::compare::protocol::{Means, SliceOrder};
+use crate::compare::protocol::{DRAIN, Means, SliceOrder};
 use crate::compare::slice::Slice;
 use crate::compare::slices::{Slices, check_engine};
 use crate::runtime::launch::Engine;
@@ -71,7 +70,7 @@ impl Slices for BenchSlices {
             warmup: order.lead_in,
             window: Some(order.window),
             requests: None,
-            drain: COMPARE_DRAIN,
+            drain: DRAIN,
         };
         Ok(slice_of(self.run_trial(&trial)?))
     }

@@ -9,8 +9,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::limits::{BOOTSTRAP_RESAMPLES, CONFIDENCE};
+use crate::base::limits::CONFIDENCE;
 use crate::stats::arithmetic::median;
+
+/// Resamples: their 2.5 % tail has fifty of them.
+const RESAMPLES: usize = 2000;
 
 /// Where the random numbers start: an interval is no matter of luck.
 const SEED: u64 = 0x5EED;
@@ -61,8 +64,8 @@ impl Estimate {
 
     /// `median`, with the interval that its resamples give.
     fn from_resamples(median: f64, resample: impl FnMut() -> f64) -> Self {
-        let mut resamples = Vec::with_capacity(BOOTSTRAP_RESAMPLES);
-        resamples.resize_with(BOOTSTRAP_RESAMPLES, resample);
+        let mut resamples = Vec::with_capacity(RESAMPLES);
+        resamples.resize_with(RESAMPLES, resample);
         resamples.sort_by(f64::total_cmp);
         let at = |share: f64| {
             #[expect(

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::base::limits::COMPARE_CONNECTIONS_WEIGHED_MIN;
 use crate::compare::bootstrap::Estimate;
 use crate::compare::figures::{Figures, FiguresByLabel, Ratios};
 use crate::compare::measurements::{ContestantRecord, Measurements};
@@ -16,6 +15,10 @@ use crate::compare::notes::notes;
 use crate::compare::ratio::Measure;
 use crate::compare::slice::Slice;
 use crate::os::machine::Machine;
+
+/// Connections of a contestant below which their memory is not told: what an engine takes for
+/// itself would be most of it.
+const CONNECTIONS_WEIGHED_MIN: usize = 256;
 
 /// A comparison of contestants; its JSON.
 ///
@@ -145,7 +148,7 @@ impl Judge<'_> {
         };
         let rate = over(&|slice| Measure::Rate.of(slice));
         let verdict = verdicts.get(self.verdict_by.word()).copied();
-        let is_weighed = record.connections >= COMPARE_CONNECTIONS_WEIGHED_MIN;
+        let is_weighed = record.connections >= CONNECTIONS_WEIGHED_MIN;
         Figures {
             rate_per_s: rate,
             cpu_us_per_request: over(&|slice| Measure::Cpu.of(slice)),

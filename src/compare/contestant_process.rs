@@ -10,9 +10,11 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-use crate::base::limits::{COMPARE_DRAIN, COMPARE_PATIENCE, PROGRESS_INTERVAL};
+use crate::base::limits::PROGRESS_INTERVAL;
 use crate::client::Stop;
-use crate::compare::protocol::{Assignment, ContestantReply, Ready, SliceOrder, hear, say};
+use crate::compare::protocol::{
+    Assignment, ContestantReply, DRAIN, PATIENCE, Ready, SliceOrder, hear, say,
+};
 use crate::compare::slice::Slice;
 use crate::os::process;
 
@@ -70,7 +72,7 @@ impl ContestantProcess {
         let thread = std::thread::Builder::new().name("listener".to_owned());
         thread.spawn(listen).map_err(Loss::Gone)?;
         say(&mut contestant.orders, assignment).map_err(Loss::Gone)?;
-        let patience = COMPARE_PATIENCE + assignment.workload.opening_max();
+        let patience = PATIENCE + assignment.workload.opening_max();
         match contestant.answer(patience, stop)? {
             ContestantReply::Ready(ready) => contestant.ready = ready,
             other => return Err(misunderstood(&other)),
@@ -90,7 +92,7 @@ impl ContestantProcess {
         self.ordered += 1;
         let order = SliceOrder { number: self.ordered, ..*order };
         say(&mut self.orders, &order).map_err(Loss::Gone)?;
-        let patience = order.lead_in + order.window + COMPARE_DRAIN + COMPARE_PATIENCE;
+        let patience = order.lead_in + order.window + DRAIN + PATIENCE;
         let answer = self.answer(patience, stop)?;
         process::rest(&self.child).map_err(Loss::Gone)?;
         match answer {

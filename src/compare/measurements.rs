@@ -3,11 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::limits::COMPARE_RATE_KEPT_MIN;
 use crate::compare::bootstrap::Estimate;
 use crate::compare::figures::Ratios;
 use crate::compare::slice::Slice;
 use crate::compare::subject::Subject;
+
+/// What share of the rate that was asked for a contestant must do, for its latency to be judged.
+const RATE_KEPT_MIN: f64 = 0.98;
 
 /// What a comparison has measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +77,7 @@ impl Measurements {
     /// Whether a contestant with `rate` kept up with an open loop. If it did not, its latency is
     /// that of a queue.
     pub(super) fn keeps_up(&self, rate: Option<&Estimate>) -> bool {
-        let kept = |wanted: f64| rate.is_some_and(|r| r.high >= COMPARE_RATE_KEPT_MIN * wanted);
+        let kept = |wanted: f64| rate.is_some_and(|r| r.high >= RATE_KEPT_MIN * wanted);
         self.latency_rate_per_s().is_none_or(kept)
     }
 }

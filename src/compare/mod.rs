@@ -35,4 +35,4 @@ pub mod testbed;
 mod tests;
 pub mod workload;
 
-pub use run::{Compare, CompareError, Turn};
+pub use run::{Compare, CompareError, ROUNDS_DEFAULT, Turn};

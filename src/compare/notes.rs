@@ -1,14 +1,18 @@
 //! The notes of a comparison: what its verdicts go by, and what limits what its figures say. One
 //! sentence each, and a hint where something helps.
 
-use crate::base::limits::{
-    COMPARE_NOISE_MIN, CONTESTANT_BUSY_SHARE, NOTES_OF_SLICES_MAX, ORIGIN_BUSY_SHARE,
-};
 use crate::base::units;
 use crate::compare::figures::{Figures, FiguresByLabel, Ratios};
 use crate::compare::measurements::{ContestantRecord, Measurements};
-use crate::compare::ratio::Measure;
+use crate::compare::ratio::{Measure, NOISE_MIN};
 use crate::compare::subject::Subject;
+
+/// From which share of their time on the CPUs of a server are its limit.
+const SERVER_BUSY_SHARE: f64 = 0.93;
+/// Below which share of their time the CPUs of a contestant in a closed loop mostly wait.
+const CONTESTANT_BUSY_SHARE: f64 = 0.9;
+// LIMIT: notes of single slices that are repeated.
+const SLICE_NOTES_MAX: usize = 10;
 
 /// What limited the rate of a closed loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
         Some(ratio) => {
             let reach = (ratio.reach() - 1.0) * 100.0;
             let least = match ratio.noise() > ratio.reach() {
-                true => format!(" and beyond {} %", COMPARE_NOISE_MIN * 100.0),
+                true => format!(" and beyond {} %", NOISE_MIN * 100.0),
                 false => String::new(),
             };
             format!(
@@ -85,7 +89,7 @@ fn slice_notes(measurements: &Measurements) -> Vec<String> {
     for record in &measurements.contestants {
         for note in record.slices.iter().flat_map(|slice| &slice.notes) {
             let note = format!("{}: {note}", record.label);
-            if !notes.contains(&note) && notes.len() < NOTES_OF_SLICES_MAX {
+            if !notes.contains(&note) && notes.len() < SLICE_NOTES_MAX {
                 notes.push(note);
             }
         }
@@ -149,7 +153,7 @@ fn limit_notes(engines: &FiguresByLabel) -> Vec<String> {
 fn limit_of(figures: &Figures) -> Limit {
     let is_busy = figures.busy_share.is_some_and(|share| share >= CONTESTANT_BUSY_SHARE);
     match (is_busy, figures.server_busy_share) {
-        (_, Some(origin)) if origin >= ORIGIN_BUSY_SHARE => Limit::Origin,
+        (_, Some(origin)) if origin >= SERVER_BUSY_SHARE => Limit::Origin,
         (false, _) => Limit::Unknown,
         (true, _) => Limit::Contestant,
     }

@@ -15,6 +15,11 @@ use crate::compare::contestant::Contestant;
 use crate::compare::slice::Slice;
 use crate::compare::workload::Workload;
 
+/// How long requests in flight at the end of a slice may go on, so that their connections stay.
+pub(super) const DRAIN: Duration = Duration::from_secs(2);
+/// How much longer than it should take a contestant may be silent before it is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What a contestant is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Assignment {

@@ -9,9 +9,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::limits::{COMPARE_NOISE_MIN, COMPARE_TURNS_TOLD_MIN};
 use crate::compare::bootstrap::Estimate;
 use crate::compare::slice::Slice;
+
+/// Turns below which no ratio is told: the interval of five values at most reaches from the least
+/// to the greatest, and still misses their median 6 times in 100.
+const TURNS_TOLD_MIN: usize = 6;
+/// What share a difference must exceed in any case, of whatever measure. CPU medians of two
+/// processes of the same program were 0.5 % apart (one standard deviation of 24 pairs in 12 runs of
+/// `benches/verdicts same` on a virtual machine of two CPUs, the most 1.5 %), and the twin is but
+/// one draw of that, which many turns would make too much of. Criterion has the same threshold.
+pub(super) const NOISE_MIN: f64 = 0.01;
 
 /// What contestants are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +118,7 @@ impl Ratio {
         };
         let ratios: Vec<f64> = pairs.filter_map(ratio).collect();
         let n = ratios.len();
-        if n < COMPARE_TURNS_TOLD_MIN {
+        if n < TURNS_TOLD_MIN {
             return None;
         }
         Estimate::of(&ratios).map(|estimate| Self { estimate, n })
@@ -123,10 +131,10 @@ impl Ratio {
     }
 
     /// What an interval must lie beyond to be called a difference, as a factor above 1, where both
-    /// sides of this ratio are the same: how far it reaches, and [`COMPARE_NOISE_MIN`] at least.
+    /// sides of this ratio are the same: how far it reaches, and [`NOISE_MIN`] at least.
     #[must_use]
     pub fn noise(&self) -> f64 {
-        self.reach().max(1.0 + COMPARE_NOISE_MIN)
+        self.reach().max(1.0 + NOISE_MIN)
     }
 }
 

@@ -10,10 +10,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::limits::{
-    COMPARE_CONTESTANTS_MAX, COMPARE_COUNTED_MAX, COMPARE_LEAD_IN, COMPARE_ROUNDS_MAX,
-    COMPARE_SLICE_MAX, COMPARE_SLICE_MIN, COMPARE_TURN, COMPARE_TURNS_MAX, DESCRIPTORS_KEPT,
-};
+use crate::base::limits::DESCRIPTORS_KEPT;
 use crate::base::units;
 use crate::client::Stop;
 use crate::compare::contestant::{Contestant, labels};
@@ -29,6 +26,28 @@ use crate::compare::workload::Workload;
 use crate::os::host;
 use crate::os::system;
 use crate::testserver::IDLE_DEFAULT;
+
+/// Default rounds of a comparison.
+pub const ROUNDS_DEFAULT: usize = 10;
+/// Most rounds of a comparison.
+const ROUNDS_MAX: usize = 10_000;
+/// Shortest slice: below it the steps in which the kernel counts CPU time show.
+const SLICE_MIN: Duration = Duration::from_millis(50);
+/// Longest slice.
+const SLICE_MAX: Duration = Duration::from_secs(3600);
+/// How long one turn of a closed loop is, roughly; a slice is spread over as many turns as it holds.
+/// What others do on the machine comes in bursts, and a median hides those that few turns see: a
+/// hundred turns of 100 ms told a ratio to 2 %, ten of a second to 5 to 10 %, on a shared virtual
+/// machine.
+const TURN: Duration = Duration::from_millis(50);
+// LIMIT: turns of each contestant: the slice of every one is kept.
+const TURNS_MAX: usize = 100_000;
+/// Most contestants of a comparison.
+const CONTESTANTS_MAX: usize = 32;
+/// How long a contestant works before its turn is measured: caches are warm again by then.
+const LEAD_IN: Duration = Duration::from_millis(10);
+/// Longest slice in which system calls are counted: counts need no more.
+const COUNTED_MAX: Duration = Duration::from_millis(500);
 
 /// A comparison to be run. Each field is an option.
 #[derive(Clone, Debug)]
@@ -84,27 +103,27 @@ impl Compare {
     pub fn check(&self) -> Result<(), CompareError> {
         let bad = |text: String| Err(CompareError::Option(text));
         let (rounds, slice, count) = (self.rounds, self.slice, self.contestants.len());
-        if !(1..=COMPARE_ROUNDS_MAX).contains(&rounds) {
+        if !(1..=ROUNDS_MAX).contains(&rounds) {
             return bad(format!(
-                "rounds must be from 1 to {COMPARE_ROUNDS_MAX}: {rounds}, hint: --rounds 10"
+                "rounds must be from 1 to {ROUNDS_MAX}: {rounds}, hint: --rounds 10"
             ));
         }
-        if !(COMPARE_SLICE_MIN..=COMPARE_SLICE_MAX).contains(&slice) {
-            let (least, most) = (COMPARE_SLICE_MIN.as_millis(), COMPARE_SLICE_MAX.as_secs());
+        if !(SLICE_MIN..=SLICE_MAX).contains(&slice) {
+            let (least, most) = (SLICE_MIN.as_millis(), SLICE_MAX.as_secs());
             return bad(format!(
                 "a slice must be from {least} ms to {most} s: {} s, hint: --slice 1s",
                 slice.as_secs_f64()
             ));
         }
-        if !(1..=COMPARE_CONTESTANTS_MAX).contains(&count) {
+        if !(1..=CONTESTANTS_MAX).contains(&count) {
             return bad(format!(
-                "from 1 to {COMPARE_CONTESTANTS_MAX} engines can be compared: {count}, hint: \
+                "from 1 to {CONTESTANTS_MAX} engines can be compared: {count}, hint: \
                  --engines uring,epoll"
             ));
         }
-        if self.turns_per_slice().saturating_mul(rounds) > COMPARE_TURNS_MAX {
+        if self.turns_per_slice().saturating_mul(rounds) > TURNS_MAX {
             return bad(format!(
-                "rounds and slices make more than {COMPARE_TURNS_MAX} turns, hint: fewer --rounds"
+                "rounds and slices make more than {TURNS_MAX} turns, hint: fewer --rounds"
             ));
         }
         self.workload.check().map_err(CompareError::Option)
@@ -155,7 +174,7 @@ impl Compare {
         let turn = SliceOrder {
             number: 0,
             round: 0,
-            lead_in: COMPARE_LEAD_IN,
+            lead_in: LEAD_IN,
             window: self.slice / u32::try_from(turns).unwrap_or(u32::MAX),
             counts_syscalls: false,
         };
@@ -173,7 +192,7 @@ impl Compare {
             }
         }
         if !is_stopped {
-            let window = self.slice.min(COMPARE_COUNTED_MAX);
+            let window = self.slice.min(COUNTED_MAX);
             let counted = SliceOrder { window, counts_syscalls: true, ..turn };
             match rounds.turn(&mut contestants, None, &counted) {
                 Ok(slices) => {
@@ -195,7 +214,7 @@ impl Compare {
         if self.workload.is_open_loop() || !matches!(self.workload, Workload::Bench(_)) {
             return 1;
         }
-        let turns = self.slice.as_nanos() / COMPARE_TURN.as_nanos();
+        let turns = self.slice.as_nanos() / TURN.as_nanos();
         usize::try_from(turns).unwrap_or(1).max(1)
     }
 

@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::limits::COMPARE_VALUE_SHOWN;
 use crate::os::machine::Machine;
+
+// LIMIT: characters of an option's value that are shown where two runs differ in it.
+const VALUE_SHOWN_CHARS: usize = 80;
 
 /// What a comparison is of. Two comparisons can be compared where this is the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +72,7 @@ fn differing_options(one: &Value, other: &Value) -> Vec<String> {
     let names: BTreeSet<&String> = own.keys().chain(others.keys()).collect();
     let value = |of: Option<&&Value>| {
         let text = of.map_or("none".to_owned(), ToString::to_string);
-        text.chars().take(COMPARE_VALUE_SHOWN).collect::<String>()
+        text.chars().take(VALUE_SHOWN_CHARS).collect::<String>()
     };
     let differing = names.into_iter().filter(|name| own.get(*name) != others.get(*name));
     differing

@@ -17,7 +17,7 @@ use flate2::Crc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::base::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES, COMPARE_LIST_READ_BYTES};
+use crate::base::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES};
 use crate::base::units;
 use crate::bench::options::BenchOptions;
 use crate::bench::run::BenchError;
@@ -25,6 +25,10 @@ use crate::fetch::options::{Extract, Fetch};
 use crate::fetch::run::FetchError;
 use crate::input::Input;
 use crate::runtime::launch::Engine;
+
+// LIMIT: bytes at the beginning of a list that are read to tell whether it is the same as in an
+// earlier run: a hundred milliseconds' worth. Its length is compared as well.
+const LIST_READ_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What every contestant does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -214,7 +218,7 @@ fn hash(bytes: &[u8]) -> String {
 fn contents(file: &Path) -> io::Result<Value> {
     let file = File::open(file)?;
     let bytes = file.metadata()?.len();
-    let mut beginning = BufReader::with_capacity(BLOCK_BYTES, file.take(COMPARE_LIST_READ_BYTES));
+    let mut beginning = BufReader::with_capacity(BLOCK_BYTES, file.take(LIST_READ_BYTES));
     let mut checksum = Crc::new();
     loop {
         let block = beginning.fill_buf()?;

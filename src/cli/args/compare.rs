@@ -11,6 +11,7 @@ use crate::cli::args::load::LoadArgs;
 use crate::cli::args::pages::PagesArgs;
 use crate::cli::args::wire::WireArgs;
 use crate::cli::values::{count, duration, size};
+use crate::compare::ROUNDS_DEFAULT;
 use crate::compare::contestant::Contestant;
 
 /// Default connections.
@@ -29,7 +30,7 @@ pub(in crate::cli) struct CompareArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(in crate::cli) engines: Vec<Contestant>,
     /// How often each engine has its turn
-    #[arg(long, value_name = "N", default_value_t = limits::COMPARE_ROUNDS_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = ROUNDS_DEFAULT)]
     pub(in crate::cli) rounds: usize,
     /// How long each turn is measured
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use crate::base::cpu_time::CpuTime;
 use crate::base::instant::Instant;
-use crate::base::limits::{BENCH_START_LEAD, COMPARE_DRAIN, COMPARE_PATIENCE};
+use crate::base::limits::BENCH_START_LEAD;
 use crate::compare::clients::group::GroupOrder;
 use crate::compare::clients::settings::ClientSettings;
 use crate::compare::clients::tally::{SliceTally, Span};
 use crate::compare::clients::threads::{self, Threads};
 use crate::compare::clients::work::ClientWork;
+use crate::compare::protocol::{DRAIN, PATIENCE};
 use crate::compare::slice::Slice;
 use crate::input::source::Source;
 use crate::net::dns::{Override, first_address, fixed, literal};
@@ -69,7 +70,7 @@ impl Load {
         let start_at = clock::now() + BENCH_START_LEAD;
         let measure_at = start_at + lead_in;
         let end_at = measure_at + window;
-        let cut_at = end_at + COMPARE_DRAIN;
+        let cut_at = end_at + DRAIN;
         self.give(&GroupOrder {
             round,
             span: Span { start_at, measure_at, end_at, until: end_at, cut_at },
@@ -116,7 +117,7 @@ pub fn fetch(
     list: impl Source + 'static,
     window: Duration,
 ) -> Result<Slice, String> {
-    let patience = settings.timeout.min(COMPARE_PATIENCE);
+    let patience = settings.timeout.min(PATIENCE);
     let began = ProcessUsage::now();
     let load = Load::start(settings)?;
     let until = began.at + window;

@@ -4,7 +4,6 @@
 //!
 //! Invariant: what is not known is a dash, and every ratio comes with its interval.
 
-use crate::base::limits::KINDS_SHOWN_MAX;
 use crate::base::units;
 use crate::compare::bootstrap::Estimate;
 use crate::compare::comparison::Comparison;
@@ -13,6 +12,9 @@ use crate::compare::matrix::Matrix;
 use crate::compare::ratio::{Measure, Ratio};
 use crate::compare::saved::Since;
 use crate::report::table::Table;
+
+// LIMIT: kinds of system calls that are listed for each contestant, the most frequent first.
+const KINDS_SHOWN_MAX: usize = 8;
 
 /// What each contestant did.
 pub(super) fn figures(comparison: &Comparison) -> Table {
