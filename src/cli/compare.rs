@@ -20,9 +20,9 @@ use crate::cli::signals::listen_for_signals;
 use crate::cli::stderr::{paint, tell, warn};
 use crate::client::Stop;
 use crate::compare::comparison::Comparison;
-use crate::compare::contestant::Contestant;
 use crate::compare::matrix::{Cell, Matrix};
 use crate::compare::measurements::Measurements;
+use crate::compare::options::BODY_BYTES_DEFAULT;
 use crate::compare::saved::{Saved, Since};
 use crate::compare::subject::Subject;
 use crate::compare::testbed::Testbed;
@@ -47,22 +47,15 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<u8> {
     let save = args.save.as_deref().map(create).transpose()?;
     let summary_json = SummaryPlace::open(&args.common)?;
     warn(&without_effect(args), &args.common);
-    let testbed = testbed(args)?;
-    let compare = Compare {
-        program: program(),
-        contestants: contestants(args),
-        workload,
-        body_bytes: args.body_size,
-        rounds: args.rounds,
-        slice: args.slice,
-    };
+    let compare = comparing(args, workload.clone())?;
+    let testbed = compare.testbed()?;
     if let Some(earlier) = &earlier {
         check_comparable(&compare.subject(&testbed)?, &earlier.measurements.subject)?;
     }
     if args.matrix {
-        return sweep(args, &compare, &testbed, &stop, summary_json);
+        return sweep(args, &compare, &workload, &testbed, &stop, summary_json);
     }
-    let measurements = match measure(args, &compare, &testbed, &stop) {
+    let measurements = match measure(args, "", &compare, &testbed, &stop) {
         Err(stopped @ CompareError::Stopped) => {
             tell(&format!("{stopped}\n"));
             return Ok(INTERRUPTED);
@@ -99,31 +92,40 @@ struct Compared {
     since: Option<Since>,
 }
 
-/// Runs a comparison for each pair of connections and body size.
+/// One comparison of a sweep that is to be run.
+struct Planned {
+    connections: usize,
+    body_bytes: u64,
+    compare: Compare,
+}
+
+/// Runs `compare` with `workload` for each pair of connections and body size.
 fn sweep(
     args: &CompareArgs,
     compare: &Compare,
+    workload: &Workload,
     testbed: &Testbed,
     stop: &Stop,
     summary_json: SummaryPlace,
 ) -> anyhow::Result<u8> {
-    let mut cells = Vec::new();
+    let mut planned = Vec::new();
     for connections in &args.matrix_connections {
         let connections = usize::try_from(*connections).unwrap_or(usize::MAX);
-        for body_bytes in &args.matrix_bodies {
-            let workload = compare.workload.clone().with_connections(connections);
-            cells.push(Compare { workload, body_bytes: *body_bytes, ..compare.clone() });
+        let workload = workload.clone().with_connections(connections);
+        for body_bytes in args.matrix_bodies.iter().copied() {
+            let compare = compare.clone().workload(workload.clone()).body_bytes(body_bytes);
+            planned.push(Planned { connections, body_bytes, compare });
         }
     }
     // What cannot be measured is found before anything is.
-    cells.iter().try_for_each(|cell| cell.check_on(testbed))?;
+    planned.iter().try_for_each(|planned| planned.compare.check_on(testbed))?;
     let mut matrix = Matrix { matrix: Vec::new() };
     let mut has_failed = false;
-    for cell in &cells {
-        let connections = cell.workload.connections();
-        match measure(args, cell, testbed, stop) {
+    for Planned { connections, body_bytes, compare } in planned {
+        let place = format!("{connections} connections, {body_bytes} bytes: ");
+        match measure(args, &place, &compare, testbed, stop) {
             Ok(measurements) => {
-                let cell = Cell::new(connections, cell.body_bytes, &measurements);
+                let cell = Cell::new(connections, body_bytes, &measurements);
                 has_failed |= cell.comparison.has_failed();
                 matrix.matrix.push(cell);
             }
@@ -131,7 +133,7 @@ fn sweep(
             // The others are worth as much without it.
             Err(error) => {
                 has_failed = true;
-                tell(&format!("error: {connections} x {} bytes: {error}\n", cell.body_bytes));
+                tell(&format!("error: {connections} x {body_bytes} bytes: {error}\n"));
             }
         }
     }
@@ -145,22 +147,17 @@ fn sweep(
     Ok(exit_code(stop.is_requested(), has_failed))
 }
 
-/// Runs one comparison, and shows whose turn it is where that can be seen.
+/// Runs one comparison, and shows whose turn it is where that can be seen, behind its `place` in a
+/// sweep.
 fn measure(
     args: &CompareArgs,
+    place: &str,
     compare: &Compare,
     testbed: &Testbed,
     stop: &Stop,
 ) -> Result<Measurements, CompareError> {
     let is_shown = !args.common.quiet && io::stderr().is_terminal();
     let line = if is_shown { ProgressLine::stderr() } else { ProgressLine::hidden() };
-    let place = match args.matrix {
-        true => {
-            let (connections, bytes) = (compare.workload.connections(), compare.body_bytes);
-            format!("{connections} connections, {bytes} bytes: ")
-        }
-        false => String::new(),
-    };
     // Drawn between turns alone, so that nothing runs beside a contestant.
     let show = |turn: Turn<'_>| {
         line.say(match turn.round {
@@ -168,38 +165,34 @@ fn measure(
             None => format!("{place}not timed: {}", turn.label),
         });
     };
-    compare.run(testbed, stop, show)
+    compare.run_on(testbed, stop, show)
 }
 
-/// This very program, which the contestants and the origin run as well: also where its file was
-/// replaced meanwhile (proc(5)).
+/// This very program, which the contestants and the test server run as well: also where its file
+/// was replaced meanwhile (proc(5)).
 pub(super) fn program() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
 
-fn contestants(args: &CompareArgs) -> Vec<Contestant> {
-    if args.engines.is_empty() { Contestant::defaults() } else { args.engines.clone() }
-}
-
-/// Where the comparison takes place: the CPUs, and the origin where it is the built-in one.
-fn testbed(args: &CompareArgs) -> anyhow::Result<Testbed> {
+/// The comparison that `args` describe.
+fn comparing(args: &CompareArgs, workload: Workload) -> anyhow::Result<Compare> {
     let parse = |list: &Option<String>| list.as_deref().map(cores::parse).transpose();
-    let (cpus, origin_cpus) = (parse(&args.common.cores)?, parse(&args.origin_cores)?);
-    if !is_built_in(args) {
-        if origin_cpus.is_some() {
-            bail!("the built-in origin serves where no URL is given, hint: no --origin-cores");
-        }
-        return Ok(Testbed::foreign(cpus));
-    }
-    Testbed::built_in(&program(), cpus, origin_cpus).context("cannot start the origin")
+    let compare = Compare::new(program())
+        .workload(workload)
+        .body_bytes(args.body_size)
+        .rounds(args.rounds)
+        .slice(args.slice)
+        .cpus(parse(&args.common.cores)?)
+        .server_cpus(parse(&args.origin_cores)?);
+    let engines = &args.engines;
+    Ok(if engines.is_empty() { compare } else { compare.contestants(engines.iter().copied()) })
 }
 
 fn is_built_in(args: &CompareArgs) -> bool {
     args.urls.is_empty() && args.input.is_empty()
 }
 
-/// What every contestant does; its URLs are those of the arguments, or none for the built-in
-/// origin.
+/// What every contestant does; its URLs are those of the arguments, or none for the test server.
 fn workload(args: &CompareArgs) -> anyhow::Result<Workload> {
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     Ok(match args.workload {
@@ -226,7 +219,7 @@ fn without_effect(args: &CompareArgs) -> Vec<String> {
     let is_open = load.rate.is_some();
     let has_no_keepalive = load.no_keepalive;
     let given = [
-        ("--body-size", args.body_size != 64 && !(is_built_in(args) && is_bench)),
+        ("--body-size", args.body_size != BODY_BYTES_DEFAULT && !(is_built_in(args) && is_bench)),
         ("--spin", load.spin && !(is_bench && is_open)),
         ("--arrivals", load.arrivals != ArrivalsArg::Poisson && !(is_bench && is_open)),
         ("--seed", load.seed.is_some() && !(is_bench && (is_open || load.shuffle))),

@@ -26,7 +26,6 @@ use crate::compare::comparison::Comparison;
 use crate::compare::contestant::Contestant;
 use crate::compare::server_process::TestServerProcess;
 use crate::compare::testbed::Testbed;
-use crate::compare::workload::Workload;
 use crate::fetch::options::Fetch;
 use crate::fetch::output::Writer;
 use crate::fetch::summary::Summary;
@@ -43,8 +42,9 @@ const COMPARE_SLICE: Duration = Duration::from_millis(300);
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<u8> {
     let folder = folder(args)?;
     let program = program();
-    let testbed = Testbed::built_in(&program, None, None).context("cannot start the origin")?;
-    let server = testbed.server().expect("it is the built-in one");
+    let testbed =
+        Testbed::with_test_server(&program, None, None).context("cannot start the origin")?;
+    let server = testbed.test_server().expect("it has one");
     let list = folder.join("urls.txt");
     std::fs::write(&list, urls(server))
         .with_context(|| format!("cannot write: {}", list.display()))?;
@@ -137,13 +137,9 @@ fn bench(cpus: &[usize], addr: SocketAddr) -> anyhow::Result<u64> {
 
 /// Compares ringfetch's engines on the load of a bench, for some seconds.
 fn compare(program: PathBuf, testbed: &Testbed) -> anyhow::Result<Comparison> {
-    let compare = Compare {
-        program,
-        contestants: Engine::ALL.map(Contestant::Own).to_vec(),
-        workload: Workload::Bench(Box::default()),
-        body_bytes: 64,
-        rounds: COMPARE_ROUNDS,
-        slice: COMPARE_SLICE,
-    };
-    Ok(Comparison::new(&compare.run(testbed, &Stop::default(), |_| ())?))
+    let compare = Compare::new(program)
+        .contestants(Engine::ALL.map(Contestant::Own))
+        .rounds(COMPARE_ROUNDS)
+        .slice(COMPARE_SLICE);
+    Ok(Comparison::new(&compare.run_on(testbed, &Stop::default(), |_| ())?))
 }

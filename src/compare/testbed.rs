@@ -1,8 +1,6 @@
-//! Where a comparison takes place: the CPUs of the contestants, and the origin that they ask.
+//! The testbed of a comparison: the CPUs of the contestants, and the server that they ask.
 //!
-//! Knows the built-in origin's routes; a foreign origin is whatever the URLs name.
-//!
-//! Invariant: contestants and the built-in origin share a CPU only where there is no other.
+//! Invariant: contestants and the test server share a CPU only where there is no other.
 
 use std::io;
 use std::path::Path;
@@ -11,21 +9,21 @@ use crate::compare::server_process::TestServerProcess;
 use crate::compare::workload::Workload;
 use crate::runtime::cores;
 
-/// Where a comparison takes place.
+/// The CPUs of the contestants, and the server that they ask.
 #[derive(Debug)]
 pub struct Testbed {
     cpus: Vec<usize>,
-    server: Option<TestServerProcess>,
+    test_server: Option<TestServerProcess>,
 }
 
 impl Testbed {
-    /// A built-in origin, started from `program` on `server_cpus`, and contestants on `cpus`; where
+    /// A test server, started from `program` on `server_cpus`, and contestants on `cpus`; where
     /// they are not named, each has half of what there is.
     ///
     /// # Errors
     ///
-    /// Where the origin cannot be started.
-    pub fn built_in(
+    /// Where the server cannot be started.
+    pub fn with_test_server(
         program: &Path,
         cpus: Option<Vec<usize>>,
         server_cpus: Option<Vec<usize>>,
@@ -37,13 +35,14 @@ impl Testbed {
             (None, None) => cores::halves(),
         };
         let server = TestServerProcess::start(program, &server_cpus)?;
-        Ok(Self { cpus, server: Some(server) })
+        Ok(Self { cpus, test_server: Some(server) })
     }
 
-    /// An origin that is there already, and contestants on `cpus` or on all that there are.
+    /// A server that is there already, which the URLs name, and contestants on `cpus` or on all
+    /// that there are.
     #[must_use]
-    pub fn foreign(cpus: Option<Vec<usize>>) -> Self {
-        Self { cpus: cpus.unwrap_or_else(cores::available), server: None }
+    pub fn with_other_server(cpus: Option<Vec<usize>>) -> Self {
+        Self { cpus: cpus.unwrap_or_else(cores::available), test_server: None }
     }
 
     /// The CPUs of the contestants.
@@ -52,17 +51,17 @@ impl Testbed {
         &self.cpus
     }
 
-    /// The built-in origin, if that is what is asked.
+    /// The test server; none where another server is asked.
     #[must_use]
-    pub fn server(&self) -> Option<&TestServerProcess> {
-        self.server.as_ref()
+    pub fn test_server(&self) -> Option<&TestServerProcess> {
+        self.test_server.as_ref()
     }
 
-    /// `workload`, asked of the built-in origin where it names nothing: bodies of `body_bytes` for
-    /// a load, generated pages for a list.
+    /// `workload`, with URLs of the test server if there is one: bodies of `body_bytes` for a load,
+    /// generated pages for a list.
     #[must_use]
     pub fn workload(&self, workload: Workload, body_bytes: u64) -> Workload {
-        let Some(server) = &self.server else { return workload };
+        let Some(server) = &self.test_server else { return workload };
         match workload {
             Workload::Bench(_) => {
                 workload.with_urls(vec![format!("http://{}/bytes/{body_bytes}", server.addr())])

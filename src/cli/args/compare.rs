@@ -1,4 +1,6 @@
-//! What `compare` takes: its own options, and those of the workload.
+//! The arguments of `compare`: its own options, and those of the workload.
+//!
+//! Invariant: the names and defaults are a contract with users' scripts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,8 +13,8 @@ use crate::cli::args::load::LoadArgs;
 use crate::cli::args::pages::PagesArgs;
 use crate::cli::args::wire::WireArgs;
 use crate::cli::values::{count, duration, size};
-use crate::compare::ROUNDS_DEFAULT;
 use crate::compare::contestant::Contestant;
+use crate::compare::options::{BODY_BYTES_DEFAULT, ROUNDS_DEFAULT};
 
 /// Default connections.
 const CONNECTIONS: u64 = limits::CONNECTIONS_DEFAULT as u64;
@@ -59,7 +61,7 @@ pub(in crate::cli) struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) against: Option<PathBuf>,
     /// Size of the built-in origin's bodies, where no URL is given and the workload is bench
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64")]
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value_t = BODY_BYTES_DEFAULT)]
     pub(in crate::cli) body_size: u64,
     /// CPUs of the built-in origin [default: half of those that this process may use]
     #[arg(long, value_name = "LIST")]
