@@ -147,7 +147,7 @@ fn sweep(
     Ok(exit_code(stop.is_requested(), has_failed))
 }
 
-/// Runs one comparison, and shows whose turn it is where that can be seen, behind its `place` in a
+/// Runs one comparison, and shows each turn on a terminal, behind the comparison's `place` in a
 /// sweep.
 fn measure(
     args: &CompareArgs,

@@ -1,7 +1,5 @@
 //! Slices of a load by ringfetch itself: trials of one bench, whose connections stay open.
 //!
-//! Knows the bench and its summary; what a slice is good for is the comparison's business.
-//!
 //! Invariant: the engine that runs is the one that was asked for, or there is no slice.
 
 use crate::bench::options::BenchOptions;
@@ -19,7 +17,7 @@ use crate::stats::percentiles::Statistic;
 pub(super) struct BenchSlices {
     /// None once it could not go on.
     benching: Option<Benching>,
-    /// What each slice is made of.
+    /// What each slice runs, but for its times.
     trial: Trial,
 }
 
@@ -40,7 +38,7 @@ impl BenchSlices {
         Ok((Self { benching: Some(benching), trial }, means))
     }
 
-    /// Runs `trial`; where the bench cannot go on, why not.
+    /// Runs `trial`; the error says why the bench cannot go on.
     fn run_trial(&mut self, trial: &Trial) -> Result<BenchSummary, String> {
         let benching = self.benching.as_mut().ok_or("the bench has ended")?;
         let summary = benching.run(trial, &mut Unwatched);
@@ -76,10 +74,10 @@ impl Slices for BenchSlices {
     }
 }
 
-/// What `summary` says of its slice.
+/// The slice that `summary` describes.
 fn slice_of(summary: BenchSummary) -> Slice {
     let response = &summary.latency_us.response;
-    // What is only known from below is not known well enough to be compared.
+    // A percentile of which only a lower bound is known cannot be compared.
     let known = |word: &str| {
         let is_known =
             Statistic::parse(word).is_some_and(|statistic| !response.is_at_least(statistic));

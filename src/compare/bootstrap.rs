@@ -1,9 +1,9 @@
-//! How well a median is known that some turns tell: intervals by the bootstrap.
+//! How well the median of some turns is known: intervals by the bootstrap.
 //!
-//! Supposes nothing of how the values are spread, and that pairs of neighbours (two turns that
-//! mirror each other, so that what drifts raises one and lowers the other) are independent of other
-//! pairs: whole pairs are resampled (Efron and Tibshirani, "An Introduction to the Bootstrap",
-//! chapters 8 and 13: blocks, and the percentile interval).
+//! It supposes nothing of how the values are spread. It supposes that pairs of neighbours are
+//! independent of other pairs: two turns that mirror each other, so that what drifts raises one and
+//! lowers the other. So whole pairs are resampled (Efron and Tibshirani, "An Introduction to the
+//! Bootstrap", chapters 8 and 13: blocks, and the percentile interval).
 //!
 //! Invariant: the same values give the same interval; an interval never reaches beyond the values.
 
@@ -15,7 +15,7 @@ use crate::stats::arithmetic::median;
 /// Resamples: their 2.5 % tail has fifty of them.
 const RESAMPLES: usize = 2000;
 
-/// Where the random numbers start: an interval is no matter of luck.
+/// Where the random numbers start: the same values have the same interval in every run.
 const SEED: u64 = 0x5EED;
 /// How many neighbours are drawn together.
 const PAIR: usize = 2;
@@ -32,8 +32,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// The median of `values`, in the order in which they were taken; none where there are none or
-    /// some are no numbers.
+    /// The median of `values`, in the order in which they were taken; none where there are no
+    /// values or some are not finite.
     #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         if !are_numbers(values) {
@@ -45,8 +45,8 @@ impl Estimate {
         Some(Self::from_resamples(median(&mut values.to_vec()), resampled))
     }
 
-    /// The median of `values` divided by that of `others`, which were not taken together; none
-    /// where either has none, or values that are no numbers or not above zero.
+    /// The median of `values` divided by that of `others`, which were not taken in the same turns;
+    /// none where either has no values, or some that are not finite or not above zero.
     #[must_use]
     pub fn of_ratio(values: &[f64], others: &[f64]) -> Option<Self> {
         let are_usable = |values: &[f64]| are_numbers(values) && values.iter().all(|v| *v > 0.0);
@@ -93,7 +93,7 @@ impl Estimate {
     }
 }
 
-/// Whether there are values, and all of them are numbers.
+/// Whether there are values, and all of them are finite.
 fn are_numbers(values: &[f64]) -> bool {
     !values.is_empty() && values.iter().all(|value| value.is_finite())
 }

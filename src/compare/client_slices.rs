@@ -1,16 +1,14 @@
-//! Slices by other people's clients: of a load, whose connections stay open, and of a list, whose
-//! runs begin anew.
+//! Slices by other clients: of a load, whose connections stay open, and of a list, each a run of
+//! its own.
 //!
-//! Knows the options of `bench` and of `fetch`, and what of them a client can be told.
-//!
-//! Invariant: an option that a client cannot honour and that would change what is measured is
-//! refused; one that is passed over is told of.
+//! Invariant: an option that the client cannot honour and that would change what is measured is
+//! refused; one that is ignored is noted.
 
 use crate::bench::Trial;
 use crate::bench::options::BenchOptions;
 use crate::bench::run::BenchError;
 use crate::compare::clients::{
-    ClientSettings, ClientWork, Load, OtherClient, Pages, RequestFields, fetch,
+    ClientSettings, ClientWork, Load, OtherClient, Pages, RequestFields, fetch_list,
 };
 use crate::compare::protocol::{Means, SliceOrder};
 use crate::compare::slice::Slice;
@@ -21,7 +19,7 @@ use crate::input::Repeated;
 use crate::runtime::allowed::affordable_connections;
 use crate::runtime::{clock, cores};
 
-/// A load by a client.
+/// A load by another client.
 pub(super) struct ClientBenchSlices {
     load: Load,
 }
@@ -77,7 +75,7 @@ impl Slices for ClientBenchSlices {
     }
 }
 
-/// Runs over a list by a client.
+/// Runs over a list by another client.
 pub(super) struct ClientFetchSlices {
     options: Fetch,
     settings: ClientSettings,
@@ -132,11 +130,11 @@ impl Slices for ClientFetchSlices {
         let (urls, files) = (self.options.urls.clone(), self.options.files.clone());
         let list = Repeated::open(urls, files, move || clock::now() >= until)
             .map_err(|error| format!("cannot read the list: {error}"))?;
-        fetch(self.settings.clone(), list, order.window)
+        fetch_list(self.settings.clone(), list, order.window)
     }
 }
 
-/// What each request of a fetch says, which is what the own engine's say.
+/// What each request of a fetch says: the same as the own engine's.
 fn fields(options: &Fetch) -> Result<RequestFields, String> {
     let mut headers = options.headers.clone();
     let mut add = |name: &str, value: &str| {

@@ -1,8 +1,6 @@
 //! What can be compared: the engines of ringfetch, and other clients where they were built in.
 //!
-//! Knows their words alone; how each is run is the contestant's business.
-//!
-//! Invariant: a word names one contestant, and a label one contestant of a comparison.
+//! Invariant: a word names one kind of contestant, and a label one contestant of a comparison.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::clients::OtherClient;
 use crate::runtime::launch::Engine;
 
-/// The words of what is there only in a build with the feature `peers`.
+/// The words of the other clients, which only a build with the feature `peers` has.
 #[cfg(any(test, not(feature = "peers")))]
 const OTHER_CLIENT_WORDS: [&str; 6] =
     ["hyper", "reqwest", "monoio-http", "uring+hyper", "epoll+hyper", "tokio+hyper"];
@@ -30,9 +28,9 @@ pub enum Contestant {
 }
 
 impl Contestant {
-    /// What is compared where nothing else is asked for: each engine that differs in kind, each
-    /// other client that was built in, and hyper on the first engine, which shows what the own
-    /// protocol layer is worth.
+    /// What is compared where nothing else is asked for: io_uring, epoll and Tokio, each other
+    /// client that was built in, and hyper on io_uring, which shows what the own protocol layer is
+    /// worth.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
         let own = Engine::ALL.into_iter().map(Self::Own);
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contender_is_its_word_in_json() {
+    fn a_contestant_is_its_word_in_json() {
         for engine in Engine::VARIANTS {
             let json = serde_json::to_string(&Contestant::Own(engine)).unwrap();
             assert_eq!(json, format!("\"{}\"", engine.word()));
@@ -161,8 +159,8 @@ mod tests {
             );
         }
         let defaults = Contestant::defaults().into_iter().map(Contestant::word).collect::<Vec<_>>();
-        let (own, clients) = defaults.split_at(3);
+        let (own, others) = defaults.split_at(3);
         assert_eq!(own, ["uring", "epoll", "tokio"]);
-        assert_eq!(clients, ["hyper", "reqwest", "monoio-http", "uring+hyper"]);
+        assert_eq!(others, ["hyper", "reqwest", "monoio-http", "uring+hyper"]);
     }
 }

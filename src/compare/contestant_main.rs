@@ -1,8 +1,6 @@
-//! A contestant: a process of its own that works for one slice at a time, when it is told to.
+//! What a contestant's process does: it works for one slice at a time, when it is told to.
 //!
-//! Knows neither the other contestants nor what its numbers are for.
-//!
-//! Invariant: it says one thing for each thing that it hears, and ends with its input.
+//! Invariant: it answers each thing that it hears once, and ends with its input.
 
 use std::io::{self, BufRead, Write};
 
@@ -21,15 +19,15 @@ use crate::os::process;
 use crate::os::system;
 use crate::runtime::cores;
 
-/// Works as `input` says, until it ends, and says on `output` what came of it.
+/// Works as the lines of `input` say, until they end; the answers go to `output`.
 ///
 /// # Errors
 ///
-/// Where nobody listens any more, or what is heard makes no sense.
+/// Where nobody reads the answers any more, or a line is no order.
 pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     process::end_with_parent()?;
     let Some(assignment) = hear::<Assignment>(&mut input)? else { return Ok(()) };
-    // This thread and all that it starts: nothing of a contestant may work on the origin's CPUs.
+    // This thread and all that it starts may not work on the test server's CPUs.
     if !cores::confine(&assignment.cpus) {
         let reason = format!("it cannot be kept on its CPUs: {:?}", assignment.cpus);
         return say(&mut output, &ContestantReply::Failed(reason));
@@ -49,7 +47,7 @@ pub fn run(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Who works, and with what.
+/// What works, and what it works with.
 type Started = (Box<dyn Slices>, Means);
 
 /// Gets ready for the first slice.
@@ -77,7 +75,7 @@ fn start(assignment: Assignment) -> Result<Started, String> {
     }
 }
 
-/// Works for one slice, and counts what the process does meanwhile.
+/// Works for one slice, and adds what the meter counted of the process.
 fn metered(slices: &mut dyn Slices, order: &SliceOrder) -> Result<Slice, String> {
     let meter = Meter::start(match order.counts_syscalls {
         true => SyscallCount::Wanted,

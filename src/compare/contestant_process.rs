@@ -1,6 +1,4 @@
-//! One contestant as the comparison sees it: a process that works when it is told to, and rests.
-//!
-//! Knows pipes and processes; what the contestant does is in its assignment.
+//! A contestant as the parent sees it: a process that works when it is told to, and rests.
 //!
 //! Invariant: a contestant that is not working rests, and one that is dropped is gone.
 
@@ -24,14 +22,14 @@ pub(super) struct ContestantProcess {
     orders: ChildStdin,
     answers: flume::Receiver<io::Result<Option<ContestantReply>>>,
     ready: Ready,
-    /// Orders that it was given.
+    /// How many orders it was given.
     ordered: u64,
 }
 
-/// Why there is no contestant, or no slice of it.
+/// Why a contestant cannot be started, or has no slice.
 #[derive(Debug)]
 pub(super) enum Loss {
-    /// It cannot do what it is asked for, and why.
+    /// It cannot do what it is asked for; why.
     Unable(String),
     /// The comparison was stopped.
     Stopped,
@@ -126,14 +124,14 @@ impl ContestantProcess {
     }
 }
 
-/// An answer to a question that was not asked.
+/// What it means that `answer` is not the one that was waited for.
 fn misunderstood(answer: &ContestantReply) -> Loss {
     Loss::Gone(io::Error::other(format!("a contestant answers out of turn: {answer:?}")))
 }
 
 impl Drop for ContestantProcess {
     fn drop(&mut self) {
-        // Also one that rests: a kill needs no waking.
+        // A kill needs no waking, so this ends one that rests, too.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

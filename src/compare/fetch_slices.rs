@@ -1,7 +1,7 @@
 //! Slices of a list by ringfetch itself: runs of `fetch`, each until its time is over.
 //!
-//! Knows the fetch and its summary. A run opens its own connections and starts its own threads, as
-//! every fetch does, and reads its list some thousand lines ahead, which it is charged for.
+//! A run opens its own connections and starts its own threads, as every fetch does. It reads some
+//! thousand lines ahead, and that CPU time is its own.
 //!
 //! Invariant: every slice begins at the beginning of the list, so that all of them see the same
 //! lines.
@@ -55,17 +55,17 @@ impl Slices for FetchSlices {
         let fetching = self.fetch.clone().start_from(list, sink, stop.clone());
         let fetching = fetching.map_err(|error| error.to_string())?;
         clock::pause(order.window);
-        // What was read ahead is not begun any more, and what is in flight comes to its end.
+        // What was read ahead is not begun any more; what is in flight ends by itself.
         stop.request();
         let summary = fetching.join().map_err(|error| error.to_string())?;
         Ok(slice_of(summary))
     }
 }
 
-/// What `summary` says of its slice.
+/// The slice that `summary` describes.
 fn slice_of(summary: Summary) -> Slice {
     let total = summary.latency_us.phase(Phase::Total);
-    // What the end of the slice cut short failed by our doing.
+    // The end of the slice cut these short: they are no failures of the contestant.
     let cut_short = summary.failures.0.iter().filter(|(name, _)| name.ends_with(".interrupted"));
     let cut_short: u64 = cut_short.map(|(_, count)| count).sum();
     Slice {

@@ -1,8 +1,6 @@
-//! Comparisons over a sweep of two settings, and who wins where.
+//! Comparisons over a sweep of two settings, and which contestant is best where.
 //!
-//! Knows comparisons by their verdicts alone.
-//!
-//! Invariant: nobody wins by less than a verdict.
+//! Invariant: none is best by less than a verdict.
 
 use serde::Serialize;
 
@@ -25,15 +23,15 @@ pub struct Cell {
     pub connections: usize,
     /// Size of the bodies that were asked for.
     pub body_bytes: u64,
-    /// Who wins, and those that were not told apart from the winner; empty where too few turns
-    /// tell.
+    /// The best contestant, and those that no verdict tells apart from it; empty after too few
+    /// turns.
     pub winners: Vec<String>,
     /// The comparison.
     pub comparison: Comparison,
 }
 
 impl Cell {
-    /// The comparison that `measurements` makes with these settings.
+    /// Compares the contestants of `measurements`, which were made with these settings.
     #[must_use]
     pub fn new(connections: usize, body_bytes: u64, measurements: &Measurements) -> Self {
         let comparison = Comparison::new(measurements);
@@ -63,7 +61,7 @@ impl Matrix {
         all
     }
 
-    /// The comparison with these settings, if it was made.
+    /// The comparison with these settings; none where it was not made.
     #[must_use]
     pub fn cell(&self, connections: usize, body_bytes: u64) -> Option<&Cell> {
         let is_it = |cell: &&Cell| cell.connections == connections && cell.body_bytes == body_bytes;
@@ -71,8 +69,8 @@ impl Matrix {
     }
 }
 
-/// The contestant with the best median, and those that are not told to be worse than it, compared
-/// with it and not with the baseline.
+/// The contestant with the best median, and those that are not slower by the verdict. They are
+/// compared with the best one, not with the baseline.
 fn winners(measurements: &Measurements, comparison: &Comparison) -> Option<Vec<String>> {
     let measure = comparison.verdict_by;
     let noise = comparison.same_to_baseline.measure(measure)?.noise();
@@ -83,7 +81,7 @@ fn winners(measurements: &Measurements, comparison: &Comparison) -> Option<Vec<S
     };
     let medians =
         measurements.contestants.iter().filter_map(|record| Some((record, median(record)?.median)));
-    // Less is better of whatever verdicts go by.
+    // Less is better, whatever the verdicts go by.
     let (best, _) = medians.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
     let is_as_good = |record: &&ContestantRecord| {
         let ratio = Ratio::of(measure, &record.slices, &best.slices);

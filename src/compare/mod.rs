@@ -1,9 +1,23 @@
 //! The job of `compare`: one workload on several engines in turns, each in a process of its own.
 //!
-//! The parent only schedules and reads; the contestants do the work.
+//! A contestant is one process of a comparison. [`contestant`] says what can be one: an engine of
+//! ringfetch, or another client. `contestant_process` is its process as the parent sees it;
+//! [`contestant_main`] is what that process does, with one implementor of `slices` for each kind of
+//! work. `protocol` is what the two say to each other. A contestant works when it has its turn, for
+//! a slice of time, and rests while others work; the parent only schedules and reads.
 //!
-//! Invariants: at most one contestant runs at a time, and the others rest. A verdict is given only
-//! where an interval excludes 1 by more than the same run shows between two that are the same.
+//! ```text
+//! options, workload, testbed     what is compared, at what work, and where
+//! run, order                     the rounds: who works when
+//! slice, measurements, subject   what was measured, and what it is of
+//! bootstrap, ratio, figures      medians, intervals and verdicts
+//! comparison, notes, matrix      what is told of them
+//! saved                          what has changed since an earlier run
+//! clients                        hyper, reqwest and monoio-http (feature `peers`)
+//! ```
+//!
+//! Invariants: at most one contestant works at a time. A verdict is given only where an interval
+//! excludes 1 by more than the same run shows between two contestants that are the same.
 
 mod bench_slices;
 pub mod bootstrap;

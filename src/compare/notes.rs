@@ -19,9 +19,9 @@ const SLICE_NOTES_MAX: usize = 10;
 enum Limit {
     /// The contestant's own CPUs.
     Contestant,
-    /// The origin's CPUs.
-    Origin,
-    /// Something that is not known: the contestant mostly waited.
+    /// The server's CPUs.
+    Server,
+    /// Something else: the contestant mostly waited.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn notes(
     match (measurements.is_open_loop, measurements.wanted_per_s) {
         (true, _) => notes.extend(late_notes(measurements, engines)),
         (false, None) => notes.extend(limit_notes(engines)),
-        // Somebody wanted it to be no faster.
+        // The rate was limited on purpose.
         (false, Some(_)) => {}
     }
     notes.extend(engine_notes(engines));
@@ -52,7 +52,7 @@ pub(super) fn notes(
     notes
 }
 
-/// What the verdicts go by, and what it takes.
+/// What the verdicts go by, and what it takes to call something a difference.
 fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
     let why = match verdict_by {
         Measure::Cpu => {
@@ -83,7 +83,7 @@ fn verdict_note(verdict_by: Measure, same: &Ratios, baseline: &str) -> String {
     }
 }
 
-/// What contestants said of their slices, once each.
+/// The notes that contestants have on their slices, once each.
 fn slice_notes(measurements: &Measurements) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     for record in &measurements.contestants {
@@ -109,7 +109,7 @@ fn error_note(record: &ContestantRecord) -> Option<String> {
     })
 }
 
-/// Who does not keep up with an open loop.
+/// The contestants that do not keep up with an open loop.
 fn late_notes(measurements: &Measurements, engines: &FiguresByLabel) -> Vec<String> {
     let Some(wanted) = measurements.latency_rate_per_s() else { return Vec::new() };
     let late = engines.0.iter().filter(|(_, f)| !measurements.keeps_up(f.rate_per_s.as_ref()));
@@ -132,12 +132,12 @@ fn limit_notes(engines: &FiguresByLabel) -> Vec<String> {
         found.map(|(label, _)| label.as_str()).collect()
     };
     let mut notes = Vec::new();
-    let (by_origin, by_unknown) = (labels(Limit::Origin), labels(Limit::Unknown));
-    if !by_origin.is_empty() {
+    let (by_server, by_unknown) = (labels(Limit::Server), labels(Limit::Unknown));
+    if !by_server.is_empty() {
         notes.push(format!(
             "the origin's CPUs were the limit for {}: these rates are the origin's, and only CPU \
              time tells the engines apart, hint: more --origin-cores, or a faster origin",
-            by_origin.join(", ")
+            by_server.join(", ")
         ));
     }
     if !by_unknown.is_empty() {
@@ -153,13 +153,13 @@ fn limit_notes(engines: &FiguresByLabel) -> Vec<String> {
 fn limit_of(figures: &Figures) -> Limit {
     let is_busy = figures.busy_share.is_some_and(|share| share >= CONTESTANT_BUSY_SHARE);
     match (is_busy, figures.server_busy_share) {
-        (_, Some(origin)) if origin >= SERVER_BUSY_SHARE => Limit::Origin,
+        (_, Some(server)) if server >= SERVER_BUSY_SHARE => Limit::Server,
         (false, _) => Limit::Unknown,
         (true, _) => Limit::Contestant,
     }
 }
 
-/// What is peculiar to engines, and no property of what they stand for.
+/// What engines pay that is no property of what they stand for.
 fn engine_notes(engines: &FiguresByLabel) -> Vec<String> {
     let named = |word: &str| {
         let is_named = |label: &str| label.split('#').next() == Some(word);
@@ -223,24 +223,24 @@ fn counting_note(measurements: &Measurements) -> String {
     }
 }
 
-/// Which CPUs were used, and what they share.
+/// The CPUs that were used, and whether they share a core.
 fn place_notes(subject: &Subject) -> Vec<String> {
     let list = |cpus: &[usize]| {
         let cpus: Vec<String> = cpus.iter().map(ToString::to_string).collect();
         format!("CPU {}", cpus.join(","))
     };
     let own = list(&subject.cpus);
-    let Some(origin) = &subject.server_cpus else {
+    let Some(server_cpus) = &subject.server_cpus else {
         return vec![format!(
             "contestants on {own}; where the origin runs is not known: if it shares CPUs with \
              them, its load is in these figures"
         )];
     };
-    if origin.iter().any(|cpu| subject.cpus.contains(cpu)) {
+    if server_cpus.iter().any(|cpu| subject.cpus.contains(cpu)) {
         return vec![format!(
             "contestants on {own} and the origin on {} share a CPU: the rate is that of both \
              together, hint: a machine with more CPUs",
-            list(origin)
+            list(server_cpus)
         )];
     }
     let shared = match subject.share_core {
@@ -251,5 +251,5 @@ fn place_notes(subject: &Subject) -> Vec<String> {
         Some(true) => ", which share a core: each slows the other down",
         None => "; whether they share a core is not known",
     };
-    vec![format!("contestants on {own}, the origin on {}{shared}", list(origin))]
+    vec![format!("contestants on {own}, the origin on {}{shared}", list(server_cpus))]
 }

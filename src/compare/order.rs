@@ -1,14 +1,12 @@
-//! In which order the contestants of a comparison take their turns.
+//! The order in which the contestants of a comparison take their turns.
 //!
-//! Does not know who they are: they are numbers from 0.
-//!
-//! Invariant: every contestant runs once in each round, and two rounds that belong together are
+//! Invariant: every contestant has one turn in each round, and two rounds that belong together are
 //! mirror images (A B C, C B A): over both, an even drift is the same for all of them.
 
-/// The turns of round `round`, from 0, of `count` contestants.
+/// The order of round `round`, from 0, as indices of `count` contestants.
 ///
-/// Each pair of rounds has an order of its own, so that nobody always follows the same one; it is
-/// drawn by lot, and the same one in every run.
+/// Each pair of rounds has an order of its own, so that nobody always follows the same one. It is
+/// drawn by lot, but the same in every run.
 #[must_use]
 pub fn turns(count: usize, round: usize) -> Vec<usize> {
     let mut turns: Vec<usize> = (0..count).collect();

@@ -1,7 +1,7 @@
 //! What a comparison and its contestants say to each other: one JSON object a line.
 //!
-//! Knows neither pipes nor processes. A contestant hears its assignment, then one order for each
-//! slice; it answers once it is ready, and once for each slice.
+//! A contestant hears its assignment, then one order for each slice. It answers once when it is
+//! ready, and once for each slice.
 //!
 //! Invariant: both sides are the same program, so a line that cannot be read is a bug.
 
@@ -17,7 +17,7 @@ use crate::compare::workload::Workload;
 
 /// How long requests in flight at the end of a slice may go on, so that their connections stay.
 pub(super) const DRAIN: Duration = Duration::from_secs(2);
-/// How much longer than it should take a contestant may be silent before it is given up.
+/// How long a contestant may be silent beyond the time that it needs, before it is given up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a contestant is to do.
@@ -38,12 +38,12 @@ pub(super) struct Assignment {
 pub(super) struct SliceOrder {
     /// Which order it is; its answer has the same number.
     pub(super) number: u64,
-    /// Which round it belongs to: what an open loop draws its arrivals by lot from, so that all
-    /// contestants of a round have the same ones, and rounds have others.
+    /// Which turn it belongs to. An open loop draws its arrivals by it, so that all contestants
+    /// have the same ones in one turn, and others in the next.
     pub(super) round: u64,
     /// How long to work before anything is measured.
     pub(super) lead_in: Duration,
-    /// How long is measured.
+    /// How long to work while it is measured.
     pub(super) window: Duration,
     /// Whether system calls are counted, which makes the times of the slice useless.
     pub(super) counts_syscalls: bool,
@@ -52,11 +52,11 @@ pub(super) struct SliceOrder {
 /// What a contestant says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum ContestantReply {
-    /// It can begin.
+    /// It is ready to begin.
     Ready(Ready),
-    /// What came of the slice of the order with this number.
+    /// The slice of the order with this number.
     Slice(u64, Box<Slice>),
-    /// It cannot go on, and why.
+    /// It cannot go on; why.
     Failed(String),
 }
 
@@ -76,12 +76,12 @@ pub(super) struct Means {
     pub(super) connections: usize,
     /// How many CPUs it uses of those that it may.
     pub(super) cores: usize,
-    /// What was changed on the way from the workload to the first slice.
+    /// What differs from what the workload asks for.
     pub(super) notes: Vec<String>,
 }
 
 impl Ready {
-    /// What nobody has said yet.
+    /// What stands for a contestant that has not said it yet.
     pub(super) const NONE: Self =
         Self { means: Means { connections: 0, cores: 0, notes: Vec::new() }, rss_before_bytes: 0 };
 }
@@ -102,7 +102,7 @@ pub(super) fn say(output: &mut impl Write, message: &impl Serialize) -> io::Resu
 ///
 /// # Errors
 ///
-/// Where the line is no such message.
+/// Where the line is no message of this kind.
 pub(super) fn hear<T: DeserializeOwned>(input: &mut impl BufRead) -> io::Result<Option<T>> {
     let mut line = String::new();
     if input.read_line(&mut line)? == 0 {

@@ -1,6 +1,5 @@
-//! A contestant beside the baseline: ratios taken turn by turn, and what they allow to say.
-//!
-//! Knows slices by their numbers only. A turn in which either side has no number is left out.
+//! A contestant beside the baseline: ratios taken turn by turn, and what they show. A turn in which
+//! either side has no number is left out.
 //!
 //! Invariant: nothing is called a difference that the same run also shows between two contestants
 //! that are the same.
@@ -38,7 +37,7 @@ pub enum Measure {
     P99,
 }
 
-/// What a comparison says of a contestant.
+/// What the ratios to the baseline show of a contestant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RatioVerdict {
     /// Better than the baseline.
@@ -47,7 +46,7 @@ pub enum RatioVerdict {
     /// Worse than the baseline.
     #[serde(rename = "slower")]
     Slower,
-    /// Neither was shown.
+    /// The ratios show neither.
     #[serde(rename = "no difference shown")]
     NotShown,
 }
@@ -77,7 +76,7 @@ impl Measure {
         }
     }
 
-    /// What `slice` has of it.
+    /// The value of `slice`; none where it is not known.
     #[must_use]
     pub fn of(self, slice: &Slice) -> Option<f64> {
         match self {
@@ -88,8 +87,8 @@ impl Measure {
         }
     }
 
-    /// What an interval of ratios says, where `noise` is how far from 1 those of two contestants
-    /// that are the same may lie, as a factor of at least 1.
+    /// The verdict on an interval of ratios. `noise` is how far from 1 the ratios of two
+    /// contestants that are the same may lie, as a factor of at least 1.
     #[must_use]
     pub fn verdict(self, ratio: &Estimate, noise: f64) -> RatioVerdict {
         assert!(noise >= 1.0, "noise is a factor: {noise}");
@@ -108,7 +107,8 @@ impl Measure {
 
 impl Ratio {
     /// The ratio of `measure` between `contestant` and `baseline`, the slices of the same turns in
-    /// the same order; none where too few turns have both numbers.
+    /// the same order; none where fewer than six turns have both
+    /// numbers.
     #[must_use]
     pub fn of(measure: Measure, contestant: &[Slice], baseline: &[Slice]) -> Option<Self> {
         let pairs = contestant.iter().zip(baseline);

@@ -1,10 +1,9 @@
-//! A comparison that is kept, and what has changed since.
+//! A comparison that was saved, and what has changed since.
 //!
-//! Does not know where it is kept. What lies between two runs (another version, another day) is in
-//! every change that is told; only a run of both at once could take it out.
+//! What lies between two runs (another version, another day) is part of every change; only a run of
+//! both at once could take it out. Whether two runs can be compared, their subjects say.
 //!
-//! Invariant: only contestants that are in both runs are compared; whether the runs can be is their
-//! subjects' to say.
+//! Invariant: only contestants that are in both runs are compared.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +15,7 @@ use crate::compare::measurements::{ContestantRecord, Measurements};
 use crate::compare::ratio::{Measure, Ratio, RatioVerdict};
 use crate::compare::slice::Slice;
 
-/// A comparison that is kept.
+/// A comparison as it is saved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
     /// The version of ringfetch that made it.
@@ -26,7 +25,7 @@ pub struct Saved {
     pub measurements: Measurements,
 }
 
-/// What has changed since a run that was kept; its JSON.
+/// What has changed since a run that was saved; its JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Since {
     /// The version of ringfetch that made the earlier run.
@@ -44,7 +43,7 @@ pub struct ChangesByLabel(pub Vec<(String, Change)>);
 pub struct Change {
     /// The ratios by measure, where both runs have it.
     pub ratio_to_saved: BTreeMap<&'static str, Estimate>,
-    /// What each of them says.
+    /// The verdicts by measure.
     pub verdicts: BTreeMap<&'static str, RatioVerdict>,
 }
 

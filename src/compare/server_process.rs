@@ -1,9 +1,7 @@
-//! The built-in origin as a process of its own, so that its CPU time is nobody else's.
+//! The test server as a process of its own, so that its CPU time is nobody else's.
 //!
-//! Knows how `serve` is started and what it says; not what it is asked for.
-//!
-//! Invariant: it listens on the loopback interface alone, and leaves nothing running: the origin
-//! ends when the pipe to its standard input does.
+//! Invariant: it listens on the loopback interface alone, and ends when this process does, however
+//! that ends: the pipe to its standard input closes.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,11 +13,11 @@ use std::time::Duration;
 use crate::net::dns::Override;
 use crate::os::process;
 
-/// Pages that are asked for in all, and the virtual hosts that they are spread over.
+/// Generated pages that are asked for, and the virtual hosts that they are spread over.
 const PAGES: usize = 10_000;
 const PAGE_HOSTS: usize = 200;
 
-/// The origin, as a process that ends with this one's interest in it.
+/// A test server that runs, and ends when this is dropped.
 #[derive(Debug)]
 pub struct TestServerProcess {
     child: Child,
@@ -28,7 +26,7 @@ pub struct TestServerProcess {
 }
 
 impl TestServerProcess {
-    /// Starts `program`, a ringfetch, as an origin on `cpus`.
+    /// Starts `program`, a ringfetch, as a test server on `cpus`.
     ///
     /// # Errors
     ///
@@ -42,7 +40,7 @@ impl TestServerProcess {
             // The other end of this pipe closes with this process, however that ends.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C is for whoever needs the origin, and needs it still while it ends.
+            // Ctrl-C is for this process, which needs the server while it ends.
             .process_group(0)
             .spawn()?;
         let stdout = child.stdout.take().expect("it was asked for");
@@ -67,14 +65,14 @@ impl TestServerProcess {
         self.addr
     }
 
-    /// The CPUs of its cores.
+    /// The CPUs that it runs on.
     #[must_use]
     pub fn cpus(&self) -> &[usize] {
         &self.cpus
     }
 
-    /// URLs of generated pages of many virtual hosts, which no resolver knows; hosts take turns, as
-    /// they do in a list that was shuffled.
+    /// URLs of generated pages of many virtual hosts, which no resolver knows. Neighbours are of
+    /// different hosts, as in a list that was shuffled.
     #[must_use]
     pub fn pages(&self) -> Vec<String> {
         let page = |number| {
@@ -84,7 +82,7 @@ impl TestServerProcess {
         (0..PAGES).map(page).collect()
     }
 
-    /// What leads every name and port to it.
+    /// The override that leads every name and port to it.
     #[must_use]
     pub fn override_for_all(&self) -> Override {
         let (ip, to_port) = (self.addr.ip(), Some(self.addr.port()));

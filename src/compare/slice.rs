@@ -1,8 +1,6 @@
-//! What one contestant did in one slice of time, as it tells whoever compares it.
+//! What one contestant did in one slice of time. Everything is a sum or a time of that slice alone.
 //!
-//! Knows neither processes nor engines. Everything is a sum or a time of that slice alone.
-//!
-//! Invariant: a slice whose numbers cannot be used says so by having none, never by a zero.
+//! Invariant: a number that is not known is none, never zero.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,29 +19,29 @@ pub struct Slice {
     pub user_s: f64,
     /// CPU seconds of the process in the kernel.
     pub sys_s: f64,
-    /// What half of the response times do not exceed, in microseconds.
+    /// Median of the response times, in microseconds.
     pub p50_us: Option<f64>,
-    /// What 99 % of them do not exceed.
+    /// Their 99th percentile, in microseconds.
     pub p99_us: Option<f64>,
-    /// What 99.9 % of them do not exceed.
+    /// Their 99.9th percentile, in microseconds.
     pub p99_9_us: Option<f64>,
     /// The most memory that the process has had resident so far, in bytes.
     pub max_rss_bytes: u64,
-    /// Requests of the whole slice, its lead-in and its end included: what the counts below are of.
+    /// Requests of the whole slice, its lead-in and its end included; the counts below are of them.
     pub handled: u64,
-    /// Context switches of the process: because it waited, and because others were to run.
+    /// Context switches of the process.
     pub switches: Switches,
-    /// What went through the rings, where there are any.
+    /// Operations of its rings, where there are any.
     pub ring: Option<RingCounts>,
     /// System calls, where they were counted.
     pub syscalls: Option<Syscalls>,
     /// Why system calls that should have been counted were not.
     pub uncounted: Option<String>,
-    /// Share of its time that the origin's CPUs were busy at this rate; none where whoever measures
-    /// does not know the origin.
+    /// Share of their time that the CPUs of the test server were busy at this rate; none where
+    /// another server is asked.
     #[serde(rename = "origin_busy_share")]
     pub server_busy_share: Option<f64>,
-    /// What else a reader of its numbers should know.
+    /// Notes for a reader of its numbers.
     pub notes: Vec<String>,
 }
 
@@ -72,7 +70,7 @@ impl Slice {
         (self.window_s > 0.0).then(|| self.completed as f64 / self.window_s)
     }
 
-    /// `count` of the whole slice for each request of it; none where there was none.
+    /// A count of the whole slice, for each of its requests; none where there was no request.
     #[must_use]
     pub fn per_handled(&self, count: u64) -> Option<f64> {
         (self.handled > 0).then(|| count as f64 / self.handled as f64)

@@ -1,7 +1,5 @@
-//! Which contestant is slowed down on purpose, to see whether a comparison finds it.
-//!
-//! Knows the variable that says so; how it is done is `io`'s business. Without the feature `slowed`
-//! there is nothing here.
+//! Which contestant is slowed down on purpose, to see whether a comparison finds it. Without the
+//! feature `slowed` there is nothing here.
 //!
 //! Invariant: only the contestant that the variable names is slowed, by the share that it names;
 //! and only ringfetch's own engines can be.
@@ -17,6 +15,6 @@ pub(super) fn slow_down(label: &str) {
     }
 }
 
-/// Slows nothing down: this is no build for tests.
+/// Does nothing: this build does not have the feature.
 #[cfg(not(feature = "slowed"))]
 pub(super) fn slow_down(_: &str) {}

@@ -1,6 +1,6 @@
 //! Tests of comparisons as a whole, on slices whose truth is known.
 //!
-//! Knows no processes: slices are drawn by lot around what a contestant is like.
+//! Slices are drawn by lot around what a contestant is like.
 //!
 //! Invariant: the same seeds give the same slices.
 

@@ -1,8 +1,6 @@
 //! What every contestant of a comparison does: a load as `bench` puts it, or a list as `fetch`
-//! fetches it.
-//!
-//! Does not know who does it. The options that belong to one contestant (its engine, its CPUs) are
-//! not the workload's.
+//! fetches it. The options that belong to one contestant (its engine, its CPUs) are not the
+//! workload's.
 //!
 //! Invariant: two workloads are the same only where every option is.
 
@@ -67,7 +65,7 @@ impl Workload {
         }
     }
 
-    /// Whether requests are due by a schedule, so that latency at an equal rate is compared.
+    /// Whether requests are due by a schedule, so that latency is compared at an equal rate.
     #[must_use]
     pub fn is_open_loop(&self) -> bool {
         matches!(self, Self::Bench(options) if options.rate_per_s.is_some())
@@ -82,7 +80,7 @@ impl Workload {
         }
     }
 
-    /// Longest time in which the connections of a load are opened, or not.
+    /// Longest time that opening the connections of a load may take.
     #[must_use]
     pub fn opening_max(&self) -> Duration {
         match self {
@@ -93,7 +91,7 @@ impl Workload {
 
     /// Every option as JSON, to tell workloads apart. What belongs to one contestant is left out,
     /// and what may be secret (the values of header fields, the body) is there as a hash. `lists`
-    /// tells what the lists of URLs hold, where there are any.
+    /// has the length and a checksum of each list of URLs, where there are any.
     ///
     /// # Errors
     ///
@@ -118,7 +116,7 @@ impl Workload {
         headers.iter_mut().for_each(|(_, value)| *value = hash(value.as_bytes()));
         let mut options = serde_json::to_value(plain).expect("a workload is JSON");
         if !self.files().is_empty() {
-            // It says what is wrong with a list, and what to do.
+            // Its error says what is wrong with a list, and what to do.
             Input::open(Vec::new(), self.files().to_vec()).map_err(|error| error.to_string())?;
             let lists = self.files().iter().map(|file| contents(file).map_err(|e| (file, e)));
             let lists: Result<Vec<Value>, _> = lists.collect();
@@ -131,7 +129,7 @@ impl Workload {
         Ok(options)
     }
 
-    /// Files of URLs.
+    /// The files that its lists of URLs are in.
     fn files(&self) -> &[PathBuf] {
         match self {
             Self::Bench(options) => &options.files,
@@ -168,7 +166,7 @@ impl Workload {
         self
     }
 
-    /// Whether it names what is asked for.
+    /// Whether it has URLs or lists of them.
     #[must_use]
     pub fn has_urls(&self) -> bool {
         let urls = match self {

@@ -1,9 +1,7 @@
-//! The seam to the clients: one request out, one response read to its end.
+//! What the loop asks with: one request out, one response read to its end.
 //!
-//! Knows neither schedules nor counts, and no client by name.
-//!
-//! Invariant: a response counts once its body was read to the end; whatever went wrong before that
-//! is a fault, and its connection is not used again.
+//! Invariant: a response counts once its body was read to the end; a failure before that is a
+//! fault, and its connection is not used again.
 
 use std::error::Error;
 use std::fmt;
@@ -22,7 +20,7 @@ pub(super) trait Client: 'static {
     /// The request for `target`.
     fn request(&self, target: &Target) -> Result<Self::Request, ClientFault>;
 
-    /// Sends `request` to `target`'s origin, and reads what is answered to its end.
+    /// Sends `request` to `target`'s origin, and reads the response to its end.
     ///
     /// Dropping the future gives up the connection.
     fn ask(
@@ -55,18 +53,18 @@ impl fmt::Display for ClientFault {
     }
 }
 
-/// What is kept of a response.
+/// The parts of a response that are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseParts {
     /// The status alone.
     Status,
-    /// What a redirect needs.
+    /// The fields that a redirect needs as well.
     Fields,
-    /// That, and the body.
+    /// The body as well.
     Page,
 }
 
-/// What was read of one response.
+/// One response while it is read.
 #[derive(Debug)]
 pub(super) struct ResponseReading {
     keep: ResponseParts,
@@ -100,7 +98,7 @@ impl ResponseReading {
         self.keep != ResponseParts::Status
     }
 
-    /// Takes a head.
+    /// Takes the head.
     pub(super) fn handle_head(&mut self, status: u16, fields: &HeaderMap) {
         self.status = status;
         if self.wants_fields() {

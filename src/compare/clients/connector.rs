@@ -1,7 +1,5 @@
 //! What the clients of one group of lanes have in common, and how they get connected.
 //!
-//! Knows neither runtimes nor protocols: what a connection is, is handed in.
-//!
 //! Invariant: a name leads to where the own engine's would, the fixed answers of `--resolve`
 //! included.
 

@@ -1,8 +1,7 @@
 //! What a lane asks for next, and when it is due.
 //!
-//! Does not know what becomes of it. Of an open loop one lane at a time waits for the next start,
-//! and passes the turn on when it goes; those that are busy then leave what is due to whoever ends
-//! first.
+//! Of an open loop one lane at a time waits for the next start, and lets the next lane wait once it
+//! goes. If all are busy, the first that ends takes what is due.
 //!
 //! Invariant: a start is handed out once, in the order of the schedule, and none after the end.
 
@@ -19,11 +18,11 @@ pub(super) type SharedList = Arc<Mutex<Box<dyn Source>>>;
 
 /// Where a lane's requests come from.
 pub(super) enum Feed<I: Io> {
-    /// The end of the one before makes the next one due.
+    /// The end of one request makes the next one due.
     Closed { targets: RoundRobin, end_at: Instant },
-    /// A schedule does.
+    /// A schedule makes it due.
     Open { targets: RoundRobin, schedule: Arc<tokio::sync::Mutex<Schedule<I>>> },
-    /// The end of the one before does, as long as there are lines.
+    /// The end of one request makes the next one due, as long as there are lines.
     List(SharedList),
 }
 
@@ -72,7 +71,7 @@ impl<I: Io> Feed<I> {
     }
 }
 
-/// Targets in turn.
+/// Targets in turn, by their indices.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RoundRobin {
     idx: usize,
@@ -80,7 +79,7 @@ pub(super) struct RoundRobin {
 }
 
 impl RoundRobin {
-    /// The targets of lane `lane` among `count` targets. Lanes begin at different places, so that a
+    /// The turns of lane `lane` among `count` targets. Lanes begin at different places, so that a
     /// short list is not asked for in step.
     pub(super) fn new(lane: usize, count: usize) -> Self {
         Self { idx: lane % count, count }
@@ -95,7 +94,7 @@ impl RoundRobin {
 
 /// The starts of an open loop, as far as one group of lanes makes them.
 pub(super) struct Schedule<I: Io> {
-    /// The very streams that the cores of the own engine would have; at least one.
+    /// The same streams that the cores of the own engine would have; at least one.
     streams: Vec<Arrivals>,
     /// None where the kernel has none: then starts are late by up to a millisecond.
     timer: Option<I::Timer>,
@@ -109,7 +108,7 @@ impl<I: Io> Schedule<I> {
         Self { streams, timer: io.timer().ok(), end_at }
     }
 
-    /// Waits for the next start and takes it; none where there is none before the end.
+    /// Waits for the next start and takes it; none after the last one before the end.
     async fn take(&mut self, io: &I) -> Option<Instant> {
         let at = self.next_at();
         if at >= self.end_at {
@@ -129,7 +128,7 @@ impl<I: Io> Schedule<I> {
         Some(at)
     }
 
-    /// Counts every start before the end that nobody took.
+    /// Counts every start before the end that no lane took.
     pub(super) fn count_untaken(&mut self, tally: &mut SliceTally) {
         while self.next_at() < self.end_at {
             tally.count_untaken(self.next_at());
@@ -137,13 +136,13 @@ impl<I: Io> Schedule<I> {
         }
     }
 
-    /// When the next one is due.
+    /// When the next start is due.
     fn next_at(&self) -> Instant {
         let next = self.streams.iter().map(Arrivals::next_at).min();
         next.expect("there is a stream")
     }
 
-    /// Goes on to the one after it.
+    /// Goes on to the start after it.
     fn pop(&mut self) {
         let earliest = self.streams.iter_mut().min_by_key(|stream| stream.next_at());
         earliest.expect("there is a stream").advance();

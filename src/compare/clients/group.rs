@@ -1,10 +1,11 @@
 //! The lanes of one CPU, or of all of them where a runtime has several threads: one order after the
 //! other.
 //!
-//! Knows neither clients nor runtimes: how a client is made and a lane is started is handed in.
+//! How a client is made and how a lane is started are arguments, so no client and no runtime is
+//! named here.
 //!
-//! Invariant: a slice is told of once all of its lanes are gone; their clients, and with them the
-//! connections, are there for the next.
+//! Invariant: a slice is reported once all of its lanes are gone; their clients, and with them the
+//! connections, stay for the next.
 
 use std::convert::Infallible;
 use std::mem;
@@ -26,36 +27,36 @@ use crate::compare::clients::tally::{SliceTally, Span};
 use crate::compare::clients::work::ClientWork;
 use crate::runtime::Io;
 
-/// One slice, as every group is told of it.
+/// The order for one slice, which every group gets.
 #[derive(Clone)]
 pub(super) struct GroupOrder {
-    /// Which round it belongs to: each draws its arrivals anew.
+    /// An open loop draws its arrivals by this number.
     pub(super) round: u64,
     pub(super) span: Span,
     /// The list to be fetched, where that is the work.
     pub(super) list: Option<SharedList>,
 }
 
-/// What a group says once its slice is over, or why it cannot begin.
-pub(super) type GroupReply = Result<SliceTally, ClientFault>;
+/// What a group counted in its slice, or why it cannot begin.
+pub(super) type GroupResult = Result<SliceTally, ClientFault>;
 
-/// A group's own end of the channels between it and whoever gives the orders.
+/// A group's own end of the channels between it and the one that gives the orders.
 pub(super) struct GroupEnd {
     pub(super) orders: flume::Receiver<GroupOrder>,
-    pub(super) told: flume::Sender<GroupReply>,
+    pub(super) tallies: flume::Sender<GroupResult>,
 }
 
-/// The other end.
+/// The end of the one that gives the orders.
 pub(super) struct GroupHandle {
     pub(super) orders: flume::Sender<GroupOrder>,
-    pub(super) told: flume::Receiver<GroupReply>,
+    pub(super) tallies: flume::Receiver<GroupResult>,
 }
 
-/// Channels between a group and whoever gives the orders, by both its ends. Each group has one of its
-/// own, so that one which is gone is missed.
+/// Makes the channels between a group and the one that gives the orders. Each group has its own, so
+/// that one that is gone is noticed.
 pub(super) fn group_channel() -> (GroupHandle, GroupEnd) {
-    let ((orders, given), (told, heard)) = (flume::bounded(1), flume::bounded(1));
-    (GroupHandle { orders, told: heard }, GroupEnd { orders: given, told })
+    let ((orders, given), (tallies, heard)) = (flume::bounded(1), flume::bounded(1));
+    (GroupHandle { orders, tallies: heard }, GroupEnd { orders: given, tallies })
 }
 
 /// The lanes of one CPU, or of all.
@@ -63,7 +64,7 @@ pub(super) struct Group<I> {
     pub(super) io: I,
     pub(super) settings: Arc<ClientSettings>,
     pub(super) end: GroupEnd,
-    /// The CPUs whose starts of an open loop these lanes make, by their indices.
+    /// The CPUs, by their indices, whose starts of an open loop these lanes make.
     pub(super) cpu_idxs: Range<usize>,
     /// How many clients there are.
     pub(super) clients: usize,
@@ -75,16 +76,16 @@ impl<I: Io> Group<I> {
     pub(super) async fn serve<C: Client>(self, make: impl Fn() -> C, start: impl Fn(Lane<I, C>)) {
         let plan = match ClientPlan::new(&self.settings.work, &make()) {
             Ok(plan) => plan,
-            Err(fault) => return drop(self.end.told.send(Err(fault))),
+            Err(fault) => return drop(self.end.tallies.send(Err(fault))),
         };
         let mut clients = Vec::new();
         while let Ok(order) = self.end.orders.recv_async().await {
-            // Those of lanes that were cut off went with their lanes.
+            // Lanes that were cut off took their clients with them.
             clients.resize_with(self.clients, &make);
             // The sleep also gives the runtime its turn: what servers closed meanwhile is known.
             self.io.sleep_until(order.span.start_at).await;
             let tally = self.work(&order, &plan, &mut clients, &start).await;
-            if self.end.told.send(Ok(tally)).is_err() {
+            if self.end.tallies.send(Ok(tally)).is_err() {
                 return;
             }
         }
@@ -136,7 +137,7 @@ impl<I: Io> Group<I> {
         let sleep = self.io.sleep_until(span.cut_at);
         if let Either::Right((_, gone)) = select(gone.recv_async(), pin!(sleep)).await {
             cut.cut();
-            // It can only end.
+            // Nothing is sent, so this waits for the end.
             let _ = gone.await;
         }
     }
@@ -147,7 +148,7 @@ impl<I: Io> Group<I> {
         Some(self.settings.timeout).filter(|timeout| *timeout < span.until.since(span.start_at))
     }
 
-    /// The starts that are for these lanes, where the loop is open.
+    /// The starts of these lanes in an open loop.
     fn schedule(&self, span: Span, round: u64) -> Option<Schedule<I>> {
         let ClientWork::Bench(_, Loop::Open(profile, law)) = &self.settings.work else {
             return None;
@@ -158,7 +159,7 @@ impl<I: Io> Group<I> {
     }
 }
 
-/// Waits until what holds `alive`'s other ends is gone, but no longer than `patience`.
+/// Waits until every sender of `alive` is gone, but no longer than `patience`.
 pub(super) async fn wait_for<I: Io>(
     io: &I,
     alive: flume::Receiver<Infallible>,

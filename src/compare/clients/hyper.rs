@@ -1,7 +1,7 @@
-//! The client hyper: its client connections, on Tokio's runtimes and on monoio's.
+//! hyper: its client connections, on Tokio's runtimes and on monoio's.
 //!
-//! Knows neither schedules nor counts. hyper keeps no connections by itself at this level, so a
-//! lane does; and each connection is driven by a task of its own, as its documentation shows.
+//! At this level hyper keeps no connections by itself, so a lane does; and each connection is
+//! driven by a task of its own, as hyper's documentation shows.
 //!
 //! Invariant: a connection is used again only where hyper says that it is ready.
 
@@ -27,7 +27,7 @@ use crate::compare::clients::connector::Connector;
 use crate::compare::clients::idle::IdleConnections;
 use crate::runtime::{Io, clock};
 
-/// What carries hyper's connections: their sockets, and the tasks that drive them.
+/// The runtime of hyper's connections: their sockets, and the tasks that drive them.
 pub(super) trait HyperRuntime: 'static {
     /// A socket as hyper takes it.
     type Stream: Read + Write + Unpin + 'static;
@@ -91,7 +91,7 @@ impl HyperRuntime for Monoio {
     }
 }
 
-/// A connection on its way to its end.
+/// The task that drives a connection to its end.
 pub(super) struct HyperDriver<S: Read + Write> {
     connection: Connection<S, Full<Bytes>>,
     /// Nothing is ever sent: the other end learns when the last connection is gone.
@@ -102,7 +102,7 @@ impl<S: Read + Write + Unpin> Future for HyperDriver<S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // Whoever waits for the answer is told of the error as well.
+        // An error also goes to the lane that waits for the response.
         Pin::new(&mut self.connection).poll(context).map(drop)
     }
 }

@@ -14,7 +14,7 @@ use crate::compare::clients::work::ClientWork;
 
 /// Where a lane keeps its connections.
 pub(super) enum IdleConnections<C> {
-    /// One to each origin, for this lane alone: a load has a number of connections, and uses all.
+    /// One to each origin, for this lane alone: a load uses all of its connections.
     Own(Vec<Own<C>>),
     /// With the other lanes of its group: a list has more origins than lanes.
     Shared(Arc<Mutex<Pool<IdleConnection<C>>>>),
@@ -29,12 +29,12 @@ pub(super) struct Own<C> {
 /// A connection that waits for a request.
 pub(super) struct IdleConnection<C> {
     pub(super) connection: C,
-    /// Since when.
+    /// When it began to wait.
     pub(super) since: Instant,
 }
 
 impl<C> IdleConnections<C> {
-    /// Makes a place for each lane of a group that does `work`. Lanes that share theirs keep up to
+    /// Makes the place of each lane of a group that does `work`. Lanes that share theirs keep up to
     /// `idle_max` connections in all.
     pub(super) fn maker(work: &ClientWork, idle_max: usize) -> impl Fn() -> Self + use<C> {
         let shared = match work {

@@ -1,9 +1,6 @@
-//! The loop that loads a client: the next request, the exchange, what came of it.
+//! The loop that loads a client: takes what is due, has it asked for, and counts it.
 //!
-//! Knows neither clients nor runtimes. What is due is the feed's to say; what an exchange is, the
-//! plan's.
-//!
-//! Invariant: whatever a lane has begun is counted, also where it is cut off.
+//! Invariant: a request that a lane has begun is counted, also where the lane is cut off.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -23,8 +20,8 @@ use crate::compare::clients::page::ClientPlan;
 use crate::compare::clients::tally::{Done, RequestOutcome, SliceTally};
 use crate::runtime::Io;
 
-// LIMIT: what a lane counts by itself before it adds that to the tally, for which it needs a lock;
-// a kilobyte and a half for each lane.
+// LIMIT: requests that a lane keeps before it adds them to the tally, which needs a lock; a
+// kilobyte and a half for each lane.
 const BATCH: usize = 64;
 
 /// What the lanes of one group have in common in one slice.
@@ -102,7 +99,7 @@ impl<I: Io, C: Client> Lane<I, C> {
     }
 }
 
-/// Makes one request, and says what came of it.
+/// Makes one request.
 async fn ask<I: Io, C: Client>(
     io: &I,
     client: &mut C,
@@ -126,7 +123,7 @@ async fn ask<I: Io, C: Client>(
     Done { due: due.at, ended_at: io.now(), outcome }
 }
 
-/// A request under way: where it is dropped before its end, it was cut off.
+/// A request under way. If it is dropped before its end, it was cut off, and is counted so.
 struct Begun<'a, C, N: Fn() -> Instant> {
     due: Option<Instant>,
     shared: &'a SharedSlice<C>,
@@ -147,7 +144,7 @@ impl<C, N: Fn() -> Instant> Drop for Begun<'_, C, N> {
     }
 }
 
-/// What a lane has done since it last added to the tally.
+/// The requests of a lane that are not in the tally yet.
 struct Batch<'a, C> {
     done: Vec<Done>,
     shared: &'a SharedSlice<C>,
@@ -181,7 +178,7 @@ impl<C> Drop for Batch<'_, C> {
 #[derive(Default)]
 pub(super) struct Cut {
     is_cut: AtomicBool,
-    /// Of each lane, which has one and the same all its life.
+    /// One of each lane, whose waker never changes.
     wakers: Mutex<Vec<Waker>>,
 }
 
@@ -193,7 +190,7 @@ impl Cut {
         wakers.drain(..).for_each(Waker::wake);
     }
 
-    /// Does `work`, a whole task's, until it is done or cut off.
+    /// Does `work`, all of a task, until it is done or cut off.
     async fn or(&self, work: impl Future<Output = ()>) {
         let mut work = pin!(work);
         let mut is_known = false;

@@ -1,6 +1,4 @@
-//! A client at work: its threads, its slices, and what the process used meanwhile.
-//!
-//! Knows which runtime a client has; not what a slice is good for.
+//! A client at work: its threads, its slices, and the CPU time of the process.
 //!
 //! Invariant: the client's threads are confined to the CPUs that it was given, and rest between two
 //! slices.
@@ -49,7 +47,7 @@ impl Load {
         Ok(Self { threads, notes })
     }
 
-    /// What a reader of its numbers should know.
+    /// Notes for a reader of its numbers.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -85,18 +83,18 @@ impl Load {
         Ok(Slice { user_s, sys_s, ..tally.into_slice(window.as_secs_f64()) })
     }
 
-    /// Tells every group of `order`.
+    /// Gives every group `order`.
     fn give(&self, order: &GroupOrder) {
-        // A group that has ended is found out when it is to tell.
+        // A group that has ended is found out when its tally is taken.
         self.threads.groups.iter().for_each(|group| drop(group.orders.send(order.clone())));
     }
 
-    /// What all groups counted.
+    /// Adds up what all groups counted.
     fn collect(&self) -> Result<SliceTally, String> {
         let mut sum: Option<SliceTally> = None;
         for group in &self.threads.groups {
             let gone = |_| "a thread of the peer has ended by itself".to_owned();
-            let tally = group.told.recv().map_err(gone)?.map_err(|fault| fault.to_string())?;
+            let tally = group.tallies.recv().map_err(gone)?.map_err(|fault| fault.to_string())?;
             match &mut sum {
                 Some(sum) => sum.add(&tally),
                 None => sum = Some(tally),
@@ -106,13 +104,13 @@ impl Load {
     }
 }
 
-/// Has a client fetch what `list` names, for about `window`: threads and connections are its own, as
-/// those of every fetch are, and what is under way at the end is finished.
+/// Has a client fetch the URLs of `list`, for about `window`. Threads and connections are its own,
+/// as those of every fetch are, and what is under way at the end is finished.
 ///
 /// # Errors
 ///
 /// See [`Load::start`] and [`Load::bench`].
-pub fn fetch(
+pub fn fetch_list(
     settings: ClientSettings,
     list: impl Source + 'static,
     window: Duration,
@@ -140,7 +138,7 @@ pub fn fetch(
     Ok(Slice { user_s, sys_s, ..tally.into_slice(elapsed.as_secs_f64()) })
 }
 
-/// What the process had used at one time.
+/// The CPU time that the process had used at one instant.
 #[derive(Clone, Copy, Debug)]
 struct ProcessUsage {
     at: Instant,
@@ -153,7 +151,7 @@ impl ProcessUsage {
     }
 
     /// CPU seconds in the program and in the kernel from `self` to `later`, scaled to `window`: the
-    /// two looks are a little off its ends.
+    /// two instants are a little off its ends.
     fn until(self, later: Self, window: Duration) -> (f64, f64) {
         let looked_s = later.at.since(self.at).as_secs_f64();
         if looked_s == 0.0 {
@@ -170,7 +168,7 @@ fn pause_until(at: Instant) {
     clock::pause(at.since(clock::now()));
 }
 
-/// Looks the hosts of a load up once, as the own engine does: a client without a cache of its own
+/// Looks the hosts of a load up once, as the own engine does. A client without a cache of its own
 /// would look them up for each connection.
 fn look_up_ahead(settings: &mut ClientSettings) {
     let ClientWork::Bench(targets, _) = &settings.work else { return };
@@ -179,7 +177,7 @@ fn look_up_ahead(settings: &mut ClientSettings) {
         if literal(host).is_some() || fixed(&settings.overrides, host, port).is_some() {
             continue;
         }
-        // Where that fails, every request will say so.
+        // If that fails, every request will say so.
         if let Some(ip) = first_address(host) {
             let host = Some(host.to_owned());
             settings.overrides.push(Override { host, port: Some(port), ip, to_port: None });

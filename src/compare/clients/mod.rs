@@ -1,17 +1,15 @@
-//! Floor 3: other people's HTTP clients, made to do what ringfetch does, for `compare`.
+//! Other HTTP clients, made to do what ringfetch does, for `compare` (feature `peers`).
 //!
-//! Built with the feature `peers` alone. Knows neither the own engine's lanes nor the origin; a
-//! client is given the same requests, due at the same instants, and is counted by the same rules.
-//!
-//! Invariant: there is one loop that loads a client, whatever the client, the runtime and the workload.
+//! A client is given the same requests, due at the same instants, and is counted by the same rules.
+//! There is one loop that loads it, whatever the client, the runtime and the workload.
 //!
 //! ```text
-//! client       who there is                      settings   what one is told
-//! load       slices, and their CPU time        threads    which runtime carries whom
-//! group      the lanes of one CPU              lane       the loop
-//! feed       what is due next, and when        page       redirects and extraction
-//! client     the seam to the clients             tally      what came of a slice
-//! connector     names and connects                kept       connections between two requests
+//! other_client   which clients there are       settings, work, request_fields   what one is told
+//! load           slices, and their CPU time    threads    which runtime carries which client
+//! group          the lanes of one CPU          lane       the loop
+//! feed           what is due next, and when    page       redirects and extraction
+//! client         what the loop asks with       tally      counts and times of a slice
+//! connector      names and connects            idle       connections between two requests
 //! hyper, monoio_http, reqwest                  the clients themselves
 //! ```
 
@@ -33,7 +31,7 @@ mod tally;
 mod threads;
 mod work;
 
-pub use load::{Load, fetch};
+pub use load::{Load, fetch_list};
 pub use other_client::OtherClient;
 pub use request_fields::RequestFields;
 pub use settings::ClientSettings;

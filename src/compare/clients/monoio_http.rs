@@ -1,8 +1,7 @@
-//! The client monoio-http: its codec on monoio's sockets, which is what a user of monoio would reach
-//! for.
+//! monoio-http: its codec on monoio's sockets, which is what a user of monoio would reach for.
 //!
-//! Knows neither schedules nor counts. The codec reads and writes messages and no more: whether a
-//! connection goes on after one is for whoever uses it to say.
+//! The codec reads and writes messages and no more. Whether a connection goes on after a message is
+//! decided here.
 //!
 //! Invariant: a connection whose exchange did not end cleanly is not used again.
 

@@ -1,6 +1,4 @@
-//! Who there is: the clients, their words, and what each of them cannot do.
-//!
-//! Does not know how a client is run.
+//! Which clients there are, their words, and what each of them cannot do.
 //!
 //! Invariant: a word names one client, and no engine of ringfetch's own.
 
@@ -18,7 +16,7 @@ pub enum OtherClient {
     Reqwest,
     /// The codec of monoio-http on io_uring.
     MonoioHttp,
-    /// hyper's client connections where ringfetch runs its own protocol machine: on io_uring.
+    /// hyper's client connections in place of ringfetch's own protocol layer, on io_uring.
     UringHyper,
     /// The same on monoio's epoll driver.
     EpollHyper,
@@ -82,7 +80,7 @@ impl OtherClient {
         None
     }
 
-    /// What a reader of its numbers should know, where it does `work`.
+    /// Notes for a reader of its numbers, where it does `work`.
     pub(super) fn notes(self, work: &ClientWork) -> Vec<String> {
         let mut notes = Vec::new();
         if self == Self::MonoioHttp {

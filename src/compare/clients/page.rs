@@ -1,10 +1,10 @@
 //! What a lane does with one request: asks, follows redirects, and has the page extracted.
 //!
-//! Knows no client by name, and no clock. A page is extracted where it was read, as most people would
-//! do it: while it is, its thread does nothing else.
+//! A page is extracted where it was read, as most people would do it: meanwhile its thread does
+//! nothing else.
 //!
-//! Invariant: a load reads every body to its end and keeps nothing of it; of a list every page is
-//! extracted by the machine that the own engine's are.
+//! Invariant: a load reads every body to its end and keeps nothing of it; every page of a list is
+//! extracted as the own engine's are.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use crate::extract::Extractor;
 use crate::fetch::policy::StatusPolicy;
 
 thread_local! {
-    /// What parses the pages of this thread: compiled selectors cannot change threads. A thread
+    /// Extracts the pages of this thread: compiled selectors cannot change threads. A thread
     /// serves one run alone.
     static EXTRACTOR: RefCell<Option<Extractor>> = const { RefCell::new(None) };
 }
@@ -33,7 +33,7 @@ pub(super) struct ClientPlan<R> {
 }
 
 impl<R: 'static> ClientPlan<R> {
-    /// What `work` asks of such clients as `client`.
+    /// Prepares `work` for clients like `client`.
     pub(super) fn new<C: Client<Request = R>>(
         work: &ClientWork,
         client: &C,
@@ -55,7 +55,7 @@ impl<R: 'static> ClientPlan<R> {
         self.targets.len()
     }
 
-    /// Does all that `what` means; what came of it.
+    /// Makes the request for `what`, and its redirects.
     pub(super) async fn exchange<C: Client<Request = R>>(
         &self,
         client: &mut C,
@@ -113,7 +113,7 @@ impl<R: 'static> ClientPlan<R> {
 }
 
 impl Pages {
-    /// What a response comes to that leads nowhere else; its page is extracted, if it has one.
+    /// How a response counts that is no redirect; its page is extracted, if it has one.
     fn outcome(&self, reading: &ResponseReading, target: &Target) -> RequestOutcome {
         if reading.status >= 400 && self.status == StatusPolicy::Fail {
             return RequestOutcome::Failed;

@@ -1,7 +1,5 @@
-//! The client reqwest: one client, which all requests share.
-//!
-//! Knows neither schedules nor counts. Connections, and redirects of a list, are reqwest's own
-//! business.
+//! reqwest: one client, which all requests share. Connections, and the redirects of a list, are
+//! reqwest's own business.
 //!
 //! Invariant: a request goes to where the own engine would send it, or it is a fault: never to
 //! another address.
@@ -60,14 +58,14 @@ impl Reqwest {
     }
 }
 
-/// Whether a client that resolves names alone, and takes the port from the URL where that has one,
-/// is led to where `overrides` say.
+/// Whether `overrides` can be honoured by a client that resolves names without their ports, and
+/// takes the port from the URL where that has one.
 fn can_honour(overrides: &[Override], target: &Target) -> bool {
     let Some(wanted) = fixed(overrides, target.host(), target.port()) else { return true };
     let has_port = target.authority() != target.host();
     let is_name =
         target.host().parse::<std::net::Ipv4Addr>().is_err() && !target.host().starts_with('[');
-    // What the resolver below, which does not know the port, would find.
+    // The answer of the resolver below, which does not know the port.
     let found = fixed_for_name(overrides, target.host());
     let led = found.map(|addr| match has_port {
         true => SocketAddr::new(addr.ip(), target.port()),
@@ -111,7 +109,7 @@ impl Client for Reqwest {
         reading.handle_head(response.status().as_u16(), response.headers());
         if reading.wants_fields() {
             reading.url = Some(response.url().as_str().to_owned());
-            // It was followed, as far as the policy goes.
+            // reqwest has followed it, as far as its policy allows.
             reading.location = None;
         }
         while let Some(piece) = response.chunk().await.map_err(ClientFault::new)? {
@@ -121,7 +119,7 @@ impl Client for Reqwest {
     }
 }
 
-/// The names that reqwest asks for, looked up where the other clients' are.
+/// Looks up the names that reqwest asks for, as the other clients' are looked up.
 struct NameLookup(Resolver);
 
 impl Resolve for NameLookup {

@@ -1,6 +1,6 @@
-//! What came of one slice: counts and times, by the rules that the own engine's are counted by.
+//! Counts and times of one slice, by the rules that the own engine's are counted by.
 //!
-//! Knows neither clients nor clocks: every time is an argument.
+//! Knows no clock: every time is an argument.
 //!
 //! Invariant: a request that was begun is counted once, and one that was due before the end and
 //! never begun leaves its age among the times.
@@ -25,14 +25,14 @@ pub(super) struct Span {
     pub(super) cut_at: Instant,
 }
 
-/// What one request came to.
+/// How one request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestOutcome {
     /// It was answered.
     Answered,
     /// It was answered with a status that counts as an error.
     Refused,
-    /// It was not answered, or what was answered counts as none.
+    /// It was not answered, or the answer does not count.
     Failed,
 }
 
@@ -43,11 +43,11 @@ pub(super) struct Done {
     pub(super) due: Instant,
     /// When the response was complete, or it had failed.
     pub(super) ended_at: Instant,
-    /// What came of it.
+    /// How it ended.
     pub(super) outcome: RequestOutcome,
 }
 
-/// What came of the requests of one slice.
+/// Counts and times of the requests of one slice.
 #[derive(Debug)]
 pub(super) struct SliceTally {
     span: Span,
@@ -72,7 +72,7 @@ impl SliceTally {
         Self { span, completed: 0, errors: 0, handled: 0, response, censored }
     }
 
-    /// What was counted; nothing of it is left.
+    /// Takes what was counted, and leaves nothing.
     pub(super) fn take(&mut self) -> Self {
         std::mem::replace(self, Self::empty(self.span))
     }
@@ -90,7 +90,7 @@ impl SliceTally {
             return;
         }
         self.errors += u64::from(outcome != RequestOutcome::Answered);
-        // A fetch has its time whatever came of it; among those of a load are no failures.
+        // A fetch has its time however it ended; a load has no times of failures.
         if is_answered || self.is_list() {
             self.response.record_ns(ended_at.ns_since(due));
         }
@@ -111,7 +111,7 @@ impl SliceTally {
         }
     }
 
-    /// Adds what another one counted of the same slice.
+    /// Adds another tally of the same slice.
     pub(super) fn add(&mut self, other: &Self) {
         self.completed += other.completed;
         self.errors += other.errors;
@@ -120,7 +120,7 @@ impl SliceTally {
         self.censored.add(&other.censored);
     }
 
-    /// All of it, but for what the process has used.
+    /// The slice, but for the CPU time of the process.
     pub(super) fn into_slice(self, window_s: f64) -> Slice {
         let response = Percentiles::of_censored(&self.response, &self.censored);
         Slice {
@@ -166,7 +166,7 @@ mod tests {
         })
     }
 
-    /// Checks what a request comes to: completed, errors, handled, times, ages.
+    /// Checks what a request adds to: completed, errors, handled, times, ages.
     fn check(due: u64, ended_at: u64, outcome: RequestOutcome, expected: [u64; 5]) {
         let mut tally = tally();
         tally.count(&Done { due: at(due), ended_at: at(ended_at), outcome });

@@ -1,7 +1,5 @@
-//! The threads of a client: a runtime for each CPU, built as the own engine's are, or Tokio's runtime
-//! of several threads.
-//!
-//! Knows which client has which, and nothing of slices.
+//! The threads of a client: a runtime for each CPU, built as the own engine's are, or Tokio's
+//! runtime of several threads.
 //!
 //! Invariant: the threads end with the value that stands for them, and the connections with them.
 
@@ -32,17 +30,17 @@ use crate::runtime::{Io, TokioIo};
 /// How long connections may take to close at the end.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
 
-// LIMIT: connections to the hosts of a list that one group keeps while nothing is asked of them, so
-// that hosts which take turns are not connected to anew each time.
+// LIMIT: idle connections to the hosts of a list that one group keeps, so that hosts that alternate
+// are not connected to again each time.
 const IDLE_MAX: usize = 4096;
 
 /// The threads of a client.
 pub(super) struct Threads {
     /// One for each group of lanes.
     pub(super) groups: Vec<GroupHandle>,
-    /// One runtime for each CPU, where it is that.
+    /// The runtimes, where there is one for each CPU.
     pinned: Option<Running<()>>,
-    /// One runtime for all of them, else. Dropping it ends what it runs.
+    /// The runtime, where there is one for all CPUs. Dropping it ends what it runs.
     _shared: Option<Runtime>,
 }
 
@@ -115,7 +113,7 @@ fn start_shared(settings: &Arc<ClientSettings>, resolver: Resolver) -> io::Resul
     Ok(Threads { groups, pinned: None, _shared: Some(runtime) })
 }
 
-/// A client on one runtime for each CPU.
+/// A client that has a runtime for each CPU.
 struct Pinned {
     settings: Arc<ClientSettings>,
     resolver: Resolver,
@@ -178,7 +176,7 @@ fn connector<I: Io>(
     })
 }
 
-/// Makes the clients of `group`, which are hyper's.
+/// Makes the clients of `group` by hyper.
 fn hypers<I: Io, C: HyperRuntime>(
     group: &Group<I>,
     resolver: Resolver,

@@ -1,8 +1,4 @@
 //! A comparison as Markdown, to paste into an issue or a document.
-//!
-//! Knows the tables; what is in them is theirs.
-//!
-//! Invariant: it says what the text says.
 
 use std::fmt::Write as _;
 
@@ -12,7 +8,7 @@ use crate::compare::saved::Since;
 use crate::report::compare::tables;
 use crate::report::paint::one_line;
 
-/// `comparison` as Markdown; and what has changed since a run that was kept, if there is one.
+/// `comparison` as Markdown; and what has changed since a run that was saved, if there is one.
 #[must_use]
 pub fn markdown(comparison: &Comparison, since: Option<&Since>) -> String {
     let mut out =

@@ -1,10 +1,6 @@
 //! A comparison for a person: the same tables and notes as text and as Markdown.
 //!
-//! Computes nothing that is not in the comparison, so that no form of it says another thing.
-//!
-//! ```text
-//! tables   what is told, cell by cell   text   for a terminal   markdown   to paste
-//! ```
+//! It computes nothing that is not in the comparison, so that no form of it says another thing.
 
 pub mod markdown;
 mod tables;

@@ -1,6 +1,4 @@
-//! The tables of a comparison: what is told of each contestant, cell by cell.
-//!
-//! Does not know how a table is shown.
+//! The tables of a comparison, cell by cell, for every form of the report.
 //!
 //! Invariant: what is not known is a dash, and every ratio comes with its interval.
 
@@ -16,7 +14,7 @@ use crate::report::table::Table;
 // LIMIT: kinds of system calls that are listed for each contestant, the most frequent first.
 const KINDS_SHOWN_MAX: usize = 8;
 
-/// What each contestant did.
+/// The figures of each contestant.
 pub(super) fn figures(comparison: &Comparison) -> Table {
     let mut table = Table::new([
         "engine",
@@ -114,7 +112,7 @@ pub(super) fn kinds(comparison: &Comparison) -> Vec<(String, Vec<String>)> {
     comparison.engines.0.iter().filter_map(line).collect()
 }
 
-/// What has changed since a run that was kept.
+/// What has changed since a run that was saved.
 pub(super) fn since(comparison: &Comparison, since: &Since) -> Table {
     let (latency, by) = (latency_of(comparison), comparison.verdict_by);
     let is = format!("{} is", by.word());
@@ -136,7 +134,7 @@ pub(super) fn since(comparison: &Comparison, since: &Since) -> Table {
     table
 }
 
-/// Who wins where, and by how much.
+/// The best contestants at every place of the matrix.
 pub(super) fn winners(matrix: &Matrix) -> Table {
     let sizes = matrix.body_sizes();
     let head = ["connections".to_owned()].into_iter();
@@ -182,12 +180,11 @@ fn places(matrix: &Matrix, title: &str, ratio: impl Fn(&Comparison) -> Option<Ra
     table
 }
 
-/// What a sweep's notes say that is of more than one place, each once; what is of one place is
-/// named with it.
+/// The notes of a sweep, each once; one that is not of every place names its places.
 pub(super) fn notes(matrix: &Matrix) -> Vec<String> {
     let mut notes: Vec<(String, Vec<String>)> = Vec::new();
     for cell in &matrix.matrix {
-        // The first of them is that of the verdict's noise, which has a table of its own.
+        // The first is on the noise, which has a table of its own.
         for note in cell.comparison.notes.iter().skip(1) {
             let place = format!("{} x {}", cell.connections, units::bytes(cell.body_bytes));
             match notes.iter_mut().find(|(known, _)| known == note) {
@@ -203,12 +200,12 @@ pub(super) fn notes(matrix: &Matrix) -> Vec<String> {
     notes.into_iter().map(told).collect()
 }
 
-/// Which time is shown: the one that the verdicts go by, if they do.
+/// Which percentile is shown: the one that the verdicts go by, if they go by one.
 fn latency_of(comparison: &Comparison) -> Measure {
     if comparison.verdict_by == Measure::P50 { Measure::P50 } else { Measure::P99 }
 }
 
-/// How the rounds went, in one line.
+/// How many rounds there were, and how long, in one line.
 pub(super) fn rounds(comparison: &Comparison) -> String {
     let interrupted = if comparison.interrupted { ", interrupted" } else { "" };
     let turns = match comparison.turns_per_slice {

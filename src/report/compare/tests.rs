@@ -1,8 +1,4 @@
 //! Tests of what a person reads of a comparison, on one whose numbers are known.
-//!
-//! Knows no processes.
-//!
-//! Invariant: what is expected here is typed out, so that a change of it is seen.
 
 use serde_json::json;
 

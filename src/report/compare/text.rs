@@ -1,7 +1,5 @@
 //! A comparison as text for a terminal.
 //!
-//! Knows the tables; what is in them is theirs.
-//!
 //! Invariant: each note is a paragraph of its own, and none is left out.
 
 use crate::compare::comparison::Comparison;
@@ -12,7 +10,7 @@ use crate::report::lines::Lines;
 use crate::report::paint::{Paint, one_line};
 
 /// `comparison` as lines of text, each ended by a line feed; and what has changed since a run that
-/// was kept, if there is one.
+/// was saved, if there is one.
 #[must_use]
 pub fn text(comparison: &Comparison, since: Option<&Since>, paint: Paint) -> String {
     let mut lines = Lines::new(paint);

@@ -1,6 +1,6 @@
-//! `ringfetch compare` with other people's clients among the engines.
+//! `ringfetch compare` with other clients among the engines.
 //!
-//! Invariant: whoever is named works in every round, or the report says why not.
+//! Invariant: every client that is named works in every round, or the report says why not.
 
 use serde_json::Value;
 

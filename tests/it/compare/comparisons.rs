@@ -1,8 +1,7 @@
 //! Comparisons by the command line: every engine in turns, in both workloads, in every form.
 //!
-//! Does not judge the numbers, only that they are there and belong together.
-//!
-//! Invariant: no test here says which engine is faster; that is for a quiet machine.
+//! The numbers are not judged: they must be there and belong together. No test says which engine is
+//! faster; that is for a quiet machine.
 
 use ringfetch::testserver::{TestServer, TestServerSettings};
 use serde_json::Value;

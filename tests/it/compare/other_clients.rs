@@ -1,4 +1,4 @@
-//! Other people's clients, loaded as the own engine is: what they send, and how they are counted.
+//! Other clients, loaded as the own engine is: what they send, and how they are counted.
 //!
 //! Invariant: each test holds for every client that can run here.
 
@@ -12,7 +12,7 @@ use ringfetch::base::target::Target;
 use ringfetch::bench::Loop;
 use ringfetch::bench::arrivals::{Arrivals, Law, Profile};
 use ringfetch::compare::clients::{
-    ClientSettings, ClientWork, Load, OtherClient, Pages, RequestFields, fetch,
+    ClientSettings, ClientWork, Load, OtherClient, Pages, RequestFields, fetch_list,
 };
 use ringfetch::compare::slice::Slice;
 use ringfetch::fetch::policy::StatusPolicy;
@@ -250,14 +250,14 @@ impl Source for Lines {
     }
 }
 
-/// What `client` makes of `urls`, of which every name leads to where `everywhere` says.
+/// The slice of `client` that fetches `urls`; `everywhere` leads every name to the test server.
 fn fetched(client: OtherClient, urls: &[String], everywhere: Override, pages: Pages) -> Slice {
     let mut lines = urls.to_vec();
     lines.push("taken first".to_owned());
     let plain = settings(client, ClientWork::Fetch(pages));
     let fields = RequestFields::new(None, &[], None, Persistence::KeepAlive).unwrap();
     let settings = ClientSettings { overrides: vec![everywhere], fields, ..plain };
-    fetch(settings, Lines(lines), Duration::from_secs(30)).unwrap()
+    fetch_list(settings, Lines(lines), Duration::from_secs(30)).unwrap()
 }
 
 fn pages() -> Pages {
@@ -269,7 +269,7 @@ fn pages() -> Pages {
     }
 }
 
-/// What leads every name to `server`.
+/// The override that leads every name to `server`.
 fn everywhere(server: &TestServer) -> Override {
     let addr = server.addr();
     Override { host: None, port: None, ip: addr.ip(), to_port: Some(addr.port()) }
