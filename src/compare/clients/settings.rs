@@ -38,7 +38,7 @@ impl ClientSettings {
         self.client.refusal(&self.fields.method).map_or(Ok(()), Err)
     }
 
-    /// What a reader of its numbers should know.
+    /// Notes for a reader of its numbers.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         self.client.notes(&self.work)

@@ -50,8 +50,13 @@ fn check(report: &Value, labels: &[&str]) {
                 assert!(at("median") <= at("high"), "{ratio}");
                 assert!(ratio["n"].as_u64().unwrap() >= 6, "{ratio}");
             }
-            let verdict = figures["verdict"].as_str().unwrap();
-            assert!(["faster", "slower", "no difference shown"].contains(&verdict), "{verdict}");
+            match figures["verdict"].as_str() {
+                Some(word) => {
+                    assert!(["faster", "slower", "no difference shown"].contains(&word), "{word}");
+                }
+                // On a busy machine an engine may not keep up with an open loop.
+                None => assert_ne!(report["verdict_by"], "cpu", "{label}: {report}"),
+            }
         }
     }
     assert!(report["same_to_baseline"]["cpu"]["median"].is_f64(), "{report}");
