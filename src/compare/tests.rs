@@ -229,6 +229,18 @@ fn the_json_has_the_fields_of_the_contract() {
 }
 
 #[test]
+fn what_is_written_says_origin_evidence_and_entries() {
+    let measurements = measurements(&[], 6, 0.01, 1);
+    let report = serde_json::to_value(Comparison::new(&measurements)).unwrap();
+    assert_eq!(report["origin_cpus"], json!([0]));
+    assert_eq!(report["engines"]["uring"]["origin_busy_share"], 0.5);
+    let saved = serde_json::to_value(Saved { version: "1.0".to_owned(), measurements }).unwrap();
+    let evidence = &saved["evidence"];
+    assert_eq!(evidence["subject"]["origin_cpus"], json!([0]));
+    assert_eq!(evidence["entries"][0]["slices"][0]["origin_busy_share"], 0.5);
+}
+
+#[test]
 fn notes_say_what_limited_a_rate() {
     let has = |measurements: &Measurements, text: &str| {
         Comparison::new(measurements).notes.iter().any(|note| note.contains(text))
