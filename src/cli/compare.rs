@@ -177,15 +177,21 @@ pub(super) fn program() -> PathBuf {
 /// The comparison that `args` describe.
 fn comparing(args: &CompareArgs, workload: Workload) -> anyhow::Result<Compare> {
     let parse = |list: &Option<String>| list.as_deref().map(cores::parse).transpose();
-    let compare = Compare::new(program())
+    let mut compare = Compare::new(program())
         .workload(workload)
         .body_bytes(args.body_size)
         .rounds(args.rounds)
-        .slice(args.slice)
-        .cpus(parse(&args.common.cores)?)
-        .server_cpus(parse(&args.origin_cores)?);
-    let engines = &args.engines;
-    Ok(if engines.is_empty() { compare } else { compare.contestants(engines.iter().copied()) })
+        .slice(args.slice);
+    if !args.engines.is_empty() {
+        compare = compare.contestants(args.engines.iter().copied());
+    }
+    if let Some(cpus) = parse(&args.common.cores)? {
+        compare = compare.cpus(cpus);
+    }
+    if let Some(cpus) = parse(&args.origin_cores)? {
+        compare = compare.server_cpus(cpus);
+    }
+    Ok(compare)
 }
 
 fn is_built_in(args: &CompareArgs) -> bool {

@@ -13,12 +13,12 @@ use crate::compare::workload::Workload;
 use crate::os::host;
 use crate::os::system;
 
-/// Rounds, where nothing says how many.
-pub const ROUNDS_DEFAULT: usize = 10;
-/// How long each contestant works in a round, where nothing says it.
-pub const SLICE_DEFAULT: Duration = Duration::from_secs(1);
-/// Bytes of the test server's bodies, where nothing says it.
-pub const BODY_BYTES_DEFAULT: u64 = 64;
+/// Rounds, where nothing is said.
+pub(crate) const ROUNDS_DEFAULT: usize = 10;
+/// How long each contestant works in a round, where nothing is said.
+const SLICE_DEFAULT: Duration = Duration::from_secs(1);
+/// Size of the test server's bodies where nothing is said, in bytes.
+pub(crate) const BODY_BYTES_DEFAULT: u64 = 64;
 
 /// Most rounds of a comparison.
 const ROUNDS_MAX: usize = 10_000;
@@ -41,7 +41,9 @@ const _: () = assert!(TURN.as_millis() <= SLICE_MIN.as_millis(), "a slice holds 
 /// A comparison to be run: who is compared, at what work, for how long, and where.
 ///
 /// Each contestant is a process of its own, which runs the program `ringfetch`. Where the workload
-/// names no URL, they ask a test server, which is started from the same program.
+/// names no URL, they ask a test server, which is started from the same program. Every option has
+/// a default; the methods change one option each. Values out of bounds are errors when the
+/// comparison is run, or when [`Compare::check`] is called.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,8 +70,8 @@ pub struct Compare {
 }
 
 impl Compare {
-    /// A comparison of everything that was built in, with every option at its default: a load in a
-    /// closed loop on a test server. `program` is a file of `ringfetch`.
+    /// A comparison with every option at its default. `program` is the file of a `ringfetch` of
+    /// this version.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self {
@@ -84,7 +86,8 @@ impl Compare {
         }
     }
 
-    /// Compares `contestants`, at most 32; the first is the baseline, and one may come twice.
+    /// Compares `contestants`, from 1 to 32; the first is the baseline, and one may come twice. The
+    /// default is [`Contestant::defaults`].
     #[must_use]
     pub fn contestants(mut self, contestants: impl IntoIterator<Item = Contestant>) -> Self {
         self.contestants = contestants.into_iter().collect();
@@ -92,45 +95,50 @@ impl Compare {
     }
 
     /// Gives each contestant this to do. Its engine and its CPUs are ignored: each contestant has
-    /// its own engine, and the CPUs of the comparison.
+    /// its own engine, and the CPUs of the comparison. The default is a load in a closed loop.
     #[must_use]
     pub fn workload(mut self, workload: Workload) -> Self {
         self.workload = workload;
         self
     }
 
-    /// Asks the test server for bodies of `bytes`, where the workload is a load without a URL.
+    /// Asks the test server for bodies of `bytes`, where the workload is a load without a URL. The
+    /// default is 64.
     #[must_use]
     pub fn body_bytes(mut self, bytes: u64) -> Self {
         self.body_bytes = bytes;
         self
     }
 
-    /// Lets each contestant work in `count` rounds, from 1 to 10,000.
+    /// Lets each contestant work in `count` rounds, from 1 to 10,000. The default is 10; after
+    /// fewer than six turns there are no ratios.
     #[must_use]
     pub fn rounds(mut self, count: usize) -> Self {
         self.rounds = count;
         self
     }
 
-    /// Measures each contestant for this long in each round, from 50 ms to an hour.
+    /// Measures each contestant for this long in each round, from 50 ms to an hour. The default is
+    /// a second.
     #[must_use]
     pub fn slice(mut self, slice: Duration) -> Self {
         self.slice = slice;
         self
     }
 
-    /// Keeps the contestants on `cpus`, instead of those that the test server leaves them.
+    /// Keeps the contestants on `cpus`, at least one, numbered as the kernel numbers them. The
+    /// default is every CPU that the test server leaves.
     #[must_use]
-    pub fn cpus(mut self, cpus: impl Into<Option<Vec<usize>>>) -> Self {
-        self.cpus = cpus.into();
+    pub fn cpus(mut self, cpus: impl Into<Vec<usize>>) -> Self {
+        self.cpus = Some(cpus.into());
         self
     }
 
-    /// Keeps the test server on `cpus`, instead of half of those that the process may use.
+    /// Keeps the test server on `cpus`, at least one. The default is every CPU that the contestants
+    /// leave, or half of those that the process may use.
     #[must_use]
-    pub fn server_cpus(mut self, cpus: impl Into<Option<Vec<usize>>>) -> Self {
-        self.server_cpus = cpus.into();
+    pub fn server_cpus(mut self, cpus: impl Into<Vec<usize>>) -> Self {
+        self.server_cpus = Some(cpus.into());
         self
     }
 
@@ -179,6 +187,9 @@ impl Compare {
                 "from 1 to {CONTESTANTS_MAX} engines can be compared: {count}, hint: \
                  --engines uring,epoll"
             ));
+        }
+        if [&self.cpus, &self.server_cpus].into_iter().flatten().any(Vec::is_empty) {
+            return bad("no CPU is named, hint: --cores 0,2-5".to_owned());
         }
         if self.turns_per_slice().saturating_mul(rounds) > TURNS_MAX {
             return bad(format!(

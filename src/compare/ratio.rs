@@ -131,7 +131,7 @@ impl Ratio {
     }
 
     /// What an interval must lie beyond to be called a difference, as a factor above 1, where both
-    /// sides of this ratio are the same: how far it reaches, and [`NOISE_MIN`] at least.
+    /// sides of this ratio are the same: how far it reaches, and 1 % at least.
     #[must_use]
     pub fn noise(&self) -> f64 {
         self.reach().max(1.0 + NOISE_MIN)

@@ -1,4 +1,4 @@
-//! `compare`: its processes, its reports, and other people's clients.
+//! `compare`: its processes, its reports, and other clients.
 
 #[cfg(feature = "peers")]
 mod clients;
