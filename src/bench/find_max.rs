@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::base::limits::SEARCH_DRAIN;
 use crate::bench::arrivals::{Law, Profile};
 use crate::bench::found::{LimitedBy, Search, Step};
-use crate::bench::run::{BenchError, Benching, Watch};
+use crate::bench::run::{BenchError, RunningBench, TrialWatcher};
 use crate::bench::search::RateSearch;
 use crate::bench::slo::Objectives;
 use crate::bench::summary::BenchSummary;
@@ -45,9 +45,9 @@ pub struct SearchOptions {
 ///
 /// See [`BenchError`].
 pub fn search(
-    benching: &mut Benching,
+    bench: &mut RunningBench,
     options: &SearchOptions,
-    watch: &mut impl Watch,
+    watcher: &mut impl TrialWatcher,
 ) -> Result<(Search, BenchSummary), BenchError> {
     if let Some(term) = options.objectives.unsearchable() {
         return Err(BenchError::Option(format!(
@@ -61,7 +61,7 @@ pub fn search(
     let (mut path, mut trials) = (Vec::<Step>::new(), Vec::new());
     let mut limited_by = LimitedBy::Steps;
     while let Some(rate) = rates.next_rate() {
-        let summary = benching.run(&trial(options, rate)?, watch)?;
+        let summary = bench.run(&trial(options, rate)?, watcher)?;
         if summary.interrupted {
             limited_by = LimitedBy::Interrupt;
             trials.push(summary);

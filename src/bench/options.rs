@@ -17,7 +17,7 @@ use crate::base::limits::{
 };
 use crate::base::target::Target;
 use crate::bench::arrivals::{Law, Profile, Stage};
-use crate::bench::run::{BenchError, Benching};
+use crate::bench::run::{BenchError, RunningBench};
 use crate::bench::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
 use crate::http::http1::{
@@ -139,7 +139,7 @@ impl BenchOptions {
     /// # Errors
     ///
     /// See [`BenchError`].
-    pub fn start(mut self, stop: Stop) -> Result<Benching, BenchError> {
+    pub fn start(mut self, stop: Stop) -> Result<RunningBench, BenchError> {
         self.check()?;
         let mut notes = Vec::new();
         let targets = self.targets()?;
@@ -170,7 +170,7 @@ impl BenchOptions {
             spin: if self.spin { BENCH_SPIN } else { Duration::ZERO },
             overrides: self.overrides.clone(),
         };
-        Benching::start(settings, self.pinning, stop, notes)
+        RunningBench::start(settings, self.pinning, stop, notes)
     }
 
     /// The one trial that the options describe.

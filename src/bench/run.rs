@@ -23,7 +23,7 @@ use crate::runtime::clock;
 use crate::runtime::launch::{Engine, Pinning};
 
 /// A bench whose connections are open.
-pub struct Benching {
+pub struct RunningBench {
     bench: BenchRun,
     engine: Engine,
     cpus: Vec<usize>,
@@ -37,9 +37,9 @@ pub struct Benching {
 }
 
 /// Who is told of a trial while it lasts.
-pub trait Watch {
+pub trait TrialWatcher {
     /// Takes notice of how far the trial has come, some ten times a second.
-    fn show(&mut self, progress: &Progress);
+    fn show(&mut self, progress: &TrialProgress);
 
     /// Takes one second of the measured time, once it is over on all cores.
     ///
@@ -53,8 +53,8 @@ pub trait Watch {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 
-impl Watch for Unwatched {
-    fn show(&mut self, _: &Progress) {}
+impl TrialWatcher for Unwatched {
+    fn show(&mut self, _: &TrialProgress) {}
 
     fn keep(&mut self, _: &Second) -> io::Result<()> {
         Ok(())
@@ -63,7 +63,7 @@ impl Watch for Unwatched {
 
 /// How far a trial has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
+pub struct TrialProgress {
     /// Time since its first request was due; zero before that.
     pub elapsed: Duration,
     /// How long it takes, where time ends it.
@@ -87,7 +87,7 @@ pub enum BenchError {
     Start(io::Error),
 }
 
-impl Benching {
+impl RunningBench {
     /// Starts the cores of `settings` and waits until their connections are open.
     pub(super) fn start(
         settings: BenchSettings,
@@ -99,7 +99,7 @@ impl Benching {
         let (connections, pipeline) = (settings.connections, settings.pipeline);
         let (first_url, url_count) = (settings.targets[0].url().to_owned(), settings.targets.len());
         let bench = BenchRun::start(settings, stop.clone()).map_err(BenchError::Start)?;
-        let mut benching = Self {
+        let mut running = Self {
             bench,
             engine: launch.engine,
             cpus: launch.cpus,
@@ -111,8 +111,8 @@ impl Benching {
             stop,
             notes,
         };
-        benching.wait_for_connections()?;
-        Ok(benching)
+        running.wait_for_connections()?;
+        Ok(running)
     }
 
     /// What was changed or went wrong on the way from the options to the first trial.
@@ -155,7 +155,7 @@ impl Benching {
     ///
     /// # Errors
     ///
-    /// Where a core could not go on, or `watch` could not.
+    /// Where a core could not go on, or `watcher` could not.
     ///
     /// # Panics
     ///
@@ -163,7 +163,7 @@ impl Benching {
     pub fn run(
         &mut self,
         trial: &Trial,
-        watch: &mut impl Watch,
+        watcher: &mut impl TrialWatcher,
     ) -> Result<BenchSummary, BenchError> {
         let start_at = self.bench.begin(trial.clone());
         let mut series = Series::new(self.bench.core_count());
@@ -174,7 +174,7 @@ impl Benching {
                 Some(Event::Interval(core, interval)) => {
                     series.add(core, &interval);
                     self.bench.give_back(core, interval.response);
-                    keep_seconds(&mut series, watch)?;
+                    keep_seconds(&mut series, watcher)?;
                 }
                 Some(Event::Ended(end)) => ends.push(*end),
                 Some(Event::Opened(_)) => {}
@@ -186,13 +186,13 @@ impl Benching {
                     return Err(lost_core(&self.stop));
                 }
                 shown_at = now;
-                watch.show(&self.progress(trial, start_at, now));
+                watcher.show(&self.progress(trial, start_at, now));
             }
         }
         ends.sort_by_key(|end| end.placement.idx);
         let window_ns = ends.iter().map(|end| end.record.window_ns).max().unwrap_or(0);
         series.end(window_ns);
-        keep_seconds(&mut series, watch)?;
+        keep_seconds(&mut series, watcher)?;
         Ok(BenchSummary::new(self.input(trial, ends, window_ns, &series)))
     }
 
@@ -234,8 +234,8 @@ impl Benching {
         Ok(())
     }
 
-    fn progress(&self, trial: &Trial, start_at: Instant, now: Instant) -> Progress {
-        Progress {
+    fn progress(&self, trial: &Trial, start_at: Instant, now: Instant) -> TrialProgress {
+        TrialProgress {
             elapsed: now.since(start_at),
             span: trial.window.map(|window| trial.warmup + window),
             requests: trial.requests,
@@ -291,7 +291,8 @@ impl Benching {
     }
 }
 
-/// A core has ended that nobody told to end. The others are stopped; [`Benching::join`] says why.
+/// A core has ended that nobody told to end. The others are stopped; [`RunningBench::join`] says
+/// why.
 fn lost_core(stop: &Stop) -> BenchError {
     stop.request();
     BenchError::Start(io::Error::other("a core has ended by itself"))
@@ -313,16 +314,18 @@ fn stability_of(series: &Series, pace: &Loop) -> Stability {
 }
 
 /// Hands on the seconds that are over on all cores.
-fn keep_seconds(series: &mut Series, watch: &mut impl Watch) -> Result<(), BenchError> {
+fn keep_seconds(series: &mut Series, watcher: &mut impl TrialWatcher) -> Result<(), BenchError> {
     while let Some(second) = series.take_second() {
-        watch.keep(&second).map_err(BenchError::Output)?;
+        watcher.keep(&second).map_err(BenchError::Output)?;
     }
     Ok(())
 }
 
-impl fmt::Debug for Benching {
+impl fmt::Debug for RunningBench {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Benching").field("reading", &self.bench.snapshot()).finish_non_exhaustive()
+        f.debug_struct("RunningBench")
+            .field("reading", &self.bench.snapshot())
+            .finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::bench::find_max::{SearchOptions, search};
 use crate::bench::found::Search;
 use crate::bench::hdr_log::HdrLog;
 use crate::bench::options::BenchOptions;
-use crate::bench::run::{Benching, Progress, Watch};
+use crate::bench::run::{RunningBench, TrialProgress, TrialWatcher};
 use crate::bench::series::Second;
 use crate::bench::slo::{Checked, Objectives};
 use crate::bench::summary::BenchSummary;
@@ -184,7 +184,7 @@ fn tell_plan(
     args: &BenchArgs,
     trial: &Trial,
     searching: Option<&SearchOptions>,
-    benching: &Benching,
+    benching: &RunningBench,
 ) -> anyhow::Result<()> {
     let spread = match args.load.arrivals {
         ArrivalsArg::Poisson => "poisson",
@@ -306,8 +306,8 @@ impl Watching {
     }
 }
 
-impl Watch for Watching {
-    fn show(&mut self, progress: &Progress) {
+impl TrialWatcher for Watching {
+    fn show(&mut self, progress: &TrialProgress) {
         if self.line.is_hidden() {
             return;
         }

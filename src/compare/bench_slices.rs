@@ -3,7 +3,7 @@
 //! Invariant: the engine that runs is the one that was asked for, or there is no slice.
 
 use crate::bench::options::BenchOptions;
-use crate::bench::run::{BenchError, Benching, Unwatched};
+use crate::bench::run::{BenchError, RunningBench, Unwatched};
 use crate::bench::summary::BenchSummary;
 use crate::bench::{Loop, Trial};
 use crate::client::Stop;
@@ -16,8 +16,8 @@ use crate::stats::percentiles::Statistic;
 /// A bench that is run slice by slice.
 pub(super) struct BenchSlices {
     /// None once it could not go on.
-    benching: Option<Benching>,
-    /// What each slice runs, but for its times.
+    benching: Option<RunningBench>,
+    /// What each slice is made of.
     trial: Trial,
 }
 
@@ -46,7 +46,7 @@ impl BenchSlices {
             return summary.map_err(text);
         }
         // A core that could not go on says why when it is joined, and stops the others.
-        let joined = self.benching.take().map_or(Ok(()), Benching::join);
+        let joined = self.benching.take().map_or(Ok(()), RunningBench::join);
         joined.and(summary.map(drop)).map_err(text)?;
         Err("the bench was stopped".to_owned())
     }
