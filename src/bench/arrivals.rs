@@ -19,7 +19,7 @@ const NS_PER_S: f64 = 1e9;
 
 /// A stretch of a profile, over which the rate changes linearly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
+pub struct RateStage {
     /// How long it lasts.
     pub span: Duration,
     /// Requests a second at its start.
@@ -143,13 +143,13 @@ impl Profile {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use ringfetch::bench::arrivals::{Profile, Stage};
+    /// use ringfetch::bench::arrivals::{Profile, RateStage};
     ///
     /// let span = Duration::from_secs(10);
-    /// let ramp = Profile::stages(&[Stage { span, from_per_s: 0.0, to_per_s: 1000.0 }]).unwrap();
+    /// let ramp = Profile::stages(&[RateStage { span, from_per_s: 0.0, to_per_s: 1000.0 }]).unwrap();
     /// assert_eq!(ramp.expected_between(Duration::ZERO, span / 2), 1250.0);
     /// ```
-    pub fn stages(stages: &[Stage]) -> Result<Self, ProfileError> {
+    pub fn stages(stages: &[RateStage]) -> Result<Self, ProfileError> {
         if stages.is_empty() || stages.len() > PROFILE_STAGES_MAX {
             return Err(ProfileError::Count(stages.len()));
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::base::limits::SEARCH_DRAIN;
 use crate::bench::arrivals::{Law, Profile};
-use crate::bench::found::{LimitedBy, Search, Step};
+use crate::bench::found::{LimitedBy, RateStep, Search};
 use crate::bench::run::{BenchError, RunningBench, TrialWatcher};
 use crate::bench::search::RateSearch;
 use crate::bench::slo::Objectives;
@@ -58,7 +58,7 @@ pub fn search(
     // A fifth more, since a Poisson schedule may come to less.
     let lowest = 1.2 * options.objectives.samples_min() as f64 / options.window.as_secs_f64();
     let mut rates = RateSearch::new(options.first_per_s, lowest);
-    let (mut path, mut trials) = (Vec::<Step>::new(), Vec::new());
+    let (mut path, mut trials) = (Vec::<RateStep>::new(), Vec::new());
     let mut limited_by = LimitedBy::Steps;
     while let Some(rate) = rates.next_rate() {
         let summary = bench.run(&trial(options, rate)?, watcher)?;
@@ -67,7 +67,7 @@ pub fn search(
             trials.push(summary);
             break;
         }
-        let step = Step::new(rate, &summary, options.objectives.check(&summary));
+        let step = RateStep::new(rate, &summary, options.objectives.check(&summary));
         if !step.holds {
             limited_by = step.limit();
         }

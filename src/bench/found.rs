@@ -20,7 +20,7 @@ pub struct Search {
     /// What kept it from being higher.
     pub limited_by: LimitedBy,
     /// Every rate that was tried, in order.
-    pub path: Vec<Step>,
+    pub path: Vec<RateStep>,
     /// The trials, one for each step, and one more where it was interrupted.
     #[serde(skip)]
     pub trials: Vec<BenchSummary>,
@@ -28,7 +28,7 @@ pub struct Search {
 
 /// One rate that was tried.
 #[derive(Clone, Debug, Serialize)]
-pub struct Step {
+pub struct RateStep {
     /// Requests a second that were wanted.
     pub wanted_per_s: f64,
     /// Requests a second that were completed.
@@ -69,7 +69,7 @@ impl Search {
     }
 }
 
-impl Step {
+impl RateStep {
     /// The rate `wanted_per_s`, the trial of which `summary` is, and what became of each objective.
     #[must_use]
     pub fn new(wanted_per_s: f64, summary: &BenchSummary, checked: Vec<Checked>) -> Self {
@@ -122,7 +122,7 @@ mod tests {
         let summary = BenchSummary::new(open());
         let step = |objectives: &str, summary: &BenchSummary| {
             let checked = Objectives::parse(objectives).unwrap().check(summary);
-            Step::new(43.0, summary, checked)
+            RateStep::new(43.0, summary, checked)
         };
         assert!(step("p50<2ms,max<1s", &summary).holds);
         let missed = step("p50<2ms,max<1ms", &summary);

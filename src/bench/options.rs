@@ -16,7 +16,7 @@ use crate::base::limits::{
     CONNECTIONS_MAX, SEED_DEFAULT, TIMEOUT_DEFAULT,
 };
 use crate::base::target::Target;
-use crate::bench::arrivals::{Law, Profile, Stage};
+use crate::bench::arrivals::{Law, Profile, RateStage};
 use crate::bench::run::{BenchError, RunningBench};
 use crate::bench::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
@@ -41,7 +41,7 @@ pub enum Spread {
 
 /// The order in which several URLs are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
+pub enum UrlOrder {
     /// As they are given.
     InTurn,
     /// Shuffled once, by the seed.
@@ -56,7 +56,7 @@ pub struct BenchOptions {
     /// Lists of URLs, one a line; `-` is standard input.
     pub files: Vec<PathBuf>,
     /// The order in which they are asked for.
-    pub order: Order,
+    pub order: UrlOrder,
     /// What carries the I/O.
     pub engine: Engine,
     /// The CPUs to use, or none for all that the process may use.
@@ -74,7 +74,7 @@ pub struct BenchOptions {
     /// Requests a second in all: an open loop. None is a closed loop.
     pub rate_per_s: Option<f64>,
     /// How the rate changes over time: an open loop, whose length it gives as well.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<RateStage>,
     /// How the arrivals of an open loop are spread.
     pub spread: Spread,
     /// What arrivals and shuffling are derived from.
@@ -107,7 +107,7 @@ impl Default for BenchOptions {
         Self {
             urls: Vec::new(),
             files: Vec::new(),
-            order: Order::InTurn,
+            order: UrlOrder::InTurn,
             engine: Engine::Uring,
             cpus: None,
             cores_max: None,
@@ -326,7 +326,7 @@ impl BenchOptions {
                  all the connections, so a shorter list"
             )));
         }
-        if self.order == Order::Shuffled {
+        if self.order == UrlOrder::Shuffled {
             fastrand::Rng::with_seed(self.seed).shuffle(&mut targets);
         }
         Ok(targets)

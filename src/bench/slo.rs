@@ -2,7 +2,7 @@
 //!
 //! Knows the names and units of figures; what a trial that misses them means is for others to say.
 //!
-//! Invariant: what is not known does not hold, whichever way the comparison goes.
+//! Invariant: a figure that is not known holds with no operator.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ pub enum Timed {
 
 /// Which way a figure is compared with its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum Operator {
     /// `<`
     Less,
     /// `<=`
@@ -58,12 +58,12 @@ pub enum Comparison {
     GreaterOrEqual,
 }
 
-/// One term: a figure, a comparison and a bound.
+/// One term: a figure, an operator and a bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     text: String,
     figure: Figure,
-    comparison: Comparison,
+    operator: Operator,
     bound: f64,
 }
 
@@ -155,37 +155,37 @@ impl Objective {
         let (name, rest) = term.split_at(at);
         let name = name.trim();
         // Longest first, or `<=` would be `<` and a value that begins with `=`.
-        let comparisons = [
-            ("<=", Comparison::LessOrEqual),
-            (">=", Comparison::GreaterOrEqual),
-            ("<", Comparison::Less),
-            (">", Comparison::Greater),
+        let operators = [
+            ("<=", Operator::LessOrEqual),
+            (">=", Operator::GreaterOrEqual),
+            ("<", Operator::Less),
+            (">", Operator::Greater),
         ];
-        let found = comparisons
+        let found = operators
             .into_iter()
-            .find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?)));
-        let (comparison, value) = found.expect("the rest begins with < or >");
+            .find_map(|(sign, operator)| Some((operator, rest.strip_prefix(sign)?)));
+        let (operator, value) = found.expect("the rest begins with < or >");
         let figure = Figure::parse(name).ok_or_else(|| {
             refused(&format!("{name} is no figure; they are {}", Figure::names()))
         })?;
         let bound = figure.parse_value(value.trim()).map_err(|why| refused(&why))?;
-        Ok(Self { text: term.to_owned(), figure, comparison, bound })
+        Ok(Self { text: term.to_owned(), figure, operator, bound })
     }
 
     /// Whether a higher load makes it harder to hold: a bound from above.
     const fn is_from_above(&self) -> bool {
-        matches!(self.comparison, Comparison::Less | Comparison::LessOrEqual)
+        matches!(self.operator, Operator::Less | Operator::LessOrEqual)
     }
 
     fn check(&self, summary: &BenchSummary) -> Checked {
         let found = self.figure.of(summary);
         // What is only known to be longer cannot be told to be short enough.
         let is_bounded = !self.figure.is_at_least(summary);
-        let holds = found.is_some_and(|found| match self.comparison {
-            Comparison::Less => is_bounded && found < self.bound,
-            Comparison::LessOrEqual => is_bounded && found <= self.bound,
-            Comparison::Greater => found > self.bound,
-            Comparison::GreaterOrEqual => found >= self.bound,
+        let holds = found.is_some_and(|found| match self.operator {
+            Operator::Less => is_bounded && found < self.bound,
+            Operator::LessOrEqual => is_bounded && found <= self.bound,
+            Operator::Greater => found > self.bound,
+            Operator::GreaterOrEqual => found >= self.bound,
         });
         let why = match found {
             Some(found) => format!("{} was {}", self.figure, self.figure.value_text(found)),
@@ -352,10 +352,10 @@ mod tests {
     use super::*;
     use crate::bench::summary::sample::{closed, open};
 
-    fn bound(text: &str) -> (Figure, Comparison, f64) {
+    fn bound(text: &str) -> (Figure, Operator, f64) {
         let objectives = Objectives::parse(text).unwrap();
         let [objective] = &objectives.0[..] else { panic!("{text} is one term") };
-        (objective.figure, objective.comparison, objective.bound)
+        (objective.figure, objective.operator, objective.bound)
     }
 
     /// Checks what becomes of `term` in a closed loop with 40 requests of 1 ms a second.
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn terms_are_a_name_a_sign_and_a_value_with_a_unit() {
         let response = |statistic| Figure::Time(Timed::Response, statistic);
-        use Comparison::{Greater, GreaterOrEqual, Less, LessOrEqual};
+        use Operator::{Greater, GreaterOrEqual, Less, LessOrEqual};
         for (text, expected) in [
             ("p99<10ms", (response(Statistic::Percentile(3)), Less, 1e4)),
             (" p99.999 <= 1.5 s ", (response(Statistic::Percentile(6)), LessOrEqual, 1.5e6)),

@@ -2,7 +2,7 @@
 //! bench and of a fetch.
 
 use crate::base::limits::SEED_DEFAULT;
-use crate::bench::options::{BenchOptions, Order, Spread};
+use crate::bench::options::{BenchOptions, Spread, UrlOrder};
 use crate::cli::args::{ArrivalsArg, ExtractArg, GeneralArgs, LoadArgs, PagesArgs, WireArgs};
 use crate::fetch::options::{Extract, Fetch};
 use crate::fetch::policy::StatusPolicy;
@@ -16,7 +16,7 @@ pub(super) fn of_load(
     common: &GeneralArgs,
 ) -> anyhow::Result<BenchOptions> {
     Ok(BenchOptions {
-        order: if load.shuffle { Order::Shuffled } else { Order::InTurn },
+        order: if load.shuffle { UrlOrder::Shuffled } else { UrlOrder::InTurn },
         engine: common.engine,
         cpus: common.cores.as_deref().map(cores::parse).transpose()?,
         cores_max: load.threads,

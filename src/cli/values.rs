@@ -6,14 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::base::units;
-use crate::bench::arrivals::Stage;
+use crate::bench::arrivals::RateStage;
 use crate::extract::parse_named_selector;
 use crate::net::dns::Override;
 use crate::testserver::STAMPS_MAX;
 
 /// Stages of an open loop.
 #[derive(Clone, Debug)]
-pub(super) struct Stages(pub(super) Vec<Stage>);
+pub(super) struct Stages(pub(super) Vec<RateStage>);
 
 /// What a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,9 @@ pub(super) fn stages(text: &str) -> Result<Stages, String> {
         let (from, to) = rates.split_once('-').unwrap_or((rates, rates));
         let (span, from, to) = (duration(span), rate(from), rate(to));
         match (span, from, to) {
-            (Ok(span), Ok(from_per_s), Ok(to_per_s)) => Ok(Stage { span, from_per_s, to_per_s }),
+            (Ok(span), Ok(from_per_s), Ok(to_per_s)) => {
+                Ok(RateStage { span, from_per_s, to_per_s })
+            }
             _ => Err(refused()),
         }
     };

@@ -15,7 +15,7 @@ fn constant(per_s: f64) -> Arc<Profile> {
 
 /// Stages given as seconds, first and last rate.
 fn staged(stages: &[(f64, f64, f64)]) -> Arc<Profile> {
-    let stage = |&(span_s, from_per_s, to_per_s): &(f64, f64, f64)| Stage {
+    let stage = |&(span_s, from_per_s, to_per_s): &(f64, f64, f64)| RateStage {
         span: Duration::from_secs_f64(span_s),
         from_per_s,
         to_per_s,
@@ -259,7 +259,7 @@ fn impossible_profiles_are_refused_with_a_hint() {
     check(Profile::constant(0.0), "a rate must be above zero somewhere: 0, hint: --rate 100");
     let hint = "hint: --stages 10s:0-50k,30s:50k";
     check(Profile::stages(&[]), &format!("there must be from 1 to 1000 stages: 0, {hint}"));
-    let stage = |span| Stage { span, from_per_s: 0.0, to_per_s: 1.0 };
+    let stage = |span| RateStage { span, from_per_s: 0.0, to_per_s: 1.0 };
     let empty = Profile::stages(&[stage(PROFILE_SPAN_MAX), stage(Duration::ZERO)]);
     check(empty, &format!("a stage must be longer than zero: number 2, {hint}"));
     let long = Profile::stages(&[stage(PROFILE_SPAN_MAX), stage(Duration::from_secs(1))]);

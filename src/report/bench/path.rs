@@ -47,11 +47,11 @@ pub fn path(search: &Search, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::found::{LimitedBy, Step};
+    use crate::bench::found::{LimitedBy, RateStep};
 
     #[test]
     fn every_rate_has_its_line() {
-        let held = Step {
+        let held = RateStep {
             wanted_per_s: 1000.0,
             rate_per_s: Some(1003.0),
             p50_us: Some(300.0),
@@ -60,7 +60,7 @@ mod tests {
             checked: Vec::new(),
             holds: true,
         };
-        let missed = Step {
+        let missed = RateStep {
             wanted_per_s: 2000.0,
             rate_per_s: None,
             p50_us: None,
