@@ -47,7 +47,7 @@ pub struct Record {
     /// whichever phase they belong to; for Little's law.
     pub in_flight_ns: u128,
     /// What became of the connections.
-    pub connections: ConnectionCounts,
+    pub connections: TrialConnections,
     /// Length of the window in nanoseconds.
     pub window_ns: u64,
     /// CPU time of the core's thread in the program, within the window, in nanoseconds.
@@ -64,7 +64,7 @@ pub struct Record {
 
 /// What became of one core's connections in one trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConnectionCounts {
+pub struct TrialConnections {
     /// Connections that were asked for.
     pub wanted: u64,
     /// Connections that were opened before the trial or at its start.
@@ -147,7 +147,7 @@ impl Record {
     }
 }
 
-impl ConnectionCounts {
+impl TrialConnections {
     /// Adds what `other` counted.
     pub fn add(&mut self, other: &Self) {
         let Self { wanted, opened, reopened, unserved, exhausted_pauses } = other;
@@ -184,7 +184,7 @@ mod tests {
             pacing: latency(7),
             waited: 8,
             in_flight_ns: 9,
-            connections: ConnectionCounts {
+            connections: TrialConnections {
                 wanted: 10,
                 opened: 11,
                 reopened: 12,
@@ -218,7 +218,7 @@ mod tests {
             assert_eq!((latency.count(), latency.max_ns()), (2, Some(ns)));
         }
         assert_eq!((sum.waited, sum.in_flight_ns), (16, 18));
-        let expected = ConnectionCounts {
+        let expected = TrialConnections {
             wanted: 20,
             opened: 22,
             reopened: 24,

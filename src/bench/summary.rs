@@ -91,9 +91,9 @@ pub struct BenchSummary {
     /// Completed requests by status.
     pub status: NamedCounts,
     /// Times of the requests that were scheduled in the window.
-    pub latency_us: Times,
+    pub latency_us: TrialTimes,
     /// What the trial took of the machine.
-    pub cost: Cost,
+    pub cost: TrialCost,
     /// Whether the trial measured the target.
     pub verdict: Verdict,
     /// Whether it was stopped before its end.
@@ -116,7 +116,7 @@ pub struct BenchSummary {
     /// What became of the requests that were scheduled in the warm-up.
     pub warmup: Warmup,
     /// What became of the connections.
-    pub connections_detail: Connections,
+    pub connections_detail: ConnectionsDetail,
     /// Whether the numbers can be true together.
     pub littles_law: LittlesLaw,
     /// Whether each core's thread was bound to its CPU.
@@ -146,7 +146,7 @@ pub struct Requests {
 
 /// The times of a trial; see [`Record`] for what each runs from and to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Times {
+pub struct TrialTimes {
     /// From the intended start to the last byte, of the completed; and the ages of the censored,
     /// which are not let below the shortest service time.
     pub response: Percentiles,
@@ -166,7 +166,7 @@ pub struct Times {
 
 /// What a trial took of the machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cost {
+pub struct TrialCost {
     /// CPU seconds in the program, all its threads, within the window.
     pub user_s: f64,
     /// CPU seconds in the kernel on the program's behalf, within the window.
@@ -229,9 +229,9 @@ pub struct Warmup {
 }
 
 /// What became of the connections of all cores; see
-/// [`ConnectionCounts`](crate::bench::record::ConnectionCounts).
+/// [`TrialConnections`](crate::bench::record::TrialConnections).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Connections {
+pub struct ConnectionsDetail {
     /// Connections that were asked for.
     pub wanted: u64,
     /// Connections that were opened before the trial or at its start.
@@ -297,7 +297,7 @@ impl BenchSummary {
             bytes_read: ledger.wire_bytes,
             ledger: Requests::of(ledger),
             status: NamedCounts(ledger.statuses.iter().map(|(s, n)| (s.to_string(), n)).collect()),
-            latency_us: Times::of(&all, completed),
+            latency_us: TrialTimes::of(&all, completed),
             cost: cost_of(&input, ledger.completed),
             verdict: verdict_of(&input, &all),
             interrupted: input.interrupted,
@@ -309,7 +309,7 @@ impl BenchSummary {
             censored: Censored { in_flight: ledger.in_flight_at_stop, skipped: ledger.skipped },
             errors: Errors::of(ledger),
             warmup: Warmup::of(&all.warmup),
-            connections_detail: Connections::of(&all),
+            connections_detail: ConnectionsDetail::of(&all),
             littles_law: littles_law_of(&input, &all),
             pinned_per_core: input.cores.iter().map(|core| core.pinned).collect(),
             series: input.points,
@@ -332,7 +332,7 @@ impl Requests {
     }
 }
 
-impl Times {
+impl TrialTimes {
     fn of(all: &Record, completed: &Latency) -> Self {
         Self {
             response: Percentiles::of_censored(completed, &all.censored),
@@ -375,7 +375,7 @@ impl Warmup {
     }
 }
 
-impl Connections {
+impl ConnectionsDetail {
     fn of(all: &Record) -> Self {
         let counts = all.connections;
         Self {
@@ -411,10 +411,10 @@ fn assert_agreement(input: &BenchInput, all: &Record) {
     assert!(all.connections.unserved <= opened, "what answers or does not was opened first");
 }
 
-fn cost_of(input: &BenchInput, completed: u64) -> Cost {
+fn cost_of(input: &BenchInput, completed: u64) -> TrialCost {
     let cpu_us = (input.user_s + input.sys_s) * 1e6;
     let records = || input.cores.iter().map(|core| &core.record);
-    Cost {
+    TrialCost {
         user_s: input.user_s,
         sys_s: input.sys_s,
         cpu_us_per_request: ratio(cpu_us, completed as f64),

@@ -338,7 +338,7 @@ fn failed(ledger: &Ledger) -> String {
 mod tests {
     use super::*;
     use crate::base::failure::{Failure, Kind, Stage};
-    use crate::bench::record::ConnectionCounts;
+    use crate::bench::record::TrialConnections;
     use crate::bench::stability::RATE;
 
     static STEADY: Stability = Stability { steadiness: Steadiness::Steady, judged: Vec::new() };
@@ -450,7 +450,7 @@ mod tests {
     #[test]
     fn a_host_without_ports_is_the_generators_limit() {
         let mut all = record(0);
-        all.connections = ConnectionCounts { exhausted_pauses: 7, ..Default::default() };
+        all.connections = TrialConnections { exhausted_pauses: 7, ..Default::default() };
         let cores = [core(0, 0.96, 0.0)];
         check(&closed(&all, &cores), "generator-bound", "; 7 pauses", "; the host's ports");
     }

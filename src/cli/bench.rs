@@ -34,7 +34,7 @@ use crate::cli::{options, values};
 use crate::client::Stop;
 use crate::report::bench::live::Sight;
 use crate::report::bench::path::path;
-use crate::report::bench::plan::{Plan, plan};
+use crate::report::bench::plan::{BenchPlan, plan};
 use crate::report::bench::{csv, text};
 use crate::report::json;
 use crate::report::paint::Paint;
@@ -199,7 +199,7 @@ fn tell_plan(
         None => (trial.warmup, trial.window),
     };
     let text = plan(
-        &Plan {
+        &BenchPlan {
             engine: benching.engine().word(),
             cores: benching.cpus(),
             url: benching.first_url(),

@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::base::failure::{Failure, Kind, Stage};
-use crate::bench::record::ConnectionCounts;
+use crate::bench::record::TrialConnections;
 use crate::bench::stability::{P99, RATE, Steadiness};
 
 /// A core with 40 completed requests of 1 ms, one of them a 500, one failed, one in flight.
@@ -24,7 +24,7 @@ fn core(cpu: usize) -> BenchCore {
         },
         answered_in_window: 40,
         in_flight_ns: 1_500_000_000,
-        connections: ConnectionCounts { wanted: 2, opened: 2, ..Default::default() },
+        connections: TrialConnections { wanted: 2, opened: 2, ..Default::default() },
         window_ns: 2_000_000_000,
         cpu_user_ns: 200_000_000,
         cpu_sys_ns: 800_000_000,

@@ -28,7 +28,7 @@ fn the_numbers_of_all_cores_add_up() {
 #[test]
 fn a_closed_loop_adds_service_to_the_censored_and_corrects_nothing() {
     let summary = BenchSummary::new(closed());
-    let Times { response, service, .. } = &summary.latency_us;
+    let TrialTimes { response, service, .. } = &summary.latency_us;
     assert_eq!((response.n, service.n), (82, 80));
     assert_eq!((response.percentiles[0], service.percentiles[0]), (Some(1000.0), Some(1000.0)));
     assert_eq!((response.max, service.max), (Some(5000.0), Some(1000.0)));

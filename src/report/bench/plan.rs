@@ -12,7 +12,7 @@ use crate::report::paint::{Paint, one_line};
 
 /// The settings of a benchmark that its numbers depend on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan<'a> {
+pub struct BenchPlan<'a> {
     /// The engine that will run.
     pub engine: &'a str,
     /// The CPUs of its cores.
@@ -40,7 +40,7 @@ pub struct Plan<'a> {
 
 /// `plan` as lines of text, each ended by a line feed; the first is as long as its URL.
 #[must_use]
-pub fn plan(plan: &Plan<'_>, paint: Paint) -> String {
+pub fn plan(plan: &BenchPlan<'_>, paint: Paint) -> String {
     let mut lines = Lines::new(paint);
     let span = |time: Duration| units::seconds(time.as_secs_f64());
     let extent = match (plan.duration, plan.requests) {
@@ -106,8 +106,8 @@ mod tests {
     use super::*;
     use crate::report::lines::REPORT_COLUMNS;
 
-    fn closed() -> Plan<'static> {
-        Plan {
+    fn closed() -> BenchPlan<'static> {
+        BenchPlan {
             engine: "uring",
             cores: &[1],
             url: "http://127.0.0.1:8080/bytes/64",
@@ -123,7 +123,7 @@ mod tests {
     }
 
     /// Checks the text of `plan` against the three lines `expected`.
-    fn check(plan: &Plan<'_>, expected: [&str; 3]) {
+    fn check(plan: &BenchPlan<'_>, expected: [&str; 3]) {
         let text = super::plan(plan, Paint::Plain);
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
         assert!(expected[1..].iter().all(|line| line.len() <= REPORT_COLUMNS));
@@ -139,7 +139,7 @@ mod tests {
                 "  closed loop",
             ],
         );
-        let open = Plan {
+        let open = BenchPlan {
             cores: &[0, 1, 2, 3],
             url: "http://a/",
             urls: 4,
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_url_cannot_steer_the_terminal() {
-        let text = plan(&Plan { url: "http://a/\x1b[2J", ..closed() }, Paint::Plain);
+        let text = plan(&BenchPlan { url: "http://a/\x1b[2J", ..closed() }, Paint::Plain);
         assert!(text.starts_with("Running 10.0 s test @ http://a/\\u{1b}[2J\n"), "{text}");
     }
 

@@ -24,7 +24,7 @@ const TIME_COLUMNS: usize = 9;
 /// `summary` as lines of text, each ended by a line feed.
 #[must_use]
 pub fn text(summary: &BenchSummary, paint: Paint) -> String {
-    let mut report = Report(Lines::new(paint));
+    let mut report = TrialReport(Lines::new(paint));
     report.run(summary);
     report.rates(summary);
     report.percentiles(summary);
@@ -52,9 +52,9 @@ pub fn checks(checked: &[Checked], paint: Paint) -> String {
     lines.into_text()
 }
 
-struct Report(Lines);
+struct TrialReport(Lines);
 
-impl Report {
+impl TrialReport {
     fn run(&mut self, summary: &BenchSummary) {
         let mut items = vec![
             summary.engine.to_owned(),
@@ -138,14 +138,14 @@ impl Report {
                 let (low, high) = (units::duration_us(low), units::duration_us(high));
                 let _ = write!(cells, "  {low} - {high}");
             }
-            self.0.line(&format!("  {}", rung_label(statistic)), &cells);
+            self.0.line(&format!("  {}", statistic_label(statistic)), &cells);
         }
-        self.beside_the_ladder(summary);
+        self.beside_the_percentiles(summary);
         self.0.raw("");
     }
 
     /// What the percentiles does not say by itself: how many are over an hour, how many censored.
-    fn beside_the_ladder(&mut self, summary: &BenchSummary) {
+    fn beside_the_percentiles(&mut self, summary: &BenchSummary) {
         let response = &summary.latency_us.response;
         if response.clipped > 0 {
             self.0.line("", &format!("{} over an hour", plural(response.clipped, "time")));
@@ -299,7 +299,7 @@ impl Report {
 }
 
 /// `50%` rather than `p50`, as wrk has it.
-fn rung_label(statistic: Statistic) -> String {
+fn statistic_label(statistic: Statistic) -> String {
     match statistic.word().strip_prefix('p') {
         Some(percent) => format!("{percent}%"),
         None => statistic.word().to_owned(),
