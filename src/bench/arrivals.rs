@@ -13,9 +13,20 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::instant::Instant;
-use crate::base::limits::{PROFILE_SPAN_MAX, PROFILE_STAGES_MAX, RATE_PER_S_MAX};
+
+/// Highest rate of starts that can be asked for: one a nanosecond, as fine as instants are.
+pub const RATE_PER_S_MAX: f64 = 1e9;
+/// Most stages of one profile.
+pub const PROFILE_STAGES_MAX: usize = 1000;
+/// Longest profile that ends: its nanoseconds are exact in an f64.
+pub const PROFILE_SPAN_MAX: Duration = Duration::from_secs(100 * 86_400);
 
 const NS_PER_S: f64 = 1e9;
+
+const _: () = assert!(
+    PROFILE_SPAN_MAX.as_nanos() < 1 << f64::MANTISSA_DIGITS,
+    "instants of a profile are exact to the nanosecond"
+);
 
 /// A stretch of a profile, over which the rate changes linearly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,8 +157,9 @@ impl Profile {
     /// use ringfetch::bench::arrivals::{Profile, RateStage};
     ///
     /// let span = Duration::from_secs(10);
-    /// let ramp = Profile::stages(&[RateStage { span, from_per_s: 0.0, to_per_s: 1000.0 }]).unwrap();
-    /// assert_eq!(ramp.expected_between(Duration::ZERO, span / 2), 1250.0);
+    /// let ramp = RateStage { span, from_per_s: 0.0, to_per_s: 1000.0 };
+    /// let profile = Profile::stages(&[ramp]).unwrap();
+    /// assert_eq!(profile.expected_between(Duration::ZERO, span / 2), 1250.0);
     /// ```
     pub fn stages(stages: &[RateStage]) -> Result<Self, ProfileError> {
         if stages.is_empty() || stages.len() > PROFILE_STAGES_MAX {

@@ -9,7 +9,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::limits::SEARCH_DRAIN;
 use crate::bench::arrivals::{Law, Profile};
 use crate::bench::found::{LimitedBy, RateStep, Search};
 use crate::bench::run::{BenchError, RunningBench, TrialWatcher};
@@ -17,6 +16,15 @@ use crate::bench::search::RateSearch;
 use crate::bench::slo::Objectives;
 use crate::bench::summary::BenchSummary;
 use crate::bench::{Loop, Trial};
+
+/// First rate that a search tries where none is given.
+pub(crate) const SEARCH_RATE_FIRST: f64 = 1000.0;
+/// How long a search measures each rate where nothing says it.
+pub(crate) const SEARCH_WINDOW_DEFAULT: Duration = Duration::from_secs(3);
+/// How long it sends each rate before that.
+pub(crate) const SEARCH_WARMUP_DEFAULT: Duration = Duration::from_millis(500);
+/// How long requests of one rate may go on before the next, so that their connections stay open.
+const SEARCH_DRAIN: Duration = Duration::from_millis(500);
 
 /// What is searched for, and how long each rate is tried.
 #[derive(Clone, Debug)]

@@ -11,9 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::base::limits::{
-    BENCH_DURATION_DEFAULT, BENCH_ORIGINS_MAX, BENCH_PIPELINE_MAX, BENCH_REQUEST_BYTES_MAX,
-    BENCH_SPAN_MAX, BENCH_SPIN, BENCH_TARGETS_MAX, CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT,
-    CONNECTIONS_MAX, SEED_DEFAULT, TIMEOUT_DEFAULT,
+    CONNECT_TIMEOUT_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, TIMEOUT_DEFAULT,
 };
 use crate::base::target::Target;
 use crate::bench::arrivals::{Law, Profile, RateStage};
@@ -29,6 +27,24 @@ use crate::net::dns::Override;
 use crate::runtime::allowed::{affordable_connections, allowed};
 use crate::runtime::cores;
 use crate::runtime::launch::{Engine, Launch, Pinning};
+
+/// How long a bench measures where nothing says it.
+const DURATION_DEFAULT: Duration = Duration::from_secs(10);
+/// Default seed of a bench.
+pub(crate) const SEED_DEFAULT: u64 = 1;
+/// Longest time that a bench can be given: a day.
+const SPAN_MAX: Duration = Duration::from_secs(86_400);
+/// Most URLs that a bench asks for in turn; they are kept in memory.
+const TARGETS_MAX: usize = 100_000;
+/// Most different origins among them: each gets all the connections.
+const ORIGINS_MAX: usize = 1000;
+/// Most bytes that the requests of all URLs come to, as often as a pipeline is deep; each core has
+/// them once.
+const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most requests that one connection has under way at a time.
+const PIPELINE_MAX: usize = 1024;
+/// How long before a start a core spins where it was told to: longer than a sleep overruns.
+const SPIN: Duration = Duration::from_micros(200);
 
 /// How the arrivals of an open loop are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,7 +183,7 @@ impl BenchOptions {
             pipeline: self.pipeline,
             timeout: self.timeout,
             connect_timeout: self.connect_timeout,
-            spin: if self.spin { BENCH_SPIN } else { Duration::ZERO },
+            spin: if self.spin { SPIN } else { Duration::ZERO },
             overrides: self.overrides.clone(),
         };
         RunningBench::start(settings, self.pinning, stop, notes)
@@ -191,7 +207,7 @@ impl BenchOptions {
             (Some(duration), ..) => Some(duration),
             (None, _, Some(span)) => Some(span),
             (None, Some(_), None) => None,
-            (None, None, None) => Some(BENCH_DURATION_DEFAULT),
+            (None, None, None) => Some(DURATION_DEFAULT),
         };
         let pace = match profile {
             None => Loop::Closed,
@@ -223,9 +239,9 @@ impl BenchOptions {
                 "connections must be from 1 to {CONNECTIONS_MAX}: {connections}, hint: -c 64"
             ));
         }
-        if !(1..=BENCH_PIPELINE_MAX).contains(pipeline) {
+        if !(1..=PIPELINE_MAX).contains(pipeline) {
             return bad(format!(
-                "a pipeline must be from 1 to {BENCH_PIPELINE_MAX} deep: {pipeline}, hint: -p 16"
+                "a pipeline must be from 1 to {PIPELINE_MAX} deep: {pipeline}, hint: -p 16"
             ));
         }
         if self.requests == Some(0) {
@@ -242,18 +258,18 @@ impl BenchOptions {
             );
         }
         for (span, option) in [
-            (self.duration.unwrap_or(BENCH_DURATION_DEFAULT), "-d 10s"),
+            (self.duration.unwrap_or(DURATION_DEFAULT), "-d 10s"),
             (self.timeout, "--timeout 30s"),
             (self.connect_timeout, "--connect-timeout 5s"),
         ] {
-            if span.is_zero() || span > BENCH_SPAN_MAX {
-                let hours = BENCH_SPAN_MAX.as_secs() / 3600;
+            if span.is_zero() || span > SPAN_MAX {
+                let hours = SPAN_MAX.as_secs() / 3600;
                 return bad(format!(
                     "a time must be longer than zero and at most {hours} hours, hint: {option}"
                 ));
             }
         }
-        if self.warmup > BENCH_SPAN_MAX {
+        if self.warmup > SPAN_MAX {
             return bad("the warm-up is longer than a day, hint: --warmup 2s".to_owned());
         }
         if self.cpus.as_ref().is_some_and(Vec::is_empty) || self.cores_max == Some(0) {
@@ -308,9 +324,9 @@ impl BenchOptions {
                 BenchError::Option(format!("cannot be asked for: {text}: {failure}"))
             })?;
             targets.push(target);
-            if targets.len() > BENCH_TARGETS_MAX {
+            if targets.len() > TARGETS_MAX {
                 return Err(BenchError::Option(format!(
-                    "more than {BENCH_TARGETS_MAX} URLs, hint: they are kept in memory and asked \
+                    "more than {TARGETS_MAX} URLs, hint: they are kept in memory and asked \
                      for in turn, so a part of the list will do"
                 )));
             }
@@ -320,9 +336,9 @@ impl BenchOptions {
             return Err(BenchError::Option(text.to_owned()));
         }
         let origins = origin_count(&targets);
-        if origins > BENCH_ORIGINS_MAX {
+        if origins > ORIGINS_MAX {
             return Err(BenchError::Option(format!(
-                "more than {BENCH_ORIGINS_MAX} different hosts: {origins}, hint: each of them gets \
+                "more than {ORIGINS_MAX} different hosts: {origins}, hint: each of them gets \
                  all the connections, so a shorter list"
             )));
         }
@@ -364,10 +380,10 @@ fn check_request_bytes(
 ) -> Result<(), BenchError> {
     let bytes_of = |t: &Target| request.len(t.authority(), t.path_and_query());
     let bytes = targets.iter().map(bytes_of).sum::<usize>().saturating_mul(pipeline);
-    if bytes > BENCH_REQUEST_BYTES_MAX {
+    if bytes > REQUEST_BYTES_MAX {
         return Err(BenchError::Option(format!(
             "the requests of all URLs together take {bytes} bytes, more than \
-             {BENCH_REQUEST_BYTES_MAX}, hint: fewer URLs, a smaller body, or a smaller --pipeline"
+             {REQUEST_BYTES_MAX}, hint: fewer URLs, a smaller body, or a smaller --pipeline"
         )));
     }
     Ok(())

@@ -5,7 +5,15 @@
 //!
 //! Invariant: a search ends after a bounded number of rates, whatever it is told.
 
-use crate::base::limits::{SEARCH_PRECISION, SEARCH_RATE_MAX, SEARCH_RATE_MIN, SEARCH_STEPS_MAX};
+/// Lowest rate that a search tries, in requests a second.
+const RATE_MIN: f64 = 1.0;
+/// Highest rate that a search tries.
+const RATE_MAX: f64 = 10e6;
+/// A search ends where the lowest rate that failed is not further above the highest that held.
+const PRECISION: f64 = 0.05;
+/// Most rates that a search tries: doubling over all of its range, and then as many halvings as the
+/// precision needs.
+const STEPS_MAX: u32 = 32;
 
 /// A search under way.
 #[derive(Clone, Debug)]
@@ -21,29 +29,29 @@ pub struct RateSearch {
 
 impl RateSearch {
     /// A search that begins with `first` a second, and tries nothing under `lowest`; both are moved
-    /// into [`SEARCH_RATE_MIN`] to [`SEARCH_RATE_MAX`].
+    /// into the range of rates that a search tries.
     #[must_use]
     pub fn new(first: f64, lowest: f64) -> Self {
-        let lowest = lowest.clamp(SEARCH_RATE_MIN, SEARCH_RATE_MAX);
-        let first = first.clamp(lowest, SEARCH_RATE_MAX);
+        let lowest = lowest.clamp(RATE_MIN, RATE_MAX);
+        let first = first.clamp(lowest, RATE_MAX);
         Self { first, lowest, held: None, failed: None, steps: 0 }
     }
 
     /// The next rate to try; none once the search is over.
     #[must_use]
     pub fn next_rate(&self) -> Option<f64> {
-        if self.steps >= SEARCH_STEPS_MAX {
+        if self.steps >= STEPS_MAX {
             return None;
         }
         match (self.held, self.failed) {
             (None, None) => Some(self.first),
-            (Some(held), None) => (held < SEARCH_RATE_MAX).then(|| SEARCH_RATE_MAX.min(held * 2.0)),
+            (Some(held), None) => (held < RATE_MAX).then(|| RATE_MAX.min(held * 2.0)),
             (None, Some(failed)) => {
                 // Nothing held so far: the ground is looked for in larger steps than the summit.
                 (failed > self.lowest).then(|| self.lowest.max(failed / 4.0))
             }
             (Some(held), Some(failed)) => {
-                let is_close = failed / held <= 1.0 + SEARCH_PRECISION;
+                let is_close = failed / held <= 1.0 + PRECISION;
                 (!is_close).then(|| f64::midpoint(held, failed))
             }
         }
@@ -86,8 +94,8 @@ mod tests {
             for limit in [3.0, 777.0, 45_678.0, 2e6] {
                 let (held, path) = search(first, limit);
                 let held = held.unwrap();
-                assert!(held <= limit && held * (1.0 + SEARCH_PRECISION) >= limit * 0.999);
-                assert!(path.len() <= SEARCH_STEPS_MAX as usize, "{first} {limit} {path:?}");
+                assert!(held <= limit && held * (1.0 + PRECISION) >= limit * 0.999);
+                assert!(path.len() <= STEPS_MAX as usize, "{first} {limit} {path:?}");
             }
         }
     }
@@ -95,7 +103,7 @@ mod tests {
     #[test]
     fn what_never_or_always_holds_ends_too() {
         assert_eq!(search(1000.0, 0.0).0, None);
-        assert_eq!(search(1000.0, f64::INFINITY).0, Some(SEARCH_RATE_MAX));
+        assert_eq!(search(1000.0, f64::INFINITY).0, Some(RATE_MAX));
     }
 
     #[test]
@@ -117,6 +125,6 @@ mod tests {
             steps += 1;
             search.tell(rate, steps % 2 == 0);
         }
-        assert!(steps <= SEARCH_STEPS_MAX);
+        assert!(steps <= STEPS_MAX);
     }
 }

@@ -12,15 +12,33 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::stability::{Sample, Stability, judge};
-use crate::base::limits::{
-    SERIES_POINTS_MAX, SERIES_SECOND, SERIES_SECONDS_WAITING_MAX, SERIES_STEP, SERIES_STEPS_MAX,
-    SERIES_STEPS_OPEN_MAX,
-};
+use crate::base::limits::SERIES_STEP;
 use crate::stats::arithmetic::us;
 use crate::stats::latency::Latency;
 
+/// Stretch of time that one point of a series covers, and one line of an interval log.
+const SECOND: Duration = Duration::from_secs(1);
+/// Most steps that a series keeps: an hour; then neighbours become one and each is twice as long.
+const STEPS_MAX: usize = 36_000;
+/// Most points that a series keeps: two hours; then neighbours become one, as with the steps.
+const POINTS_MAX: usize = 7_200;
+/// Steps that wait for a core that is behind; it may be late by as much and its times still stand
+/// where they belong.
+const STEPS_OPEN_MAX: usize = 32;
+/// Seconds that wait to be taken; with more, the last ones become one.
+const SECONDS_WAITING_MAX: usize = 8;
+
 const STEP_NS: u64 = ns_of(SERIES_STEP);
-const SECOND_NS: u64 = ns_of(SERIES_SECOND);
+const SECOND_NS: u64 = ns_of(SECOND);
+
+const _: () = assert!(
+    SECOND.as_millis().is_multiple_of(SERIES_STEP.as_millis()),
+    "a second ends where a step ends"
+);
+const _: () = assert!(
+    STEPS_MAX.is_multiple_of(2) && POINTS_MAX.is_multiple_of(2),
+    "all that are kept have a neighbour to be merged with"
+);
 
 /// What one core saw in one stretch of time. Sent by a core every 100 ms or so; its stretches
 /// follow each other without a gap.
@@ -138,7 +156,7 @@ impl Series {
     }
 
     /// Files what core number `core` saw. A core that is behind the first by more than
-    /// [`SERIES_STEPS_OPEN_MAX`] steps has what came too late filed into the oldest that is open.
+    /// the steps that may be open has what came too late filed into the oldest of them.
     ///
     /// # Panics
     ///
@@ -150,7 +168,7 @@ impl Series {
         self.late += u64::from(interval.from_ns < self.closed_ns);
         let last = interval.to_ns.saturating_sub(1) / STEP_NS;
         // LIMIT: what is too far ahead closes steps that a slower core has not passed yet.
-        while last - (self.closed_ns / STEP_NS).min(last) >= SERIES_STEPS_OPEN_MAX as u64 {
+        while last - (self.closed_ns / STEP_NS).min(last) >= STEPS_OPEN_MAX as u64 {
             self.close_step(STEP_NS);
         }
         self.file(interval);
@@ -174,14 +192,13 @@ impl Series {
 
     /// The next whole second that all cores have passed, in order, each once.
     ///
-    /// Where nobody takes them, [`SERIES_SECONDS_WAITING_MAX`] wait, the last of which grows.
+    /// Where nobody takes them, only a few wait, and the last of them grows.
     pub fn take_second(&mut self) -> Option<Second> {
         self.waiting.pop_front()
     }
 
-    /// The series so far, one point a second. Beyond [`SERIES_POINTS_MAX`] points neighbours have
-    /// become one: counts are exact, its quantiles the larger of both (those of all its times lie
-    /// between the two).
+    /// The series so far, one point a second. After two hours neighbours become one: its counts are
+    /// exact, its quantiles the larger of both (those of all its times lie between the two).
     #[must_use]
     pub fn points(&self) -> &[Point] {
         &self.points
@@ -246,7 +263,7 @@ impl Series {
             _ => self.steps.push(sample),
         }
         let is_whole = self.steps.last().is_some_and(|last| last.span_ns >= self.step_ns);
-        if self.steps.len() >= SERIES_STEPS_MAX && is_whole {
+        if self.steps.len() >= STEPS_MAX && is_whole {
             self.steps = self.steps.chunks(2).map(|pair| pair[0].merged(pair[1])).collect();
             self.step_ns *= 2;
         }
@@ -260,7 +277,7 @@ impl Series {
         let second = std::mem::replace(&mut self.second, next);
         self.point.add(&second);
         let to_ns = second.from_ns + second.span_ns;
-        let is_full = self.waiting.len() >= SERIES_SECONDS_WAITING_MAX;
+        let is_full = self.waiting.len() >= SECONDS_WAITING_MAX;
         match self.waiting.back_mut() {
             Some(last) if is_full => {
                 last.response.add(&second.response);
@@ -284,7 +301,7 @@ impl Series {
         let mut response = std::mem::take(&mut self.point.response);
         response.clear();
         self.point = Gathered { from_ns: self.closed_ns, response, ..Gathered::default() };
-        if self.points.len() >= SERIES_POINTS_MAX {
+        if self.points.len() >= POINTS_MAX {
             self.points = self.points.chunks(2).map(|pair| pair[0].merged(&pair[1])).collect();
             self.point_ns *= 2;
         }
@@ -439,8 +456,8 @@ mod tests {
                 at_ms[core] = to_ms;
                 count += 1;
                 completed += times.len() as u64;
-                assert!(series.open.len() <= SERIES_STEPS_OPEN_MAX);
-                assert!(series.spare.len() <= SERIES_STEPS_OPEN_MAX);
+                assert!(series.open.len() <= STEPS_OPEN_MAX);
+                assert!(series.spare.len() <= STEPS_OPEN_MAX);
             }
             series.end(1_000_000);
             let sum = |of: fn(&Point) -> u64| series.points().iter().map(of).sum::<u64>();
@@ -477,7 +494,7 @@ mod tests {
             assert!(series.spare.len() <= 1);
         }
         let taken = seconds(&mut series);
-        assert_eq!(taken.len(), SERIES_SECONDS_WAITING_MAX);
+        assert_eq!(taken.len(), SECONDS_WAITING_MAX);
         assert_eq!(taken[0], (0, 1000, 10));
         assert_eq!(taken[7], (7000, 30_000, 230));
     }
@@ -485,13 +502,13 @@ mod tests {
     #[test]
     fn a_long_run_keeps_a_bounded_number_of_figures_and_all_counts() {
         let mut series = Series::new(1);
-        let seconds_in_all = 2 * SERIES_POINTS_MAX as u64 + 3;
+        let seconds_in_all = 2 * POINTS_MAX as u64 + 3;
         for second in 0..seconds_in_all {
             let mut interval = interval(second * 1000, second * 1000 + 1000, &[]);
             interval.completed = 50;
             series.add(0, &interval);
-            assert!(series.points.len() < SERIES_POINTS_MAX);
-            assert!(series.steps.len() <= SERIES_STEPS_MAX);
+            assert!(series.points.len() < POINTS_MAX);
+            assert!(series.steps.len() <= STEPS_MAX);
         }
         series.end(0);
         let points = series.points();

@@ -8,12 +8,27 @@
 use std::f64::consts::FRAC_PI_2;
 use std::fmt;
 
-use crate::base::limits::{
-    STABILITY_BATCH_REQUESTS_MIN, STABILITY_BATCHES_MAX, STABILITY_ERRORS_MIN,
-    STABILITY_FIGURES_MIN, STABILITY_P99_SHARE_MIN, STABILITY_RATE_SHARE_MIN,
-};
 use crate::base::units;
 use crate::stats::arithmetic::median;
+
+/// Fewest figures in each third of a run without which nothing is said of its stability.
+const FIGURES_MIN: usize = 5;
+/// Most batches that each third's figures are put into: 30 in all, beyond which longer ones make a
+/// better test (Schmeiser, Batch Size Effects in the Analysis of Simulation Output, 1982).
+const BATCHES_MAX: usize = 10;
+/// Requests in a batch, on average, without which its rate is mostly chance.
+const BATCH_REQUESTS_MIN: u64 = 10;
+/// Standard errors that a difference must exceed to be a drift.
+const ERRORS_MIN: f64 = 4.0;
+/// What share of the rate a difference must exceed to be a drift.
+const RATE_DRIFT_SHARE_MIN: f64 = 0.1;
+/// What share of p99 a difference must exceed to be a drift.
+const P99_DRIFT_SHARE_MIN: f64 = 0.5;
+
+const _: () = assert!(
+    FIGURES_MIN >= 3 && FIGURES_MIN <= BATCHES_MAX,
+    "from fewer figures no error can be told"
+);
 
 /// The name of the figure "responses a second".
 pub const RATE: &str = "rate";
@@ -85,8 +100,7 @@ impl Sample {
 pub(super) fn judge(steps: &[Sample], seconds: &[Sample]) -> Stability {
     let (steps, seconds) = (without_short_ends(steps), without_short_ends(seconds));
     let p99 = batches(steps, p99_of).or_else(|| batches(seconds, p99_of));
-    let figures =
-        [(RATE, rates(steps), STABILITY_RATE_SHARE_MIN), (P99, p99, STABILITY_P99_SHARE_MIN)];
+    let figures = [(RATE, rates(steps), RATE_DRIFT_SHARE_MIN), (P99, p99, P99_DRIFT_SHARE_MIN)];
     let mut stability = Stability { steadiness: Steadiness::NotJudged, judged: Vec::new() };
     for (figure, batches, share_min) in figures {
         let Some(batches) = batches else { continue };
@@ -120,13 +134,13 @@ fn without_short_ends(samples: &[Sample]) -> &[Sample] {
 /// one batch does not tell it.
 ///
 /// What neighbouring samples have in common (a pause, a burst) is inside a batch, so that batches
-/// depend less on each other than samples do (Schmeiser 1982; see [`STABILITY_BATCHES_MAX`]).
+/// depend less on each other than samples do (Schmeiser 1982; see [`BATCHES_MAX`]).
 fn batches(samples: &[Sample], figure: fn(&[Sample]) -> Option<f64>) -> Option<Vec<f64>> {
     let per_third = samples.len() / 3;
-    if per_third < STABILITY_FIGURES_MIN {
+    if per_third < FIGURES_MIN {
         return None;
     }
-    let count = 3 * per_third.min(STABILITY_BATCHES_MAX);
+    let count = 3 * per_third.min(BATCHES_MAX);
     let bound = |idx: usize| samples.len() * idx / count;
     (0..count).map(|idx| figure(&samples[bound(idx)..bound(idx + 1)])).collect()
 }
@@ -139,7 +153,7 @@ fn rates(samples: &[Sample]) -> Option<Vec<f64>> {
         Some(completed as f64 * 1e9 / span_ns as f64)
     })?;
     let completed: u64 = samples.iter().map(|sample| sample.completed).sum();
-    (completed >= STABILITY_BATCH_REQUESTS_MIN * rates.len() as u64).then_some(rates)
+    (completed >= BATCH_REQUESTS_MIN * rates.len() as u64).then_some(rates)
 }
 
 /// The median p99 of a batch; none where most of its samples do not tell it.
@@ -165,8 +179,7 @@ fn drift(batches: &[f64], share_min: f64) -> Option<(f64, f64, &'static str)> {
     pairs.find(|(from, to, _)| {
         let difference = (to - from).abs();
         // The errors of two thirds that do not depend on each other.
-        difference > STABILITY_ERRORS_MIN * error * 2_f64.sqrt()
-            && difference > share_min * from.min(*to)
+        difference > ERRORS_MIN * error * 2_f64.sqrt() && difference > share_min * from.min(*to)
     })
 }
 

@@ -5,18 +5,43 @@
 //!
 //! Invariant: a verdict other than valid names the numbers that led to it and what would help.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use crate::base::limits::{
-    ARRIVALS_DEVIATIONS_MAX, GENERATOR_BUSY_SHARE, GENERATOR_CROWDED_SHARE,
-    GENERATOR_RUN_QUEUE_SHARE, IN_FLIGHT_SHARE_NOTABLE, PACING_P99_MAX, PACING_SAMPLES_MIN,
-    RATE_SHARE_MIN, WAITED_SHARE_NOTABLE,
-};
 use crate::base::units;
 use crate::bench::ledger::Ledger;
 use crate::bench::record::Record;
 use crate::bench::stability::{Stability, Steadiness};
 use crate::stats::latency::Latency;
+
+/// A core of the generator whose thread has its CPU for this share of the window or more is what
+/// limits the run.
+const GENERATOR_BUSY_SHARE: f64 = 0.95;
+/// A thread that waits for its CPU for less than this share of the window shares it with nothing
+/// that matters.
+pub(crate) const GENERATOR_RUN_QUEUE_SHARE: f64 = 0.05;
+/// A thread that waits for its CPU for this share of the window makes its times longer, however
+/// idle it is otherwise.
+const GENERATOR_CROWDED_SHARE: f64 = 0.10;
+/// Lateness that the generator may have of its own, at p99: wrk2's timers are this coarse, and its
+/// users took them for the server (wrk2#78).
+const PACING_P99_MAX: Duration = Duration::from_millis(1);
+/// Arrivals from which on that lateness is judged: with fewer, p99 is the maximum.
+const PACING_SAMPLES_MIN: u64 = 100;
+/// Share of the wanted rate that must be completed: Lancet (USENIX ATC 2019) takes 0.9 to 1.1.
+const RATE_SHARE_MIN: f64 = 0.9;
+/// How many standard deviations of a Poisson count an open loop may schedule too few by chance.
+const ARRIVALS_DEVIATIONS_MAX: f64 = 4.0;
+/// Share of arrivals without a free connection from which on a missed rate is put down to that.
+const WAITED_SHARE_NOTABLE: f64 = 0.01;
+/// Share of requests in flight at the end from which on a missed rate is put down to that.
+const IN_FLIGHT_SHARE_NOTABLE: f64 = 0.05;
+
+const _: () = assert!(
+    GENERATOR_BUSY_SHARE + GENERATOR_RUN_QUEUE_SHARE <= 1.0,
+    "a thread that waits no longer than allowed can still be found busy"
+);
 
 /// What decides when the next request starts (Schroeder et al., "Open Versus Closed", NSDI 2006).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -12,11 +12,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
-use crate::base::limits::{
-    BENCH_START_LEAD, SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT,
-};
+use crate::base::limits::BENCH_START_LEAD;
 use crate::bench::Trial;
-use crate::bench::find_max::{SearchOptions, search};
+use crate::bench::find_max::{
+    SEARCH_RATE_FIRST, SEARCH_WARMUP_DEFAULT, SEARCH_WINDOW_DEFAULT, SearchOptions, search,
+};
 use crate::bench::found::Search;
 use crate::bench::hdr_log::HdrLog;
 use crate::bench::options::BenchOptions;

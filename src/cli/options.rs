@@ -1,8 +1,7 @@
 //! Options of a job from the arguments that several commands share: `compare` takes those of a
 //! bench and of a fetch.
 
-use crate::base::limits::SEED_DEFAULT;
-use crate::bench::options::{BenchOptions, Spread, UrlOrder};
+use crate::bench::options::{BenchOptions, SEED_DEFAULT, Spread, UrlOrder};
 use crate::cli::args::{ArrivalsArg, ExtractArg, GeneralArgs, LoadArgs, PagesArgs, WireArgs};
 use crate::fetch::options::{Extract, Fetch};
 use crate::fetch::policy::StatusPolicy;

@@ -8,11 +8,10 @@
 
 use std::fmt::Write as _;
 
-use crate::base::limits::GENERATOR_RUN_QUEUE_SHARE;
 use crate::base::units;
 use crate::bench::slo::Checked;
 use crate::bench::summary::BenchSummary;
-use crate::bench::verdict::{Judgement, Mode};
+use crate::bench::verdict::{GENERATOR_RUN_QUEUE_SHARE, Judgement, Mode};
 use crate::report::bench::plan::cores;
 use crate::report::lines::{CORES_SHOWN_MAX, Lines, plural};
 use crate::report::paint::{Paint, one_line};
