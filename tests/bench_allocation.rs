@@ -11,7 +11,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ringfetch::bench::options::BenchOptions;
+use ringfetch::bench::options::Bench;
 use ringfetch::bench::run::Unwatched;
 use ringfetch::client::Stop;
 use ringfetch::runtime::launch::Pinning;
@@ -67,8 +67,8 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// How often a bench of `requests` requests allocates from its first request to its report.
-fn allocations(options: &BenchOptions, requests: u64) -> u64 {
-    let options = BenchOptions { requests: Some(requests), ..options.clone() };
+fn allocations(options: &Bench, requests: u64) -> u64 {
+    let options = options.clone().requests(requests);
     let trial = options.trial().unwrap();
     let mut benching = options.start(Stop::default()).unwrap();
     let before = ALLOCATIONS.load(Relaxed);
@@ -80,17 +80,12 @@ fn allocations(options: &BenchOptions, requests: u64) -> u64 {
 }
 
 /// Checks on every engine that more requests of a bench with `options` take no more memory.
-fn check(options: &BenchOptions) {
+fn check(options: &Bench) {
     let alone = alone();
     let server = served::Served::start();
     for engine in engines::engines() {
-        let options = BenchOptions {
-            urls: vec![server.url("/bytes/100")],
-            engine,
-            connections: 16,
-            pinning: Pinning::Free,
-            ..options.clone()
-        };
+        let options = options.clone().urls([server.url("/bytes/100")]).engine(engine);
+        let options = options.connections(16).pinning(Pinning::Free);
         let [few, many] = [FEW, MANY].map(|requests| allocations(&options, requests));
         let more = many as f64 - few as f64;
         let for_each = more / (MANY - FEW) as f64;
@@ -109,15 +104,15 @@ fn the_counter_counts_on_all_threads() {
 
 #[test]
 fn a_closed_loop_does_not_allocate_for_a_request() {
-    check(&BenchOptions::default());
+    check(&Bench::new());
 }
 
 #[test]
 fn a_pipeline_does_not_allocate_for_a_request() {
-    check(&BenchOptions { pipeline: 8, ..BenchOptions::default() });
+    check(&Bench::new().pipeline(8));
 }
 
 #[test]
 fn an_open_loop_does_not_allocate_for_a_request() {
-    check(&BenchOptions { rate_per_s: Some(30_000.0), ..BenchOptions::default() });
+    check(&Bench::new().rate(30_000.0));
 }

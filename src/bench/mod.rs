@@ -30,6 +30,7 @@ mod shared;
 pub mod slo;
 pub mod stability;
 pub mod summary;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod trial;

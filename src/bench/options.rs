@@ -15,14 +15,14 @@ use crate::base::limits::{
 };
 use crate::base::target::Target;
 use crate::bench::arrivals::{Law, Profile, RateStage};
-use crate::bench::run::{BenchError, RunningBench};
+use crate::bench::run::{BenchError, RunningBench, Unwatched};
+use crate::bench::summary::BenchSummary;
+use crate::bench::targets;
 use crate::bench::{BenchSettings, Loop, Trial};
 use crate::client::Stop;
 use crate::http::http1::{
     Method, MethodError, Persistence, RequestError, RequestSpec, RequestTemplate,
 };
-use crate::input::Input;
-use crate::input::source::{Line, Source};
 use crate::net::dns::Override;
 use crate::runtime::allowed::{affordable_connections, allowed};
 use crate::runtime::cores;
@@ -34,13 +34,6 @@ const DURATION_DEFAULT: Duration = Duration::from_secs(10);
 pub(crate) const SEED_DEFAULT: u64 = 1;
 /// Longest time that a bench can be given: a day.
 const SPAN_MAX: Duration = Duration::from_secs(86_400);
-/// Most URLs that a bench asks for in turn; they are kept in memory.
-const TARGETS_MAX: usize = 100_000;
-/// Most different origins among them: each gets all the connections.
-const ORIGINS_MAX: usize = 1000;
-/// Most bytes that the requests of all URLs come to, as often as a pipeline is deep; each core has
-/// them once.
-const REQUEST_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most requests that one connection has under way at a time.
 const PIPELINE_MAX: usize = 1024;
 /// How long before a start a core spins where it was told to: longer than a sleep overruns.
@@ -64,61 +57,62 @@ pub enum UrlOrder {
     Shuffled,
 }
 
-/// A load to be put on an origin. Each field is an option.
+/// A bench to be run: what to put a load on, and how. Each method sets an option; without any, it
+/// is a closed loop of 64 connections for ten seconds, on all CPUs.
+///
+/// ```
+/// use ringfetch::bench::options::Bench;
+/// use ringfetch::testserver::{TestServer, TestServerSettings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = TestServer::start(&TestServerSettings::local())?;
+/// let summary = Bench::new()
+///     .urls([format!("http://{}/bytes/64", server.addr())])
+///     .connections(4)
+///     .requests(1000)
+///     .run()?;
+/// assert_eq!(summary.ledger.completed, 1000);
+/// println!("p99 {:?} us: {}", summary.latency_us.response.named("p99"), summary.verdict.why);
+/// server.stop()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BenchOptions {
-    /// URLs to ask for.
-    pub urls: Vec<String>,
-    /// Lists of URLs, one a line; `-` is standard input.
-    pub files: Vec<PathBuf>,
-    /// The order in which they are asked for.
-    pub order: UrlOrder,
-    /// What carries the I/O.
-    pub engine: Engine,
-    /// The CPUs to use, or none for all that the process may use.
-    pub cpus: Option<Vec<usize>>,
-    /// How many of them to use at most, or none for all.
-    pub cores_max: Option<usize>,
-    /// Whether each core's thread stays on its CPU.
-    pub pinning: Pinning,
-    /// Connections in all.
-    pub connections: usize,
-    /// How long requests are measured; none for ten seconds, or for as long as `requests` take.
-    pub duration: Option<Duration>,
-    /// How many requests are measured, exactly.
-    pub requests: Option<u64>,
-    /// Requests a second in all: an open loop. None is a closed loop.
-    pub rate_per_s: Option<f64>,
-    /// How the rate changes over time: an open loop, whose length it gives as well.
-    pub stages: Vec<RateStage>,
-    /// How the arrivals of an open loop are spread.
-    pub spread: Spread,
-    /// What arrivals and shuffling are derived from.
-    pub seed: u64,
-    /// How long requests are sent before any is measured.
-    pub warmup: Duration,
-    /// Time for one request.
-    pub timeout: Duration,
-    /// Time for one connect.
-    pub connect_timeout: Duration,
-    /// The method; none is GET, or POST where there is a body.
-    pub method: Option<String>,
-    /// Further header fields; they replace those that would be sent by themselves.
-    pub headers: Vec<(String, String)>,
-    /// What each request carries.
-    pub body: Option<Vec<u8>>,
-    /// Requests that one connection has under way at a time.
-    pub pipeline: usize,
-    /// Whether a connection carries more than one request.
-    pub keep_alive: bool,
-    /// Whether a core spins for the last moments before a request of an open loop is due. That
-    /// burns its CPU, and starts are then late by a few microseconds instead of some tens.
-    pub spin: bool,
-    /// Fixed answers to name lookups.
-    pub overrides: Vec<Override>,
+pub struct Bench {
+    pub(crate) urls: Vec<String>,
+    /// `-` is standard input.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) order: UrlOrder,
+    pub(crate) engine: Engine,
+    /// None for all that the process may use.
+    pub(crate) cpus: Option<Vec<usize>>,
+    /// How many of them are used at most.
+    pub(crate) cores_max: Option<usize>,
+    pub(crate) pinning: Pinning,
+    pub(crate) connections: usize,
+    /// None for ten seconds, or for as long as `requests` or `stages` take.
+    pub(crate) duration: Option<Duration>,
+    pub(crate) requests: Option<u64>,
+    /// An open loop; with neither this nor `stages` it is a closed one.
+    pub(crate) rate_per_s: Option<f64>,
+    pub(crate) stages: Vec<RateStage>,
+    pub(crate) spread: Spread,
+    pub(crate) seed: u64,
+    pub(crate) warmup: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    /// None for GET, or POST where there is a body.
+    pub(crate) method: Option<String>,
+    /// They replace those that would be sent by themselves.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) pipeline: usize,
+    pub(crate) keep_alive: bool,
+    pub(crate) spin: bool,
+    pub(crate) overrides: Vec<Override>,
 }
 
-impl Default for BenchOptions {
+impl Default for Bench {
     fn default() -> Self {
         Self {
             urls: Vec::new(),
@@ -149,7 +143,198 @@ impl Default for BenchOptions {
     }
 }
 
-impl BenchOptions {
+impl Bench {
+    /// A bench of nothing yet, with every option at its default.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds URLs to ask for, in turn.
+    #[must_use]
+    pub fn urls(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.urls.extend(urls.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a list of URLs, one a line, plain or compressed by gzip or zstd; `-` is standard input.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.push(path.into());
+        self
+    }
+
+    /// Asks for several URLs in this order.
+    #[must_use]
+    pub fn url_order(mut self, order: UrlOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Carries the I/O by `engine`; where the kernel refuses io_uring, epoll serves instead.
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Uses these CPUs instead of all that the process may use.
+    #[must_use]
+    pub fn cpus(mut self, cpus: impl Into<Vec<usize>>) -> Self {
+        self.cpus = Some(cpus.into());
+        self
+    }
+
+    /// Uses at most `count` of the CPUs.
+    #[must_use]
+    pub fn cores_max(mut self, count: usize) -> Self {
+        self.cores_max = Some(count);
+        self
+    }
+
+    /// Binds each core's thread to its CPU, or does not.
+    #[must_use]
+    pub fn pinning(mut self, pinning: Pinning) -> Self {
+        self.pinning = pinning;
+        self
+    }
+
+    /// Opens `count` connections in all; where the URLs are of several hosts, so many to each.
+    #[must_use]
+    pub fn connections(mut self, count: usize) -> Self {
+        self.connections = count;
+        self
+    }
+
+    /// Measures for this long, or until the number of [`Bench::requests`] is reached.
+    #[must_use]
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
+        self
+    }
+
+    /// Measures exactly `count` requests, unless [`Bench::duration`] ends it before.
+    #[must_use]
+    pub fn requests(mut self, count: u64) -> Self {
+        self.requests = Some(count);
+        self
+    }
+
+    /// Starts `per_s` requests a second in all, whether or not those before are answered: an open
+    /// loop.
+    #[must_use]
+    pub fn rate(mut self, per_s: f64) -> Self {
+        self.rate_per_s = Some(per_s);
+        self
+    }
+
+    /// Changes the rate of an open loop over time. The stages say how long it is, so neither a
+    /// rate, a duration nor a warm-up goes with them.
+    #[must_use]
+    pub fn stages(mut self, stages: impl Into<Vec<RateStage>>) -> Self {
+        self.stages = stages.into();
+        self
+    }
+
+    /// Spreads the arrivals of an open loop like this.
+    #[must_use]
+    pub fn spread(mut self, spread: Spread) -> Self {
+        self.spread = spread;
+        self
+    }
+
+    /// Derives random arrivals, and the order of shuffled URLs, from `seed`.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Sends requests for this long before any is measured.
+    #[must_use]
+    pub fn warmup(mut self, warmup: Duration) -> Self {
+        self.warmup = warmup;
+        self
+    }
+
+    /// Gives each request this long.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Gives each connect this long.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sends this method instead of GET, or of POST where there is a body.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
+        self
+    }
+
+    /// Adds a header field; it replaces one of this name that would be sent by itself.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends `body` with each request.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Has at most `depth` requests under way on one connection.
+    #[must_use]
+    pub fn pipeline(mut self, depth: usize) -> Self {
+        self.pipeline = depth;
+        self
+    }
+
+    /// Opens a connection for each request.
+    #[must_use]
+    pub fn connection_per_request(mut self) -> Self {
+        self.keep_alive = false;
+        self
+    }
+
+    /// Has a core spin for the last moments before a request of an open loop is due. That burns its
+    /// CPU, and starts are then late by a few microseconds instead of some tens.
+    #[must_use]
+    pub fn spin(mut self) -> Self {
+        self.spin = true;
+        self
+    }
+
+    /// Adds a fixed answer to name lookups.
+    #[must_use]
+    pub fn resolve(mut self, answer: Override) -> Self {
+        self.overrides.push(answer);
+        self
+    }
+
+    /// Runs the bench to its end.
+    ///
+    /// # Errors
+    ///
+    /// See [`BenchError`]. A request that fails is no error; the summary counts it.
+    pub fn run(self) -> Result<BenchSummary, BenchError> {
+        let trial = self.trial()?;
+        let mut running = self.start(Stop::default())?;
+        let summary = running.run(&trial, &mut Unwatched);
+        // A core that could not go on says why when it is joined.
+        running.join()?;
+        summary
+    }
+
     /// Starts the cores, and waits until their connections are open.
     ///
     /// # Errors
@@ -160,8 +345,8 @@ impl BenchOptions {
         let mut notes = Vec::new();
         let targets = self.targets()?;
         let request = self.request()?;
-        check_request_bytes(&request, &targets, self.pipeline)?;
-        let cpus = self.cpus();
+        targets::check_request_bytes(&request, &targets, self.pipeline)?;
+        let cpus = self.cpus_used();
         if let Some(wanted) = self.cores_max.filter(|wanted| *wanted > cpus.len()) {
             let used = cpus.len();
             notes.push(format!(
@@ -170,7 +355,7 @@ impl BenchOptions {
             ));
         }
         // Each origin gets all the connections, so the limit is shared out among them.
-        let origins = origin_count(&targets);
+        let origins = targets::origin_count(&targets);
         let wanted = self.connections.saturating_mul(origins);
         let affordable = affordable_connections(wanted, cpus.len(), &mut notes);
         let connections = (affordable.map_err(BenchError::Start)? / origins).max(1);
@@ -310,38 +495,10 @@ impl BenchOptions {
         .map_err(refused)
     }
 
-    /// The URLs of the arguments and the lists, parsed.
+    /// The URLs of the arguments and the lists, parsed, in the order in which they are asked for.
     pub(crate) fn targets(&mut self) -> Result<Vec<Target>, BenchError> {
         let (urls, files) = (std::mem::take(&mut self.urls), std::mem::take(&mut self.files));
-        let mut input = Input::open(urls, files).map_err(BenchError::Input)?;
-        let mut targets = Vec::new();
-        while let Some(line) = input.next_line().map_err(BenchError::Input)? {
-            let text = match line {
-                Line::Text(text) => text,
-                Line::TooLong(start) => start,
-            };
-            let target = Target::parse(text).map_err(|failure| {
-                BenchError::Option(format!("cannot be asked for: {text}: {failure}"))
-            })?;
-            targets.push(target);
-            if targets.len() > TARGETS_MAX {
-                return Err(BenchError::Option(format!(
-                    "more than {TARGETS_MAX} URLs, hint: they are kept in memory and asked \
-                     for in turn, so a part of the list will do"
-                )));
-            }
-        }
-        if targets.is_empty() {
-            let text = "no URL to ask for, hint: ringfetch bench http://127.0.0.1:8080/";
-            return Err(BenchError::Option(text.to_owned()));
-        }
-        let origins = origin_count(&targets);
-        if origins > ORIGINS_MAX {
-            return Err(BenchError::Option(format!(
-                "more than {ORIGINS_MAX} different hosts: {origins}, hint: each of them gets \
-                 all the connections, so a shorter list"
-            )));
-        }
+        let mut targets = targets::read(urls, files)?;
         if self.order == UrlOrder::Shuffled {
             fastrand::Rng::with_seed(self.seed).shuffle(&mut targets);
         }
@@ -349,7 +506,7 @@ impl BenchOptions {
     }
 
     /// The CPUs that are used.
-    pub(crate) fn cpus(&self) -> Vec<usize> {
+    pub(crate) fn cpus_used(&self) -> Vec<usize> {
         let mut cpus = self.cpus.clone().unwrap_or_else(cores::available);
         // A core without a connection could only wait.
         cpus.truncate(self.connections.min(self.cores_max.unwrap_or(usize::MAX)));
@@ -364,27 +521,26 @@ impl BenchOptions {
     }
 }
 
-/// How many different origins there are.
-fn origin_count(targets: &[Target]) -> usize {
-    let mut origins: Vec<&str> = targets.iter().map(Target::origin).collect();
-    origins.sort_unstable();
-    origins.dedup();
-    origins.len()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Refuses requests that would take too much memory, rendered for each target.
-fn check_request_bytes(
-    request: &RequestTemplate,
-    targets: &[Target],
-    pipeline: usize,
-) -> Result<(), BenchError> {
-    let bytes_of = |t: &Target| request.len(t.authority(), t.path_and_query());
-    let bytes = targets.iter().map(bytes_of).sum::<usize>().saturating_mul(pipeline);
-    if bytes > REQUEST_BYTES_MAX {
-        return Err(BenchError::Option(format!(
-            "the requests of all URLs together take {bytes} bytes, more than \
-             {REQUEST_BYTES_MAX}, hint: fewer URLs, a smaller body, or a smaller --pipeline"
-        )));
+    #[test]
+    fn options_that_contradict_each_other_are_refused_with_a_hint() {
+        let span = Duration::from_secs(10);
+        let stages = vec![RateStage { span, from_per_s: 0.0, to_per_s: 1000.0 }];
+        for (bench, why) in [
+            (Bench::new().connections(0), "connections must be from 1 to 1000000: 0"),
+            (Bench::new().requests(0), "no requests are asked for"),
+            (Bench::new().rate(10.0).stages(stages.clone()), "stages give the rate already"),
+            (Bench::new().duration(span).stages(stages), "stages give the length already"),
+            (Bench::new().pipeline(2).connection_per_request(), "a pipeline needs connections"),
+            (Bench::new().cpus(vec![]), "no CPU is named"),
+            (Bench::new().rate(-1.0), "a rate must be"),
+            (Bench::new().header("Content-Length", "1"), "cannot be set: Content-Length"),
+        ] {
+            let text = bench.urls(["http://127.0.0.1:9/"]).run().unwrap_err().to_string();
+            assert!(text.contains(why) && text.contains("hint: "), "{why}: {text}");
+        }
     }
-    Ok(())
 }

@@ -19,7 +19,7 @@ use crate::bench::find_max::{
 };
 use crate::bench::found::Search;
 use crate::bench::hdr_log::HdrLog;
-use crate::bench::options::BenchOptions;
+use crate::bench::options::Bench;
 use crate::bench::run::{RunningBench, TrialProgress, TrialWatcher};
 use crate::bench::series::Second;
 use crate::bench::slo::{Checked, Objectives};
@@ -152,8 +152,8 @@ struct Found {
 }
 
 /// The options of the bench.
-fn options(args: &BenchArgs) -> anyhow::Result<BenchOptions> {
-    Ok(BenchOptions {
+fn options(args: &BenchArgs) -> anyhow::Result<Bench> {
+    Ok(Bench {
         urls: args.urls.clone(),
         files: args.input.clone(),
         connections: usize::try_from(args.connections).unwrap_or(usize::MAX),

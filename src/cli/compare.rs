@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, anyhow, bail};
 use serde::Serialize;
 
-use crate::bench::options::BenchOptions;
+use crate::bench::options::Bench;
 use crate::cli::args::{ArrivalsArg, CompareArgs, CompareFormat, ExtractArg, WorkloadArg};
 use crate::cli::exit::{DONE, INTERRUPTED, SOME_FAILED};
 use crate::cli::options;
@@ -202,7 +202,7 @@ fn is_built_in(args: &CompareArgs) -> bool {
 fn workload(args: &CompareArgs) -> anyhow::Result<Workload> {
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     Ok(match args.workload {
-        WorkloadArg::Bench => Workload::Bench(Box::new(BenchOptions {
+        WorkloadArg::Bench => Workload::Bench(Box::new(Bench {
             urls: args.urls.clone(),
             files: args.input.clone(),
             connections,

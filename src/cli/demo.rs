@@ -14,8 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::base::units::{duration_us, rate};
-use crate::bench::options::BenchOptions;
-use crate::bench::run::Unwatched;
+use crate::bench::options::Bench;
 use crate::cli::args::DemoArgs;
 use crate::cli::compare::program;
 use crate::cli::exit::{DONE, SOME_FAILED};
@@ -113,16 +112,11 @@ fn fetch_to(fetch: Fetch, path: &Path) -> anyhow::Result<Summary> {
 /// Puts a load on the server at `addr`, and tells the result in one line. Returns how many requests
 /// failed.
 fn bench(cpus: &[usize], addr: SocketAddr) -> anyhow::Result<u64> {
-    let options = BenchOptions {
-        urls: vec![format!("http://{addr}/bytes/64")],
-        cpus: Some(cpus.to_vec()),
-        duration: Some(BENCH_SPAN),
-        ..BenchOptions::default()
-    };
-    let trial = options.trial()?;
-    let mut benching = options.start(Stop::default())?;
-    let summary = benching.run(&trial, &mut Unwatched)?;
-    benching.join()?;
+    let summary = Bench::new()
+        .urls([format!("http://{addr}/bytes/64")])
+        .cpus(cpus)
+        .duration(BENCH_SPAN)
+        .run()?;
     let rate_per_s = summary.rate_per_s.map_or_else(|| "-".to_owned(), rate);
     let time = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), duration_us);
     tell(&format!(

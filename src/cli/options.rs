@@ -1,7 +1,7 @@
 //! Options of a job from the arguments that several commands share: `compare` takes those of a
 //! bench and of a fetch.
 
-use crate::bench::options::{BenchOptions, SEED_DEFAULT, Spread, UrlOrder};
+use crate::bench::options::{Bench, SEED_DEFAULT, Spread, UrlOrder};
 use crate::cli::args::{ArrivalsArg, ExtractArg, GeneralArgs, LoadArgs, PagesArgs, WireArgs};
 use crate::fetch::options::{Extract, Fetch};
 use crate::fetch::policy::StatusPolicy;
@@ -13,8 +13,8 @@ pub(super) fn of_load(
     load: &LoadArgs,
     wire: &WireArgs,
     common: &GeneralArgs,
-) -> anyhow::Result<BenchOptions> {
-    Ok(BenchOptions {
+) -> anyhow::Result<Bench> {
+    Ok(Bench {
         order: if load.shuffle { UrlOrder::Shuffled } else { UrlOrder::InTurn },
         engine: common.engine,
         cpus: common.cores.as_deref().map(cores::parse).transpose()?,
@@ -35,7 +35,7 @@ pub(super) fn of_load(
         keep_alive: !load.no_keepalive,
         spin: load.spin,
         overrides: wire.resolve.clone(),
-        ..BenchOptions::default()
+        ..Bench::default()
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the engine that runs is the one that was asked for, or there is no slice.
 
-use crate::bench::options::BenchOptions;
+use crate::bench::options::Bench;
 use crate::bench::run::{BenchError, RunningBench, Unwatched};
 use crate::bench::summary::BenchSummary;
 use crate::bench::{Loop, Trial};
@@ -24,12 +24,12 @@ pub(super) struct BenchSlices {
 impl BenchSlices {
     /// Opens the connections of `options` on `engine` and `cpus`.
     pub(super) fn start(
-        options: BenchOptions,
+        options: Bench,
         engine: Engine,
         cpus: Vec<usize>,
     ) -> Result<(Self, Means), String> {
         check_engine(engine)?;
-        let options = BenchOptions { engine, cpus: Some(cpus), ..options };
+        let options = options.engine(engine).cpus(cpus);
         let (trial, keeps) = (options.trial().map_err(text)?, options.keep_alive);
         let benching = options.start(Stop::default()).map_err(text)?;
         let connections = if keeps { benching.connections() } else { 0 };

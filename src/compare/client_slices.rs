@@ -5,7 +5,7 @@
 //! refused; one that is ignored is noted.
 
 use crate::bench::Trial;
-use crate::bench::options::BenchOptions;
+use crate::bench::options::Bench;
 use crate::bench::run::BenchError;
 use crate::compare::clients::{
     ClientSettings, ClientWork, Load, OtherClient, Pages, RequestFields, fetch_list,
@@ -27,11 +27,11 @@ pub(super) struct ClientBenchSlices {
 impl ClientBenchSlices {
     /// Starts `client` on `cpus`, to do what `options` say.
     pub(super) fn start(
-        options: BenchOptions,
+        options: Bench,
         client: OtherClient,
         cpus: Vec<usize>,
     ) -> Result<(Self, Means), String> {
-        let mut options = BenchOptions { cpus: Some(cpus), ..options };
+        let mut options = options.cpus(cpus);
         let text = |error: BenchError| error.to_string();
         options.check().map_err(text)?;
         if options.pipeline > 1 {
@@ -43,7 +43,7 @@ impl ClientBenchSlices {
             notes.push("it does not spin before a request is due".to_owned());
         }
         let Trial { pace, .. } = options.trial().map_err(text)?;
-        let cpus = options.cpus();
+        let cpus = options.cpus_used();
         let targets = options.targets().map_err(text)?;
         let connections = affordable_connections(options.connections, cpus.len(), &mut notes)
             .map_err(|error| error.to_string())?;
@@ -51,7 +51,7 @@ impl ClientBenchSlices {
             true => Persistence::Persistent,
             false => Persistence::Close,
         };
-        let BenchOptions { method, headers, body, .. } = options;
+        let Bench { method, headers, body, .. } = options;
         let cores = cpus.len();
         let load = Load::start(ClientSettings {
             client,
@@ -155,12 +155,8 @@ mod tests {
     use super::*;
 
     /// Why `client` does not do what `change` makes of a plain load.
-    fn refusal(client: OtherClient, change: impl FnOnce(&mut BenchOptions)) -> String {
-        let mut options = BenchOptions {
-            urls: vec!["http://127.0.0.1:9/".to_owned()],
-            connections: 2,
-            ..BenchOptions::default()
-        };
+    fn refusal(client: OtherClient, change: impl FnOnce(&mut Bench)) -> String {
+        let mut options = Bench::new().urls(["http://127.0.0.1:9/"]).connections(2);
         change(&mut options);
         let started = ClientBenchSlices::start(options, client, cores::available());
         started.err().unwrap_or_default()
@@ -172,7 +168,7 @@ mod tests {
             let reason = refusal(client, |options| options.pipeline = 4);
             assert!(reason.contains("cannot pipeline: 4, hint:"), "{client:?}: {reason}");
         }
-        let head = |options: &mut BenchOptions| options.method = Some("HEAD".to_owned());
+        let head = |options: &mut Bench| options.method = Some("HEAD".to_owned());
         assert_eq!(refusal(OtherClient::Hyper, head), "");
         // Where the kernel refuses io_uring, that is the reason.
         assert!(!refusal(OtherClient::MonoioHttp, head).is_empty());

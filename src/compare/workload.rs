@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::base::limits::{BENCH_OPENING_ROUNDS_MAX, BLOCK_BYTES};
 use crate::base::units;
-use crate::bench::options::BenchOptions;
+use crate::bench::options::Bench;
 use crate::bench::run::BenchError;
 use crate::fetch::options::{Extract, Fetch};
 use crate::fetch::run::FetchError;
@@ -33,7 +33,7 @@ const LIST_READ_BYTES: u64 = 64 * 1024 * 1024;
 pub enum Workload {
     /// Requests in a closed or an open loop.
     #[serde(rename = "bench")]
-    Bench(Box<BenchOptions>),
+    Bench(Box<Bench>),
     /// A list of URLs, over and over until the slice ends.
     #[serde(rename = "fetch")]
     Fetch(Box<Fetch>),
@@ -176,7 +176,7 @@ impl Workload {
         !(urls.is_empty() && self.files().is_empty())
     }
 
-    fn bench_line(options: &BenchOptions, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn bench_line(options: &Bench, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match options.rate_per_s {
             Some(rate) => write!(f, "open loop at {}", units::rate(rate))?,
             None => f.write_str("closed loop")?,
