@@ -265,7 +265,7 @@ impl RunningBench {
         };
         // Every core looks at the process; the one that measured longest saw the most of it.
         let longest = ends.iter().max_by_key(|end| end.record.window_ns);
-        let process = longest.map(|end| end.process).unwrap_or_default();
+        let cpu_time = longest.map(|end| end.process).unwrap_or_default();
         if series.late() > 0 {
             notes.push(format!(
                 "series: intervals so late that counts of theirs stand in a later second: {}",
@@ -280,8 +280,7 @@ impl RunningBench {
             pipeline: self.pipeline,
             wanted_per_s,
             window,
-            user_s: process.user.as_secs_f64(),
-            sys_s: process.system.as_secs_f64(),
+            cpu_time,
             max_rss_bytes: system::peak_rss_bytes(),
             points: series.points().to_vec(),
             stability: stability_of(series, &trial.pace),

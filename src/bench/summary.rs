@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::base::cpu_time::CpuTime;
 use crate::base::limits::CONFIDENCE;
 use crate::bench::ledger::Ledger;
 use crate::bench::record::Record;
@@ -50,10 +51,8 @@ pub struct BenchInput {
     pub wanted_per_s: Option<f64>,
     /// Length of the measured window.
     pub window: Duration,
-    /// CPU seconds of the whole process in the program, within the window.
-    pub user_s: f64,
-    /// CPU seconds of the whole process in the kernel, within the window.
-    pub sys_s: f64,
+    /// CPU time of the whole process within the window.
+    pub cpu_time: CpuTime,
     /// Peak resident memory in bytes.
     pub max_rss_bytes: u64,
     /// The stretches of the window, in order.
@@ -412,11 +411,11 @@ fn assert_agreement(input: &BenchInput, all: &Record) {
 }
 
 fn cost_of(input: &BenchInput, completed: u64) -> TrialCost {
-    let cpu_us = (input.user_s + input.sys_s) * 1e6;
+    let cpu_us = input.cpu_time.total().as_secs_f64() * 1e6;
     let records = || input.cores.iter().map(|core| &core.record);
     TrialCost {
-        user_s: input.user_s,
-        sys_s: input.sys_s,
+        user_s: input.cpu_time.user.as_secs_f64(),
+        sys_s: input.cpu_time.system.as_secs_f64(),
         cpu_us_per_request: ratio(cpu_us, completed as f64),
         max_rss_bytes: input.max_rss_bytes,
         busy_per_core: records().map(Record::busy_share).collect(),

@@ -118,8 +118,7 @@ fn a_trial_of_nothing_divides_by_nothing() {
         cores: Vec::new(),
         connections: 0,
         window: Duration::ZERO,
-        user_s: 0.0,
-        sys_s: 0.0,
+        cpu_time: CpuTime::default(),
         ..closed()
     };
     let summary = BenchSummary::new(input);

@@ -308,6 +308,7 @@ fn statistic_label(statistic: Statistic) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::cpu_time::CpuTime;
     use crate::base::failure::{Kind, Stage};
     use crate::bench::slo::Objectives;
     use crate::bench::summary::sample::{closed, open};
@@ -375,8 +376,7 @@ mod tests {
             cores: Vec::new(),
             connections: 0,
             window: std::time::Duration::ZERO,
-            user_s: 0.0,
-            sys_s: 0.0,
+            cpu_time: CpuTime::default(),
             notes: Vec::new(),
             ..closed()
         };
