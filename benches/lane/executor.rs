@@ -1,7 +1,6 @@
 //! A single-threaded executor without a kernel: tasks take turns, alarms go off by the clock.
 //!
-//! Knows neither sockets nor requests. Nothing but an alarm is ever waited for: whoever waits for
-//! something else wakes its own task.
+//! Only alarms are waited for: a task that waits for anything else wakes itself.
 //!
 //! Invariant: a task has its next turn only after every task that was woken before it, and alarms
 //! are looked at after `POLLS_MAX` polls and the end of their round.

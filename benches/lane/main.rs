@@ -1,11 +1,11 @@
 //! What a request of `bench` costs beside the kernel: the engine's own driver, lanes, pool and
 //! recorder, on sockets that are memory.
 //!
-//! Counts time by the trial's own record, from the first request to the last answer, so that
-//! neither the start of a trial nor its end is in the figure. In it are one reading of the clock
-//! for each read, which the engine needs, and a copy of some 250 bytes, which stands for the
-//! kernel's. So, too, is whatever others do meanwhile on the same CPU, or on the other half of its
-//! core: the least of several runs says most.
+//! Time is that of the trial's own record, from the first request to the last answer, so neither
+//! the start of a trial nor its end counts. Each read includes one reading of the clock, which the
+//! engine needs, and a copy of some 250 bytes, which stands for the kernel's. What others do
+//! meanwhile on the same CPU, or on the other half of its core, is in the figure too: the least of
+//! several runs says most.
 //!
 //! Invariant: a figure is of a trial whose ledger closed with every request completed.
 //!
@@ -85,8 +85,8 @@ fn bench_lanes(criterion: &mut Criterion, name: &str, reads_per_turn: u32) {
     group.finish();
 }
 
-/// What `requests` requests take, by a trial of that many, or of more where that is too few to be
-/// timed.
+/// The time of `requests` requests, from a trial of that many, or of more where that is too few to
+/// be timed.
 fn time_for(bench: &BenchRun, requests: u64) -> Duration {
     let count = requests.max(REQUESTS_MIN);
     let record = record_of(bench, count);
@@ -133,7 +133,7 @@ fn start(lanes: usize, pipeline: usize, reads_per_turn: u32) -> BenchRun {
         answers: answer.repeat(pipeline),
         reads_per_turn,
     };
-    // The core is a thread with a runtime of the engine, of which nothing is used here.
+    // The core's thread has a runtime of the engine, but nothing of it is used here.
     let (engine, cpus) = (Engine::Epoll, vec![cores::available()[0]]);
     let launch = Launch { engine, cpus, pinning: Pinning::Free, operations: lanes, name: "lane" };
     let settings = BenchSettings {

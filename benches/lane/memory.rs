@@ -1,8 +1,6 @@
 //! An `Io` whose sockets are memory: whatever is written is a request, and whatever is read is
 //! its answer.
 //!
-//! Knows no kernel; of HTTP it knows how long a request and an answer are.
-//!
 //! Invariant: a socket gives as many answers as it was sent requests, and not a byte more.
 
 use std::future::Future;

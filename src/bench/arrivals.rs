@@ -1,10 +1,7 @@
-//! When each request of an open loop starts, whatever became of those before it.
+//! When each request of an open loop starts, whether or not those before it were answered.
 //!
-//! Knows neither clocks nor requests: a start is an instant that is computed from a number, and
-//! what cannot be met in time is the caller's to tell.
-//!
-//! Invariant: instants never go back, and an instant depends on the profile, the law, the core and
-//! how many came before it, never on when it was asked for; so no schedule drifts.
+//! Invariant: instants never go back. An instant depends on the profile, the law, the core and how
+//! many came before it, never on when it was asked for; so no schedule drifts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +25,7 @@ const _: () = assert!(
     "instants of a profile are exact to the nanosecond"
 );
 
-/// A stretch of a profile, over which the rate changes linearly.
+/// A part of a profile, over which the rate changes linearly.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RateStage {
     /// How long it lasts.
@@ -47,10 +44,10 @@ pub struct Profile {
     span: Option<Duration>,
 }
 
-/// Why there is no such profile.
+/// Why a profile is refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ProfileError {
-    /// A rate is negative, no number, or above [`RATE_PER_S_MAX`].
+    /// A rate is negative, not a number, or above [`RATE_PER_S_MAX`].
     Rate(f64),
     /// No rate is above zero.
     Silent,
@@ -99,11 +96,10 @@ pub struct Arrivals {
     next_at: Instant,
 }
 
-/// Where one core's next start stands, counted in requests of all cores that the profile expects
-/// before it.
+/// How many requests of all cores the profile expects before one core's next start.
 #[derive(Clone, Debug)]
 enum Steps {
-    /// A sum of random steps; what it is rounded by is random too.
+    /// A sum of random steps.
     Poisson { rng: fastrand::Rng, count: f64, sum: f64 },
     /// A whole number, so that nothing is ever rounded.
     Even { count: u64, sum: u64 },
@@ -259,9 +255,8 @@ impl Arrivals {
     fn find_next(&mut self) {
         let sum = self.steps.sum();
         let segments = &self.profile.segments;
-        // A segment in which nothing is expected is passed over, and so is one whose last request
-        // this would be the one behind: a start at the end of a ramp to zero belongs to what
-        // follows it.
+        // Skips segments that end before this request, and those in which none is expected: a
+        // start at the very end of a ramp to zero belongs to the next segment.
         while segments.get(self.segment_idx).is_some_and(|s| sum - s.before >= s.within) {
             self.segment_idx += 1;
         }
@@ -271,7 +266,7 @@ impl Arrivals {
         });
         let offset = Duration::from_nanos(rounded_ns(offset_ns));
         self.next_at = match self.profile.span {
-            // What is rounded to the end is not before it.
+            // An offset that was rounded up to the end is not before it.
             Some(span) if offset >= span => Instant::NEVER,
             _ => self.start + offset,
         };
@@ -306,8 +301,8 @@ impl Segment {
     /// [`Segment::expected_until`], for less than all of them.
     ///
     /// The root is taken in the form that adds (Press et al., Numerical Recipes, section 5.6), and
-    /// from the end at which the rate is lower: seen from the other, requests near the end of a
-    /// ramp down to zero would lie 100 ns off, since the root of a small difference is not small.
+    /// from the end at which the rate is lower. From the other end, requests near the end of a ramp
+    /// down to zero would be 100 ns off, since the root of a small difference is not small.
     fn ns_until(&self, expected: f64) -> f64 {
         let slope = self.slope_per_ns();
         if slope == 0.0 {
@@ -365,11 +360,11 @@ impl fmt::Display for ProfileError {
 impl std::error::Error for ProfileError {}
 
 fn check_rate(per_s: f64) -> Result<(), ProfileError> {
-    // No comparison holds for what is no number.
+    // NaN is in no range.
     if (0.0..=RATE_PER_S_MAX).contains(&per_s) { Ok(()) } else { Err(ProfileError::Rate(per_s)) }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it saturates, and then it is never")]
+#[expect(clippy::cast_possible_truncation, reason = "it saturates, which means never")]
 const fn rounded_ns(ns: f64) -> u64 {
     ns.round() as u64
 }

@@ -1,10 +1,8 @@
-//! `bench --find-max`: the highest rate at which objectives hold, by trials on the same
+//! `bench --find-max`: the highest rate at which objectives hold, found by trials on the same
 //! connections.
 //!
-//! Does not know which rate is next (`machines::search`) nor how the path is told.
-//!
-//! Invariant: every trial is in the path, and the connections of one are those of the next, but for
-//! those whose requests had not ended half a second after it.
+//! Invariant: every trial is in the path. Its connections stay open for the next one, but for those
+//! whose requests had not ended half a second after it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +19,7 @@ use crate::bench::{Loop, Trial};
 pub(crate) const SEARCH_RATE_FIRST: f64 = 1000.0;
 /// How long a search measures each rate where nothing says it.
 pub(crate) const SEARCH_WINDOW_DEFAULT: Duration = Duration::from_secs(3);
-/// How long it sends each rate before that.
+/// How long it sends each rate before it measures.
 pub(crate) const SEARCH_WARMUP_DEFAULT: Duration = Duration::from_millis(500);
 /// How long requests of one rate may go on before the next, so that their connections stay open.
 const SEARCH_DRAIN: Duration = Duration::from_millis(500);
@@ -31,8 +29,8 @@ const SEARCH_DRAIN: Duration = Duration::from_millis(500);
 pub struct SearchOptions {
     /// What must hold.
     pub objectives: Objectives,
-    /// The first rate to try, in requests a second, where it is enough for every objective to be
-    /// known in one window.
+    /// The first rate to try, in requests a second. It is raised where one window of it would not
+    /// give the samples that the objectives need.
     pub first_per_s: f64,
     /// How the arrivals are spread.
     pub law: Law,
@@ -42,12 +40,12 @@ pub struct SearchOptions {
     pub window: Duration,
 }
 
-/// Searches for the highest rate that holds; what was found, and the trial that counts: that of
-/// this rate, or the last one where none held.
+/// Searches for the highest rate that holds. Returns the search and the trial that counts: the one
+/// at the rate that was found, or the last one where no rate held.
 ///
-/// A rate holds where every objective does and the verdict is `valid`: the times of a load that was
-/// not really put on are those of another one, and a rate at which they grow from third to third
-/// cannot be held for long.
+/// A rate holds where every objective does and the verdict is `valid`. Where the load was not
+/// really put on, its times are those of another load; and a rate at which times grow from third to
+/// third cannot be held for long.
 ///
 /// # Errors
 ///
@@ -63,7 +61,7 @@ pub fn search(
              --find-max 'p99<5ms,errors<0.1%'"
         )));
     }
-    // A fifth more, since a Poisson schedule may come to less.
+    // A fifth more, since a Poisson schedule may have fewer requests than expected.
     let lowest = 1.2 * options.objectives.samples_min() as f64 / options.window.as_secs_f64();
     let mut rates = RateSearch::new(options.first_per_s, lowest);
     let (mut path, mut trials) = (Vec::<RateStep>::new(), Vec::new());
@@ -76,10 +74,12 @@ pub fn search(
             break;
         }
         let step = RateStep::new(rate, &summary, options.objectives.check(&summary));
-        if !step.holds {
+        if step.holds {
+            rates.handle_held(rate);
+        } else {
+            rates.handle_failed(rate);
             limited_by = step.limit();
         }
-        rates.tell(rate, step.holds);
         path.push(step);
         trials.push(summary);
     }

@@ -1,6 +1,4 @@
-//! What a search for the highest rate came to, step by step, as its JSON report holds it.
-//!
-//! Does not know how rates are chosen nor how a trial is run.
+//! What a search for the highest rate found, step by step, as its JSON report holds it.
 //!
 //! Invariant: every rate that was tried to the end is one step.
 
@@ -10,14 +8,14 @@ use crate::bench::slo::Checked;
 use crate::bench::summary::BenchSummary;
 use crate::bench::verdict::Judgement;
 
-/// What a search came to.
+/// The result of a search for the highest rate.
 #[derive(Clone, Debug, Serialize)]
 pub struct Search {
     /// What had to hold.
     pub objectives: String,
     /// The highest rate that held, in requests a second; null where none did.
     pub found_per_s: Option<f64>,
-    /// What kept it from being higher.
+    /// What kept that rate from being higher.
     pub limited_by: LimitedBy,
     /// Every rate that was tried, in order.
     pub path: Vec<RateStep>,
@@ -37,7 +35,7 @@ pub struct RateStep {
     pub p50_us: Option<f64>,
     /// See `p50_us`.
     pub p99_us: Option<f64>,
-    /// What the verdict on the trial is.
+    /// The verdict on its trial.
     pub verdict: Judgement,
     /// Each objective, and whether it held.
     pub checked: Vec<Checked>,
@@ -49,13 +47,13 @@ pub struct RateStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitedBy {
-    /// They did not hold at a higher one.
+    /// The objectives did not hold at a higher rate.
     Objectives,
-    /// It did not keep up with a higher one, or not steadily.
+    /// The target did not keep up with a higher rate, or not steadily.
     Target,
-    /// It could not put a higher one on.
+    /// The generator could not send at a higher rate.
     Generator,
-    /// The highest rate of all held.
+    /// The highest rate that a search tries held.
     Steps,
     /// The search was stopped before its end.
     Interrupt,
@@ -70,7 +68,7 @@ impl Search {
 }
 
 impl RateStep {
-    /// The rate `wanted_per_s`, the trial of which `summary` is, and what became of each objective.
+    /// The step at `wanted_per_s`, whose trial has this `summary` and these `checked` objectives.
     #[must_use]
     pub fn new(wanted_per_s: f64, summary: &BenchSummary, checked: Vec<Checked>) -> Self {
         let (verdict, response) = (summary.verdict.is, &summary.latency_us.response);

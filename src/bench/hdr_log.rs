@@ -1,10 +1,7 @@
 //! Response times over a run as an interval log of HdrHistogram, format version 1.3.
 //!
-//! Knows neither files nor clocks: it writes to what it is given, and when measuring began is an
-//! argument.
-//!
 //! Invariant: every interval is one line that holds its whole distribution, in nanoseconds, so that
-//! any quantile of any part of the run can be had from the log alone.
+//! the log alone gives any quantile of any part of the run.
 
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
@@ -15,8 +12,8 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Interv
 
 use crate::stats::latency::Latency;
 
-/// What HdrHistogram's own tools divide by for the column of maxima, which is for people: it shows
-/// milliseconds where the values are nanoseconds.
+/// What HdrHistogram's own tools divide by for the column of maxima, which is for people: values
+/// are nanoseconds, and it shows milliseconds.
 const NS_PER_MAX_UNIT: f64 = 1e6;
 /// The names of the columns, as HdrHistogram's own tools write them.
 const LEGEND: &[u8] =
@@ -46,7 +43,7 @@ pub struct HdrLog<W: Write> {
     serializer: V2DeflateSerializer,
     /// The line that is being made.
     line: Vec<u8>,
-    /// Stands for times that were never recorded.
+    /// Written for an interval without any times.
     empty: Latency,
 }
 
@@ -82,7 +79,7 @@ impl<W: Write> HdrLog<W> {
         let times = times.expect("a prepared latency has a distribution");
         self.line.clear();
         append_line(&mut self.line, &mut self.serializer, (from, span), times)?;
-        // The crate's writer begins with what it divides maxima by; the head has said so.
+        // The crate's writer begins with the divisor of the maxima, which the head has already.
         let head_len = self.line.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.writer.write_all(&self.line[head_len..])
     }
@@ -98,8 +95,8 @@ impl<W: Write> HdrLog<W> {
     }
 }
 
-/// Appends a line, after a comment. The crate's log writer borrows all that it needs, so that one
-/// which outlives a call could not stand next to its serializer.
+/// Appends a line, after a comment. The crate's log writer borrows its serializer, so it is made
+/// anew for each line.
 fn append_line(
     line: &mut Vec<u8>,
     serializer: &mut V2DeflateSerializer,

@@ -1,7 +1,4 @@
-//! What became of the requests of one phase of a trial, each in one place.
-//!
-//! Knows no times: how long a request took is recorded elsewhere, and which phase it belongs to is
-//! for whoever schedules it to say.
+//! What became of the requests of one phase of a trial, each counted in one place.
 //!
 //! Invariant: once the phase is over, `scheduled = sent + skipped` and
 //! `sent = completed + failed + in_flight_at_stop`, or [`Ledger::assert_closed`] stops the program.
@@ -38,7 +35,7 @@ pub struct Ledger {
 impl Ledger {
     /// Adds what `other` counted.
     pub fn add(&mut self, other: &Self) {
-        // Named one by one and without `..`, so that no field can be forgotten here.
+        // Without `..`, so that the compiler reports a field that is forgotten here.
         let Self {
             scheduled,
             skipped,

@@ -1,6 +1,6 @@
-//! The job of `bench`: requests that are due go out, and what came of each is recorded.
+//! The job of `bench`: requests go out when they are due, and each is recorded.
 //!
-//! A run keeps its connections over any number of trials; each trial gives one record a core.
+//! A run keeps its connections over any number of trials; each core gives one record a trial.
 //!
 //! Invariant: a request is in exactly one place of its trial's ledger, and the ledger closes.
 

@@ -1,6 +1,4 @@
-//! `bench`: what to load, and how; the options, and their way to settings and trials.
-//!
-//! Does not know how its options were given, nor who watches the run (`benching`).
+//! The options of a bench, and how they become its settings and its trial.
 //!
 //! Invariant: options are resolved once; after that nothing means "default".
 
@@ -164,7 +162,7 @@ impl Bench {
         self
     }
 
-    /// Asks for several URLs in this order.
+    /// Asks for the URLs in this order.
     #[must_use]
     pub fn url_order(mut self, order: UrlOrder) -> Self {
         self.order = order;
@@ -335,7 +333,7 @@ impl Bench {
         summary
     }
 
-    /// Starts the cores, and waits until their connections are open.
+    /// Starts the cores and waits until their connections are open.
     ///
     /// # Errors
     ///

@@ -1,10 +1,8 @@
-//! What one core noted in one trial of a benchmark.
+//! What one core noted in one trial of a benchmark. The records of all cores are added up when the
+//! trial is over.
 //!
-//! Knows neither clocks nor other cores: the engine fills the fields in, and the records are added
-//! up when the cores have ended.
-//!
-//! Invariant: adding loses nothing; the window, which all cores share, is not summed but the
-//! longest.
+//! Invariant: adding loses nothing. The window, which all cores share, is not added up: the longest
+//! one is kept.
 
 use crate::bench::ledger::Ledger;
 use crate::stats::latency::Latency;
@@ -80,7 +78,7 @@ pub struct TrialConnections {
 impl Record {
     /// Adds what `other`, of the same trial, noted.
     pub fn add(&mut self, other: &Self) {
-        // Named one by one and without `..`, so that no field can be forgotten here.
+        // Without `..`, so that the compiler reports a field that is forgotten here.
         let Self {
             warmup,
             measured,

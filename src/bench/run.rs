@@ -1,8 +1,7 @@
-//! A bench that is under way: its trials, what each came to, its end.
+//! A bench under way: runs trials, adds up what the cores noted, and ends the cores.
 //!
-//! Does not know how it was set up (`bench`), nor how its numbers are told.
-//!
-//! Invariant: whoever watches is told after the fact, and can change nothing that is measured.
+//! Invariant: a watcher sees numbers after they were recorded, and can change nothing that is
+//! measured.
 
 use std::fmt;
 use std::io;
@@ -36,20 +35,20 @@ pub struct RunningBench {
     notes: Vec<String>,
 }
 
-/// Who is told of a trial while it lasts.
+/// Follows a trial while it lasts.
 pub trait TrialWatcher {
-    /// Takes notice of how far the trial has come, some ten times a second.
+    /// Shows how far the trial has come; called some ten times a second.
     fn show(&mut self, progress: &TrialProgress);
 
-    /// Takes one second of the measured time, once it is over on all cores.
+    /// Keeps one second of the measured time, once it is over on all cores.
     ///
     /// # Errors
     ///
-    /// Where it cannot be kept; the bench ends with that.
+    /// Where it cannot be kept. The bench ends with this error.
     fn keep(&mut self, second: &Second) -> io::Result<()>;
 }
 
-/// Nobody watches.
+/// A watcher that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 
@@ -70,7 +69,7 @@ pub struct TrialProgress {
     pub span: Option<Duration>,
     /// How many requests are measured, where their number ends it.
     pub requests: Option<u64>,
-    /// What the cores show.
+    /// What the cores have done so far.
     pub reading: Snapshot,
 }
 
@@ -115,7 +114,7 @@ impl RunningBench {
         Ok(running)
     }
 
-    /// What was changed or went wrong on the way from the options to the first trial.
+    /// Options that were changed, and connections that could not be opened, for a person to read.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -263,7 +262,7 @@ impl RunningBench {
                 (Mode::Open, (window_ns > 0).then(|| wanted / window.as_secs_f64()))
             }
         };
-        // Every core looks at the process; the one that measured longest saw the most of it.
+        // Every core measures the process; the one with the longest window saw the most of it.
         let longest = ends.iter().max_by_key(|end| end.record.window_ns);
         let cpu_time = longest.map(|end| end.process).unwrap_or_default();
         if series.late() > 0 {
@@ -290,8 +289,7 @@ impl RunningBench {
     }
 }
 
-/// A core has ended that nobody told to end. The others are stopped; [`RunningBench::join`] says
-/// why.
+/// Stops the run, since a core has ended by itself; [`RunningBench::join`] says why.
 fn lost_core(stop: &Stop) -> BenchError {
     stop.request();
     BenchError::Start(io::Error::other("a core has ended by itself"))
@@ -302,7 +300,7 @@ fn bench_core(end: CoreEnd) -> BenchCore {
     BenchCore { cpu: end.placement.cpu, pinned: end.placement.pinned, record }
 }
 
-/// Whether the trial was steady; one whose rate was to change cannot be blamed for it.
+/// Whether the trial was steady. A drift means nothing where the rate was told to change.
 fn stability_of(series: &Series, pace: &Loop) -> Stability {
     let mut stability = series.stability();
     let is_told_to_change = matches!(pace, Loop::Open(profile, _) if profile.span().is_some());
@@ -343,7 +341,7 @@ impl std::error::Error for BenchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Option(_) => None,
-            // The error itself is in the message already; a chain of causes begins behind it.
+            // The message has the error already, so the chain of causes goes on with its cause.
             Self::Input(error) | Self::Output(error) | Self::Start(error) => error.source(),
         }
     }

@@ -1,15 +1,14 @@
-//! The search for the highest rate that still holds an objective: doubled until one does not, then
-//! halved in between.
+//! The search for the highest rate that holds: rates are doubled until one fails, and then the gap
+//! between the highest that held and the lowest that failed is halved.
 //!
-//! Knows neither requests nor objectives: whether a rate held is an argument.
-//!
-//! Invariant: a search ends after a bounded number of rates, whatever it is told.
+//! Invariant: a search ends after a bounded number of rates, whichever of them hold.
 
 /// Lowest rate that a search tries, in requests a second.
 const RATE_MIN: f64 = 1.0;
 /// Highest rate that a search tries.
 const RATE_MAX: f64 = 10e6;
-/// A search ends where the lowest rate that failed is not further above the highest that held.
+/// A search ends when the lowest rate that failed is above the highest that held by this share or
+/// less.
 const PRECISION: f64 = 0.05;
 /// Most rates that a search tries: doubling over all of its range, and then as many halvings as the
 /// precision needs.
@@ -28,8 +27,8 @@ pub struct RateSearch {
 }
 
 impl RateSearch {
-    /// A search that begins with `first` a second, and tries nothing under `lowest`; both are moved
-    /// into the range of rates that a search tries.
+    /// A search that begins with `first` requests a second and tries nothing below `lowest`. Both
+    /// are moved into the range from 1 to 10 million.
     #[must_use]
     pub fn new(first: f64, lowest: f64) -> Self {
         let lowest = lowest.clamp(RATE_MIN, RATE_MAX);
@@ -47,7 +46,7 @@ impl RateSearch {
             (None, None) => Some(self.first),
             (Some(held), None) => (held < RATE_MAX).then(|| RATE_MAX.min(held * 2.0)),
             (None, Some(failed)) => {
-                // Nothing held so far: the ground is looked for in larger steps than the summit.
+                // Nothing has held so far: larger steps down find a rate that holds sooner.
                 (failed > self.lowest).then(|| self.lowest.max(failed / 4.0))
             }
             (Some(held), Some(failed)) => {
@@ -57,14 +56,16 @@ impl RateSearch {
         }
     }
 
-    /// Takes notice that `rate` held, or did not.
-    pub fn tell(&mut self, rate: f64, has_held: bool) {
+    /// Learns that `rate` held.
+    pub fn handle_held(&mut self, rate: f64) {
         self.steps += 1;
-        if has_held {
-            self.held = Some(self.held.map_or(rate, |held| held.max(rate)));
-        } else {
-            self.failed = Some(self.failed.map_or(rate, |failed| failed.min(rate)));
-        }
+        self.held = Some(self.held.map_or(rate, |held| held.max(rate)));
+    }
+
+    /// Learns that `rate` did not hold.
+    pub fn handle_failed(&mut self, rate: f64) {
+        self.steps += 1;
+        self.failed = Some(self.failed.map_or(rate, |failed| failed.min(rate)));
     }
 
     /// The highest rate that held.
@@ -78,13 +79,25 @@ impl RateSearch {
 mod tests {
     use super::*;
 
-    /// Searches for `limit` from `first`: what was found, and the rates that were tried.
-    fn search(first: f64, limit: f64) -> (Option<f64>, Vec<f64>) {
-        let (mut search, mut path) = (RateSearch::new(first, 0.0), Vec::new());
+    /// Runs `search` to its end where the rates hold for which `holds` says so; the rates that were
+    /// tried.
+    fn path(search: &mut RateSearch, mut holds: impl FnMut(f64) -> bool) -> Vec<f64> {
+        let mut path = Vec::new();
         while let Some(rate) = search.next_rate() {
             path.push(rate);
-            search.tell(rate, rate <= limit);
+            if holds(rate) {
+                search.handle_held(rate);
+            } else {
+                search.handle_failed(rate);
+            }
         }
+        path
+    }
+
+    /// Searches for `limit` from `first`: what was found, and the rates that were tried.
+    fn search(first: f64, limit: f64) -> (Option<f64>, Vec<f64>) {
+        let mut search = RateSearch::new(first, 0.0);
+        let path = path(&mut search, |rate| rate <= limit);
         (search.held(), path)
     }
 
@@ -108,23 +121,16 @@ mod tests {
 
     #[test]
     fn nothing_is_tried_under_the_lowest_rate() {
-        let mut search = RateSearch::new(10.0, 300.0);
-        let mut path = Vec::new();
-        while let Some(rate) = search.next_rate() {
-            path.push(rate);
-            search.tell(rate, false);
-        }
-        assert_eq!(path, [300.0]);
+        assert_eq!(path(&mut RateSearch::new(10.0, 300.0), |_| false), [300.0]);
     }
 
     #[test]
     fn a_limit_that_wavers_ends_too() {
-        let mut search = RateSearch::new(1000.0, 0.0);
         let mut steps = 0;
-        while let Some(rate) = search.next_rate() {
+        path(&mut RateSearch::new(1000.0, 0.0), |_| {
             steps += 1;
-            search.tell(rate, steps % 2 == 0);
-        }
+            steps % 2 == 0
+        });
         assert!(steps <= STEPS_MAX);
     }
 }

@@ -1,10 +1,9 @@
 //! The run over time: what all cores did in each stretch of it, for a series and a log.
 //!
-//! Knows no clock and no threads: cores report stretches of time that they measured, in any order
-//! among each other. What the figures mean for the run is `stability`'s.
+//! Cores report the stretches of time that they measured, in any order among each other.
 //!
-//! Invariant: what was added is in exactly one step, one second and one point, and memory does not
-//! grow with the length of the run.
+//! Invariant: everything that was added is in exactly one step, one second and one point, and
+//! memory does not grow with the length of the run.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,8 +21,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const STEPS_MAX: usize = 36_000;
 /// Most points that a series keeps: two hours; then neighbours become one, as with the steps.
 const POINTS_MAX: usize = 7_200;
-/// Steps that wait for a core that is behind; it may be late by as much and its times still stand
-/// where they belong.
+/// Steps that wait for a core that is behind. A core may be late by as much without its times being
+/// filed too late.
 const STEPS_OPEN_MAX: usize = 32;
 /// Seconds that wait to be taken; with more, the last ones become one.
 const SECONDS_WAITING_MAX: usize = 8;
@@ -104,7 +103,7 @@ pub struct Series {
     /// Steps that some core may still add to, without a gap; the first begins at `closed_ns`.
     open: VecDeque<Gathered>,
     closed_ns: u64,
-    /// Empty ones whose memory is used again.
+    /// Cleared histograms whose memory is used again.
     spare: Vec<Latency>,
     /// The second and the point that closed steps go into.
     second: Gathered,
@@ -118,7 +117,7 @@ pub struct Series {
     ended: bool,
 }
 
-/// What came together in one stretch of time.
+/// The sums of one stretch of time.
 #[derive(Clone, Debug, Default)]
 struct Gathered {
     from_ns: u64,
@@ -130,7 +129,7 @@ struct Gathered {
 }
 
 impl Series {
-    /// One that waits for `cores` cores.
+    /// A series of what `cores` cores report.
     ///
     /// # Panics
     ///
@@ -167,7 +166,7 @@ impl Series {
         self.reached_ns[core] = self.reached_ns[core].max(interval.to_ns);
         self.late += u64::from(interval.from_ns < self.closed_ns);
         let last = interval.to_ns.saturating_sub(1) / STEP_NS;
-        // LIMIT: what is too far ahead closes steps that a slower core has not passed yet.
+        // LIMIT: an interval too far ahead closes steps that a slower core has not passed yet.
         while last - (self.closed_ns / STEP_NS).min(last) >= STEPS_OPEN_MAX as u64 {
             self.close_step(STEP_NS);
         }
@@ -318,7 +317,7 @@ impl Interval {
 }
 
 impl Gathered {
-    /// Adds what came right after it.
+    /// Adds the stretch right after it.
     fn add(&mut self, next: &Self) {
         self.span_ns += next.span_ns;
         self.completed += next.completed;

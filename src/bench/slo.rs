@@ -1,8 +1,6 @@
-//! Service level objectives, such as `p99<10ms,errors<0.1%`: read, and checked against a trial.
+//! Service level objectives, such as `p99<10ms,errors<0.1%`: parsed, and checked against a trial.
 //!
-//! Knows the names and units of figures; what a trial that misses them means is for others to say.
-//!
-//! Invariant: a figure that is not known holds with no operator.
+//! Invariant: an objective on a figure that is not known does not hold, whatever its operator.
 
 use std::fmt;
 
@@ -12,10 +10,10 @@ use crate::base::units;
 use crate::bench::summary::BenchSummary;
 use crate::stats::percentiles::{PERCENTILES, Percentiles, Statistic};
 
-/// What a refusal offers instead.
+/// The examples that every refusal ends with.
 const HINT: &str = "hint: p99<10ms, errors<0.1%, rate>1000";
 
-/// A number of a trial that can be asked for by its name.
+/// A number of a trial that objectives name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
     /// A time in microseconds.
@@ -30,7 +28,7 @@ pub enum Figure {
     Completed,
 }
 
-/// What a figure is a time of.
+/// Which time a figure is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timed {
     /// From the intended start to the last byte; what a name without prefix means.
@@ -45,7 +43,7 @@ pub enum Timed {
     FirstByte,
 }
 
-/// Which way a figure is compared with its bound.
+/// How a figure is compared with its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// `<`
@@ -71,7 +69,7 @@ pub struct Objective {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objectives(Vec<Objective>);
 
-/// What became of one term.
+/// Whether one term held, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Checked {
     /// The term as it was typed.
@@ -154,7 +152,7 @@ impl Objective {
         let at = term.find(['<', '>']).ok_or_else(|| refused("neither < nor >"))?;
         let (name, rest) = term.split_at(at);
         let name = name.trim();
-        // Longest first, or `<=` would be `<` and a value that begins with `=`.
+        // Longest first: else `<=` would be read as `<` and a value that begins with `=`.
         let operators = [
             ("<=", Operator::LessOrEqual),
             (">=", Operator::GreaterOrEqual),
@@ -179,7 +177,7 @@ impl Objective {
 
     fn check(&self, summary: &BenchSummary) -> Checked {
         let found = self.figure.of(summary);
-        // What is only known to be longer cannot be told to be short enough.
+        // A time that is known to be longer than `found` cannot be called short enough.
         let is_bounded = !self.figure.is_at_least(summary);
         let holds = found.is_some_and(|found| match self.operator {
             Operator::Less => is_bounded && found < self.bound,
@@ -238,7 +236,7 @@ impl Figure {
 
     /// Reads a bound in the unit of this figure.
     fn parse_value(self, text: &str) -> Result<f64, String> {
-        // Here alone a number may stand apart from its unit.
+        // Objectives alone allow a space between a number and its unit.
         let (number, unit) = units::split_unit(text);
         let compact = format!("{number}{}", unit.trim_start());
         match self {
@@ -280,7 +278,7 @@ impl Figure {
         }
     }
 
-    /// Whether the figure is known to be larger than what it says, and not how much.
+    /// Whether the true figure is larger than the one that is known.
     fn is_at_least(self, summary: &BenchSummary) -> bool {
         match self {
             Self::Time(timed, statistic) => timed.percentiles(summary).is_at_least(statistic),

@@ -1,9 +1,7 @@
 //! Whether a run was the same from its first third to its last, or its figures drifted.
 //!
-//! Knows nothing of how figures are gathered: it compares what it is given, in the order of time.
-//!
-//! Invariant: a drift is beyond the figure's own noise and beyond a share of the figure, so that
-//! neither a noisy run nor a very quiet one is called unsteady for what does not matter.
+//! Invariant: a drift exceeds both the figure's own noise and a share of the figure. So neither
+//! noise nor a tiny difference in a very quiet run is called a drift.
 
 use std::f64::consts::FRAC_PI_2;
 use std::fmt;
@@ -11,12 +9,12 @@ use std::fmt;
 use crate::base::units;
 use crate::stats::arithmetic::median;
 
-/// Fewest figures in each third of a run without which nothing is said of its stability.
+/// Fewest figures in each third of a run for its stability to be judged.
 const FIGURES_MIN: usize = 5;
 /// Most batches that each third's figures are put into: 30 in all, beyond which longer ones make a
 /// better test (Schmeiser, Batch Size Effects in the Analysis of Simulation Output, 1982).
 const BATCHES_MAX: usize = 10;
-/// Requests in a batch, on average, without which its rate is mostly chance.
+/// Fewest requests in a batch, on average: with fewer its rate is mostly chance.
 const BATCH_REQUESTS_MIN: u64 = 10;
 /// Standard errors that a difference must exceed to be a drift.
 const ERRORS_MIN: f64 = 4.0;
@@ -35,14 +33,14 @@ pub const RATE: &str = "rate";
 /// The name of the figure "99th percentile of the response times".
 pub const P99: &str = "p99";
 
-/// What is said of a run, and of which figures.
+/// Whether a run was steady, as far as its figures tell.
 ///
 /// [`Display`](fmt::Display) gives a clause for a person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stability {
-    /// What is said.
+    /// The judgement.
     pub steadiness: Steadiness,
-    /// The figures that there was enough of to judge: [`RATE`], [`P99`].
+    /// The figures of which there were enough samples: [`RATE`], [`P99`].
     pub judged: Vec<&'static str>,
 }
 
@@ -116,7 +114,7 @@ pub(super) fn judge(steps: &[Sample], seconds: &[Sample]) -> Stability {
     stability
 }
 
-/// The first and the last sample go where they are shorter than half of the others.
+/// `samples` without the first and the last where they are shorter than half of the others.
 fn without_short_ends(samples: &[Sample]) -> &[Sample] {
     let whole_ns = samples.iter().map(|sample| sample.span_ns).max().unwrap_or(0);
     let is_short = |sample: &Sample| sample.span_ns < whole_ns / 2;
@@ -185,7 +183,7 @@ fn drift(batches: &[f64], share_min: f64) -> Option<(f64, f64, &'static str)> {
 
 /// How much batches differ from each other without any drift.
 ///
-/// All of it is robust: a few batches may be anything. What batches still have in common with their
+/// All of it is robust: a few batches may be outliers. What batches still have in common with their
 /// neighbours is taken for a process of order one, in which `n` values tell as much as
 /// `n (1 - r) / (1 + r)` independent ones (Zwiers and von Storch, Taking Serial Correlation into
 /// Account in Tests of the Mean, 1995).
@@ -197,7 +195,7 @@ struct Noise {
 
 impl Noise {
     /// Around the median of each third; or around a straight line through the run, where that
-    /// leaves less than half: a figure that creeps would else hide in its own slope.
+    /// leaves less than half: otherwise a figure that creeps would count its own slope as noise.
     fn of(batches: &[f64], thirds: &[f64; 3]) -> Self {
         let per_third = batches.len() / 3;
         let around_thirds = batches.iter().enumerate().map(|(i, y)| y - thirds[i / per_third]);
@@ -212,12 +210,12 @@ impl Noise {
         if crept.error(per_third) < jumped.error(per_third) / 2.0 { crept } else { jumped }
     }
 
-    /// That of residuals from which `fitted_count` figures were taken that they gave themselves.
+    /// That of residuals around `fitted_count` figures that were fitted to the same batches.
     fn around_zero(mut residuals: Vec<f64>, fitted_count: usize) -> Self {
         let len = residuals.len() as f64;
         let fitted = (len / (len - fitted_count as f64)).sqrt();
         let deviation = deviation(&residuals) * fitted;
-        // One that lies far off would else decide about the correlation alone.
+        // Otherwise one outlier would decide the correlation alone.
         residuals.iter_mut().for_each(|r| *r = r.clamp(-3.0 * deviation, 3.0 * deviation));
         let squares: f64 = residuals.iter().map(|r| r * r).sum();
         let products: f64 = residuals.windows(2).map(|pair| pair[0] * pair[1]).sum();
@@ -240,7 +238,7 @@ impl Noise {
     }
 }
 
-/// The standard deviation, of which nearly half of the values may be anything: Q_n, the lower
+/// The standard deviation, even where nearly half of the values are outliers: Q_n, the lower
 /// quartile of all differences, with its correction for few values (Croux and Rousseeuw,
 /// Time-Efficient Algorithms for Two Highly Robust Estimators of Scale, 1992). The better known
 /// median absolute deviation calls too many quiet runs of 15 steps unsteady.

@@ -1,7 +1,6 @@
 //! The numbers of one trial of a benchmark, added up once, as its JSON report holds them.
 //!
-//! Does not know how it is shown; serde turns it into JSON and `report` into text and CSV. Names
-//! end in their units; times of the percentiles are microseconds.
+//! Names end in their units; percentiles are in microseconds.
 //!
 //! Invariant: every ledger closes and every histogram holds as many times as the ledgers say, or
 //! there is no summary.
@@ -23,7 +22,7 @@ use crate::stats::latency::Latency;
 use crate::stats::percentiles::Percentiles;
 use crate::stats::survival::Survival;
 
-/// What one core brings to the summary of a trial.
+/// One core of a trial, and its record.
 #[derive(Clone, Debug)]
 pub struct BenchCore {
     /// The CPU that the core was meant for, as the kernel numbers it.
@@ -80,8 +79,8 @@ pub struct BenchSummary {
     pub mode: Mode,
     /// Length of the measured window in seconds.
     pub duration_s: f64,
-    /// Requests that were completed within the window, a second, those of the warm-up that were
-    /// still in flight when it began among them; null where it has no length.
+    /// Requests that were completed within the window, a second. Those of the warm-up that were
+    /// still in flight when it began count too. Null where the window has no length.
     pub rate_per_s: Option<f64>,
     /// Bytes received for the completed requests: heads, framing and bodies.
     pub bytes_read: u64,
@@ -245,9 +244,8 @@ pub struct ConnectionsDetail {
     pub waited: u64,
 }
 
-/// Little's law: the mean number in flight is the rate times the mean time. The number is measured
-/// as such, by adding up the time that every request was in flight, so the law is a check of the
-/// other two.
+/// Little's law: the mean number in flight is the rate times the mean time. All three are measured:
+/// the first by adding up the time that every request was in flight. So the law checks the others.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LittlesLaw {
     /// Requests in flight on average over the window; null where it has no length.
@@ -429,7 +427,7 @@ fn verdict_of(input: &BenchInput, all: &Record) -> Verdict {
         let record = &core.record;
         Some(CoreLoad {
             cpu: core.cpu,
-            // A core that spins has nothing to do: one that is behind does not come to it.
+            // A core spins only when it has nothing to do; one that is behind never does.
             busy_share: (record.busy_share()? - record.spun_share()?).max(0.0),
             run_queue_share: record.run_queue_share()?,
         })

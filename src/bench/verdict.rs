@@ -1,7 +1,5 @@
-//! Whether a trial measured the target, or something else.
-//!
-//! Judges figures and does not know how they were come by; whether the trial was steady is judged
-//! by `stability`.
+//! Whether a trial measured the target, or something else. Whether it was steady is judged by
+//! `stability`.
 //!
 //! Invariant: a verdict other than valid names the numbers that led to it and what would help.
 
@@ -15,11 +13,11 @@ use crate::bench::record::Record;
 use crate::bench::stability::{Stability, Steadiness};
 use crate::stats::latency::Latency;
 
-/// A core of the generator whose thread has its CPU for this share of the window or more is what
-/// limits the run.
+/// A core of the generator limits the run when its thread has its CPU for this share of the window
+/// or more.
 const GENERATOR_BUSY_SHARE: f64 = 0.95;
-/// A thread that waits for its CPU for less than this share of the window shares it with nothing
-/// that matters.
+/// What else runs on a thread's CPU does not matter while the thread waits for less than this share
+/// of the window.
 pub(crate) const GENERATOR_RUN_QUEUE_SHARE: f64 = 0.05;
 /// A thread that waits for its CPU for this share of the window makes its times longer, however
 /// idle it is otherwise.
@@ -27,15 +25,17 @@ const GENERATOR_CROWDED_SHARE: f64 = 0.10;
 /// Lateness that the generator may have of its own, at p99: wrk2's timers are this coarse, and its
 /// users took them for the server (wrk2#78).
 const PACING_P99_MAX: Duration = Duration::from_millis(1);
-/// Arrivals from which on that lateness is judged: with fewer, p99 is the maximum.
+/// Fewest arrivals for which that lateness is judged: with fewer, p99 is the maximum.
 const PACING_SAMPLES_MIN: u64 = 100;
 /// Share of the wanted rate that must be completed: Lancet (USENIX ATC 2019) takes 0.9 to 1.1.
 const RATE_SHARE_MIN: f64 = 0.9;
 /// How many standard deviations of a Poisson count an open loop may schedule too few by chance.
 const ARRIVALS_DEVIATIONS_MAX: f64 = 4.0;
-/// Share of arrivals without a free connection from which on a missed rate is put down to that.
+/// A missed rate is put down to a lack of connections where this share of the arrivals found none
+/// free.
 const WAITED_SHARE_NOTABLE: f64 = 0.01;
-/// Share of requests in flight at the end from which on a missed rate is put down to that.
+/// A missed rate is put down to the end of the window where this share of the requests was still in
+/// flight.
 const IN_FLIGHT_SHARE_NOTABLE: f64 = 0.05;
 
 const _: () = assert!(
@@ -64,8 +64,8 @@ impl Mode {
     }
 }
 
-/// What a trial is called. Where several hold it is the first of those behind [`Self::Valid`],
-/// since each makes the ones behind it moot.
+/// What a trial measured. Where several apply, it is the first of those after [`Self::Valid`]: each
+/// makes the later ones moot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judgement {
@@ -92,10 +92,10 @@ impl Judgement {
     }
 }
 
-/// What a trial was worth; the JSON report's `verdict`.
+/// The judgement on a trial, with its reasons; the JSON report's `verdict`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// What it is called.
+    /// The judgement.
     pub is: Judgement,
     /// The numbers that led to it.
     pub why: String,
@@ -103,7 +103,7 @@ pub struct Verdict {
     pub hint: String,
 }
 
-/// The figures that a verdict is made of.
+/// The figures that a verdict is based on.
 #[derive(Clone, Debug)]
 pub struct Evidence<'a> {
     /// Open or closed loop.
@@ -197,7 +197,7 @@ fn busy(mode: Mode, cores: &[CoreLoad]) -> Option<Finding> {
     Some(Finding { why, hint: "more cores: --cores 0-3 or -t" })
 }
 
-/// Cores whose threads ran whenever they were let, and were not always let; or that had to wait so
+/// Cores whose threads ran whenever their CPU was free, but shared it; or that waited for it so
 /// much that the times show it, busy or not.
 fn crowded(cores: &[CoreLoad]) -> Option<Finding> {
     let is_crowded = |core: &&CoreLoad| {
@@ -221,7 +221,8 @@ fn late(pacing: &Latency) -> Option<Finding> {
     if pacing.count() < PACING_SAMPLES_MIN {
         return None;
     }
-    // An estimate of p99 even where it is not known: a maximum would condemn a run for one hiccup.
+    // An estimate of p99 will do where it is not known exactly: a maximum would condemn a run for
+    // one hiccup.
     let p99_ns = pacing.quantile_ns(0.99)?;
     if u128::from(p99_ns) <= PACING_P99_MAX.as_nanos() {
         return None;
@@ -265,8 +266,8 @@ fn nothing_done(evidence: &Evidence<'_>) -> Option<Finding> {
 fn rate_missed(evidence: &Evidence<'_>) -> Option<Finding> {
     let wanted_per_s = evidence.wanted_per_s.filter(|_| evidence.mode == Mode::Open)?;
     let (all, ledger) = (evidence.all, &evidence.all.measured);
-    // What is in flight at the end is no debt as long as there was as much all along: the requests
-    // that a slow target always has under way. What has piled up is one.
+    // A slow target always has requests under way. What is in flight at the end counts as done as
+    // far as there was as much on average; only what has piled up is missing.
     let window_ns = evidence.window_s * 1e9;
     let in_flight_mean = if window_ns > 0.0 { all.in_flight_ns as f64 / window_ns } else { 0.0 };
     let under_way = in_flight_mean.min(ledger.in_flight_at_stop as f64);
@@ -274,7 +275,7 @@ fn rate_missed(evidence: &Evidence<'_>) -> Option<Finding> {
     let completed = (ledger.completed as f64 + under_way).max(all.answered_in_window as f64);
     let scheduled = ledger.scheduled as f64;
     // Poisson arrivals scatter: of 50 wanted, 40 may be drawn. That is no fault of the target, so
-    // what was scheduled counts too, unless chance does not explain how little it was.
+    // it is enough to complete what was scheduled, unless chance does not explain so few.
     let is_chance = scheduled >= wanted - ARRIVALS_DEVIATIONS_MAX * wanted.sqrt();
     let is_missed = completed < RATE_SHARE_MIN * wanted
         && !(is_chance && completed >= RATE_SHARE_MIN * scheduled);

@@ -1,7 +1,5 @@
-//! What is claimed of starts: where even ones stand, and that random ones are exponential.
-//!
-//! Does not know how a start is computed: it asks for instants and compares them with whole numbers
-//! and with a test of goodness of fit.
+//! Where even starts stand, compared with whole numbers; and that the gaps between random ones are
+//! exponential, by a test of goodness of fit.
 //!
 //! Invariant: seeds are fixed, so that each test always has the same outcome.
 

@@ -1,8 +1,4 @@
-//! Trials for the tests of whatever a summary is shown or judged by.
-//!
-//! Knows no clock: all times are made up.
-//!
-//! Invariant: the same trial every time.
+//! Made-up trials for the tests of the summary, of its reports and of objectives.
 
 use super::*;
 use crate::base::failure::{Failure, Kind, Stage};

@@ -1,8 +1,6 @@
-//! What a summary adds up, what it is as JSON, and which contradictions it stops at.
+//! What a summary adds up, its JSON, and the contradictions that it refuses.
 //!
-//! Knows the trials of `sample` by heart.
-//!
-//! Invariant: the JSON of the contract stands here in full.
+//! Invariant: the JSON that scripts depend on stands here in full.
 
 use super::*;
 use crate::bench::summary::sample::{closed, open};
@@ -107,7 +105,7 @@ fn a_core_that_spins_is_not_taken_for_one_that_has_too_much_to_do() {
     assert_eq!(summary.cost.busy_per_core, [Some(0.5), Some(1.0)]);
     assert_eq!(summary.cost.spun_share_per_core, [Some(0.0), Some(0.95)]);
     assert_eq!(summary.verdict.is, Judgement::Valid, "{:?}", summary.verdict);
-    // One that was behind all the time never came to spin.
+    // A core that is always behind never spins.
     input.cores[1].record.spun_ns = 0;
     assert_eq!(BenchSummary::new(input).verdict.is, Judgement::GeneratorBound);
 }

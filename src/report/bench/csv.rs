@@ -1,7 +1,7 @@
 //! Trials as a table for spreadsheets and data frames: one header line, one line for each trial.
 //!
-//! Quotes by RFC 4180, but ends lines with a line feed alone, as tools on Linux expect; leaves
-//! failures by kind and statuses to the JSON report, since their number is not fixed.
+//! Quotes by RFC 4180, but ends lines with a line feed alone, as tools on Linux expect. Failures by
+//! kind and statuses are in the JSON report only, since their number is not fixed.
 //!
 //! Invariant: every trial has the same columns in the same order; what is not known is empty.
 
@@ -74,8 +74,8 @@ pub fn header() -> String {
     line(first.chain(times).chain(LAST.iter().map(|(name, _)| (*name).to_owned())))
 }
 
-/// The trial that `summary` is of, in the columns of [`header`], ended by a line feed. Only what a
-/// note or a verdict quotes can make it more than one line, within quotes.
+/// The trial of `summary` in the columns of [`header`], ended by a line feed. A note or a verdict
+/// that contains a line feed makes it more than one line, within quotes.
 #[must_use]
 pub fn row(summary: &BenchSummary) -> String {
     let first = FIRST.iter().map(|(_, value)| value(summary));

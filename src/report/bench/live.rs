@@ -1,15 +1,11 @@
-//! One line that says how far a trial has come.
-//!
-//! Knows neither cores nor clocks: whoever has both says what they show.
-//!
-//! Invariant: the line is made of numbers that were read, and nothing is written for its sake.
+//! The progress line of a trial.
 
 use std::time::Duration;
 
 use crate::base::units;
 use crate::report::progress::{Pace, Shown};
 
-/// What a trial shows at one moment.
+/// How far a trial has come at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sight {
     /// Time since the first request was due.

@@ -1,9 +1,7 @@
-//! What a person, or a script, is told of a benchmark.
+//! A benchmark as text and CSV: its plan, its progress line, its summary and the path of a search.
+//! JSON is [`report::json`](crate::report::json), as everywhere.
 //!
-//! Makes strings of a plan before the run and of a summary after it; JSON is
-//! [`report::json`](crate::report::json), as everywhere.
-//!
-//! Invariant: no number is computed here that the summary does not hold.
+//! Invariant: every number in a report of a finished trial is in its summary.
 
 pub mod csv;
 pub mod live;

@@ -1,7 +1,5 @@
 //! The path of a search for the highest rate, as a table.
 //!
-//! Knows the steps by their numbers; what they are tried for is the search's to know.
-//!
 //! Invariant: every step that was tried has one line.
 
 use crate::base::units;

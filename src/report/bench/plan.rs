@@ -1,7 +1,5 @@
 //! What a benchmark is about to do, in three lines.
 //!
-//! Knows the settings by their values; where they come from is the command line's to know.
-//!
 //! Invariant: whether the loop is closed or open is always said.
 
 use std::time::Duration;
@@ -79,9 +77,9 @@ pub fn plan(plan: &BenchPlan<'_>, paint: Paint) -> String {
     lines.into_text()
 }
 
-/// `core 1`, `cores 0-3,6`, or only how many where they are too scattered for a line.
+/// `core 1`, `cores 0-3,6`, or only their number where a list would be too long.
 pub(super) fn cores(cpus: &[usize]) -> String {
-    // What is left of a line by the longest of the other settings.
+    // The longest of the other settings leave this much of a line.
     const LIST_COLUMNS_MAX: usize = 24;
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for cpu in cpus {

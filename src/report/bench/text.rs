@@ -1,7 +1,7 @@
 //! The summary of a trial as text for a person, in 80 columns.
 //!
-//! Computes nothing that is not in the summary: text, CSV and JSON cannot disagree. What is not
-//! known is a dash.
+//! Every number is in the summary, so text, CSV and JSON cannot disagree. One that is not known is
+//! a dash.
 //!
 //! Invariant: the line `Requests/sec: N` is always there, at the start of a line and uncoloured, as
 //! scripts that read wrk expect it.
@@ -40,7 +40,7 @@ pub fn text(summary: &BenchSummary, paint: Paint) -> String {
     report.0.into_text()
 }
 
-/// What became of each objective, one a line.
+/// Whether each objective held, one a line.
 #[must_use]
 pub fn checks(checked: &[Checked], paint: Paint) -> String {
     let mut lines = Lines::new(paint);
@@ -143,7 +143,7 @@ impl TrialReport {
         self.0.raw("");
     }
 
-    /// What the percentiles does not say by itself: how many are over an hour, how many censored.
+    /// Adds what the percentiles do not show: how many times are over an hour, how many censored.
     fn beside_the_percentiles(&mut self, summary: &BenchSummary) {
         let response = &summary.latency_us.response;
         if response.clipped > 0 {
@@ -206,7 +206,7 @@ impl TrialReport {
         self.0.paragraph("", &became);
     }
 
-    /// Only where not every connection that was asked for served to the end.
+    /// Adds the connections where not all that were asked for served to the end.
     fn connections(&mut self, summary: &BenchSummary) {
         let detail = &summary.connections_detail;
         let count = units::count;

@@ -1,6 +1,4 @@
-//! How a bench ends early or not at all: interrupts, pipes that close, options that cannot be.
-//!
-//! Knows the binary by its streams and exit codes.
+//! How a bench ends early, or does not start: interrupts, pipes that close, impossible options.
 //!
 //! Invariant: standard output holds whole reports or nothing.
 

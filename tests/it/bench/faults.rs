@@ -1,7 +1,5 @@
 //! A bench of targets that fail, hang, refuse or serve only some: every request is in its place.
 //!
-//! Asserts no time: a deadline shows in what became of the requests.
-//!
 //! Invariant: whatever a target does, the run ends and its ledger closes.
 
 use std::io::{Read, Write};

@@ -1,6 +1,4 @@
-//! The ledger of a bench against a server that counts as well: what was asked for was sent.
-//!
-//! Looks at counts alone; how they are told is for the reports' tests.
+//! The ledger of a bench against a server that counts as well.
 //!
 //! Invariant: the server's number of requests and the ledger's are the same, on every engine.
 

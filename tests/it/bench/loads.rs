@@ -1,8 +1,6 @@
 //! Open loops: how many requests a rate, a seed or stages schedule, and what becomes of those that
 //! the target is too slow for.
 //!
-//! Looks at counts alone; that a schedule is kept is the engine's to measure, not a test's.
-//!
 //! Invariant: a schedule depends on what was asked for, never on what the target does.
 
 use crate::benches::{Benched, bench, benched};
@@ -122,7 +120,7 @@ fn a_closed_loop_corrects_nothing_and_an_open_one_tells_both_times() {
     });
 }
 
-// A slow answer must not thin out what is sent: closed loops are the only ones that wait.
+// A slow answer must not thin out what an open loop sends; only a closed loop waits.
 #[test]
 fn one_connection_that_hangs_does_not_stop_the_schedule_of_the_others() {
     for engine in engines() {

@@ -1,8 +1,6 @@
 //! Pipelines: several requests under way on one connection, and what becomes of those that a server
 //! does not answer.
 //!
-//! Knows nothing of times.
-//!
 //! Invariant: answers belong to requests in their order, and those without one are failures.
 
 use std::io::{Read, Write};

@@ -1,8 +1,8 @@
 //! The reports of a bench as scripts and people read them: JSON, text, CSV, the log of times.
 //!
-//! Does not judge the numbers, only that they are there, of the right kind, and agree.
+//! Numbers are not judged; they must be there, be of the right kind, and agree.
 //!
-//! Invariant: what a contract names is in every report, whatever the run came to.
+//! Invariant: every field that scripts depend on is in every report, whatever happened in the run.
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
@@ -15,7 +15,7 @@ use crate::engines::engines;
 use crate::places::Dir;
 use crate::server::{Act, Server, ok};
 
-/// Percentiles of a percentiles, and from how many samples on each is known: ten beyond it.
+/// The percentiles, and how many samples each needs to be known: ten beyond it.
 const PERCENTILES: [(&str, u64); 7] = [
     ("p50", 20),
     ("p75", 40),
@@ -244,7 +244,7 @@ fn assertions_decide_the_exit_code_and_are_told() {
         ("--assert errors<0.1%", 0, "errors<0.1% held: errors was 0.0000 %"),
         ("--assert completed>200", 1, "completed>200 missed: completed was 200"),
         ("--assert completed>=200 --assert rate<0.001", 1, "rate<0.001 missed: rate was "),
-        // What the samples do not tell does not hold.
+        // An objective on a figure that is not known does not hold.
         ("--assert p99<1h", 1, "p99<1h missed: p99 is not known: samples 200, needed 1000"),
         ("--assert service.max<1h", 0, "service.max<1h held: service.max was "),
     ] {

@@ -1,7 +1,5 @@
 //! What a bench sends and what it takes for an answer: methods, fields, bodies, lists, framings.
 //!
-//! Looks at requests as the server saw them; counts are checked with each report.
-//!
 //! Invariant: what is sent is what was asked for, byte for byte, on every engine.
 
 use std::io::Write;
@@ -152,7 +150,7 @@ fn without_keepalive_each_request_has_its_own_connection_and_says_so() {
                 request.field("connection").is_some_and(|text| text.eq_ignore_ascii_case("close"))
             };
             assert!(requests.iter().all(|r| r.turn == 0 && is_told(r)), "{engine}");
-            // None was asked for beforehand.
+            // No connection was asked for beforehand.
             assert_eq!(benched.count("/connections_detail/wanted"), 0, "{benched:?}");
             assert_eq!(benched.count("/latency_us/connect/n"), 50, "{benched:?}");
         }

@@ -1,6 +1,6 @@
-//! `bench --find-max`: every rate that is tried is told, and the connections stay.
+//! `bench --find-max`: every rate that is tried is reported, and the connections stay open.
 //!
-//! Pins no rate: what holds depends on the machine.
+//! No rate is asserted: which of them hold depends on the machine.
 //!
 //! Invariant: the found rate is that of a step that held, and no step that held was higher.
 
@@ -53,8 +53,8 @@ fn a_search_tries_rates_on_connections_that_stay() {
         let off_by = report["wanted_per_s"].as_f64().unwrap() - found.unwrap();
         assert!(report["mode"] == "open" && off_by.abs() < 1e-6, "{report}");
         assert_eq!(number(report, "/connections_detail/opened"), 4);
-        // No connection was opened for a trial: those that are there in the end were there always,
-        // but for those that took a request over the end of a trial with them.
+        // No connection was opened for a trial, but in place of those that were closed since a
+        // request outlived its trial.
         let connections = number(&server.end(), "/connections");
         assert!(connections <= 8, "{connections}: {report}");
     }
