@@ -55,15 +55,18 @@ pub enum UrlOrder {
     Shuffled,
 }
 
-/// A bench to be run: what to put a load on, and how. Each method sets an option; without any, it
-/// is a closed loop of 64 connections for ten seconds, on all CPUs.
+/// A bench to be run: what to put a load on, and how.
+///
+/// Every option has a default; the methods change one option each. Without any it is a closed loop.
+/// Values out of bounds, and options that contradict each other, are errors when the bench is
+/// started, or when [`Bench::check`] is called.
 ///
 /// ```
 /// use ringfetch::bench::options::Bench;
-/// use ringfetch::testserver::{TestServer, TestServerSettings};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let server = TestServer::start(&TestServerSettings::local())?;
+/// # use ringfetch::testserver::{TestServer, TestServerSettings};
+/// # let server = TestServer::start(&TestServerSettings::local())?;
 /// let summary = Bench::new()
 ///     .urls([format!("http://{}/bytes/64", server.addr())])
 ///     .connections(4)
@@ -71,24 +74,19 @@ pub enum UrlOrder {
 ///     .run()?;
 /// assert_eq!(summary.ledger.completed, 1000);
 /// println!("p99 {:?} us: {}", summary.latency_us.response.named("p99"), summary.verdict.why);
-/// server.stop()?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bench {
     pub(crate) urls: Vec<String>,
-    /// `-` is standard input.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) order: UrlOrder,
     pub(crate) engine: Engine,
-    /// None for all that the process may use.
     pub(crate) cpus: Option<Vec<usize>>,
-    /// How many of them are used at most.
     pub(crate) cores_max: Option<usize>,
     pub(crate) pinning: Pinning,
     pub(crate) connections: usize,
-    /// None for ten seconds, or for as long as `requests` or `stages` take.
     pub(crate) duration: Option<Duration>,
     pub(crate) requests: Option<u64>,
     /// An open loop; with neither this nor `stages` it is a closed one.
@@ -99,9 +97,7 @@ pub struct Bench {
     pub(crate) warmup: Duration,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
-    /// None for GET, or POST where there is a body.
     pub(crate) method: Option<String>,
-    /// They replace those that would be sent by themselves.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Vec<u8>>,
     pub(crate) pipeline: usize,
@@ -148,7 +144,7 @@ impl Bench {
         Self::default()
     }
 
-    /// Adds URLs to ask for, in turn.
+    /// Adds URLs to ask for, in turn. They come before the lists; 100,000 at most in all.
     #[must_use]
     pub fn urls(mut self, urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.urls.extend(urls.into_iter().map(Into::into));
@@ -162,56 +158,62 @@ impl Bench {
         self
     }
 
-    /// Asks for the URLs in this order.
+    /// Asks for the URLs in this order. The default is that in which they are given.
     #[must_use]
     pub fn url_order(mut self, order: UrlOrder) -> Self {
         self.order = order;
         self
     }
 
-    /// Carries the I/O by `engine`; where the kernel refuses io_uring, epoll serves instead.
+    /// Carries the I/O by `engine`; where the kernel refuses io_uring, epoll serves instead. The
+    /// default is [`Engine::Uring`].
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
         self
     }
 
-    /// Uses these CPUs instead of all that the process may use.
+    /// Runs one core on each of `cpus`, at least one, numbered as the kernel numbers them. The
+    /// default is every CPU that the process may use.
     #[must_use]
     pub fn cpus(mut self, cpus: impl Into<Vec<usize>>) -> Self {
         self.cpus = Some(cpus.into());
         self
     }
 
-    /// Uses at most `count` of the CPUs.
+    /// Runs at most `count` cores, at least one. The default is one on each CPU.
     #[must_use]
     pub fn cores_max(mut self, count: usize) -> Self {
         self.cores_max = Some(count);
         self
     }
 
-    /// Binds each core's thread to its CPU, or does not.
+    /// Keeps the thread of each core on its CPU, or does not. The default is that it stays.
     #[must_use]
     pub fn pinning(mut self, pinning: Pinning) -> Self {
         self.pinning = pinning;
         self
     }
 
-    /// Opens `count` connections in all; where the URLs are of several hosts, so many to each.
+    /// Opens `count` connections in all, from 1 to 1,000,000; where the URLs are of several hosts,
+    /// so many to each. There are fewer where the process may not open so many files. The default
+    /// is 64.
     #[must_use]
     pub fn connections(mut self, count: usize) -> Self {
         self.connections = count;
         self
     }
 
-    /// Measures for this long, or until the number of [`Bench::requests`] is reached.
+    /// Measures for this long, a day at most, or until the number of [`Bench::requests`] is
+    /// reached. The default is ten seconds, or as long as the requests or the stages take.
     #[must_use]
     pub fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
         self
     }
 
-    /// Measures exactly `count` requests, unless [`Bench::duration`] ends it before.
+    /// Measures exactly `count` requests, at least one, unless [`Bench::duration`] ends it before.
+    /// The default is no limit.
     #[must_use]
     pub fn requests(mut self, count: u64) -> Self {
         self.requests = Some(count);
@@ -219,7 +221,7 @@ impl Bench {
     }
 
     /// Starts `per_s` requests a second in all, whether or not those before are answered: an open
-    /// loop.
+    /// loop. It is above zero, and a billion at most.
     #[must_use]
     pub fn rate(mut self, per_s: f64) -> Self {
         self.rate_per_s = Some(per_s);
@@ -234,70 +236,74 @@ impl Bench {
         self
     }
 
-    /// Spreads the arrivals of an open loop like this.
+    /// Spreads the arrivals of an open loop like this. The default is [`Spread::Poisson`].
     #[must_use]
     pub fn spread(mut self, spread: Spread) -> Self {
         self.spread = spread;
         self
     }
 
-    /// Derives random arrivals, and the order of shuffled URLs, from `seed`.
+    /// Derives random arrivals, and the order of shuffled URLs, from `seed`. The default is 1.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Sends requests for this long before any is measured.
+    /// Sends requests for this long before any is measured, a day at most. The default is not at
+    /// all.
     #[must_use]
     pub fn warmup(mut self, warmup: Duration) -> Self {
         self.warmup = warmup;
         self
     }
 
-    /// Gives each request this long.
+    /// Gives each request this long, a connect included where there must be one; longer than zero.
+    /// The default is 30 seconds.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Gives each connect this long.
+    /// Gives each connect this long, the lookup of the name included; longer than zero. The default
+    /// is 5 seconds.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Sends this method instead of GET, or of POST where there is a body.
+    /// Sends this method. The default is GET, or POST where there is a body.
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
         self
     }
 
-    /// Adds a header field; it replaces one of this name that would be sent by itself.
+    /// Adds a header field to every request. It replaces one of the same name that would be sent by
+    /// itself.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sends `body` with each request.
+    /// Sends `body` with every request. The default is none.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// Has at most `depth` requests under way on one connection.
+    /// Has at most `depth` requests under way on one connection, from 1 to 1024. The default is 1.
     #[must_use]
     pub fn pipeline(mut self, depth: usize) -> Self {
         self.pipeline = depth;
         self
     }
 
-    /// Opens a connection for each request.
+    /// Opens a connection for each request. The default is to keep connections.
     #[must_use]
     pub fn connection_per_request(mut self) -> Self {
         self.keep_alive = false;
@@ -305,17 +311,19 @@ impl Bench {
     }
 
     /// Has a core spin for the last moments before a request of an open loop is due. That burns its
-    /// CPU, and starts are then late by a few microseconds instead of some tens.
+    /// CPU, and starts are then late by a few microseconds instead of some tens. The default is to
+    /// sleep.
     #[must_use]
     pub fn spin(mut self) -> Self {
         self.spin = true;
         self
     }
 
-    /// Adds a fixed answer to name lookups.
+    /// Answers lookups of the names that `rule` matches with its address; the first rule that
+    /// matches holds.
     #[must_use]
-    pub fn resolve(mut self, answer: Override) -> Self {
-        self.overrides.push(answer);
+    pub fn resolve(mut self, rule: Override) -> Self {
+        self.overrides.push(rule);
         self
     }
 

@@ -70,7 +70,7 @@ pub struct TrialProgress {
     /// How many requests are measured, where their number ends it.
     pub requests: Option<u64>,
     /// What the cores have done so far.
-    pub reading: Snapshot,
+    pub snapshot: Snapshot,
 }
 
 /// Why a bench could not run, or not to its end.
@@ -238,7 +238,7 @@ impl RunningBench {
             elapsed: now.since(start_at),
             span: trial.window.map(|window| trial.warmup + window),
             requests: trial.requests,
-            reading: self.bench.snapshot(),
+            snapshot: self.bench.snapshot(),
         }
     }
 
@@ -321,7 +321,7 @@ fn keep_seconds(series: &mut Series, watcher: &mut impl TrialWatcher) -> Result<
 impl fmt::Debug for RunningBench {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunningBench")
-            .field("reading", &self.bench.snapshot())
+            .field("snapshot", &self.bench.snapshot())
             .finish_non_exhaustive()
     }
 }

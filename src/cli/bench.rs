@@ -311,15 +311,15 @@ impl TrialWatcher for Watching {
         if self.line.is_hidden() {
             return;
         }
-        let reading = progress.reading;
+        let snapshot = progress.snapshot;
         self.line.show(&Sight {
             elapsed: progress.elapsed,
             span: progress.span,
             requests: progress.requests,
-            ended: reading.rows,
-            failed: reading.failed,
-            in_flight: reading.in_flight,
-            body_bytes: reading.body_bytes,
+            ended: snapshot.rows,
+            failed: snapshot.failed,
+            in_flight: snapshot.in_flight,
+            body_bytes: snapshot.body_bytes,
         });
     }
 

@@ -91,7 +91,7 @@ fn an_interrupt_ends_a_run_with_its_whole_report() {
             let args = format!("bench -o json --engine {engine} -c 4 {load} {}", server.url("/"));
             let running = Running::start(ringfetch(args.split(' ')));
             (0..20).for_each(|_| drop(server.wait_for_request()));
-            // On a busy machine the core of the connection that hangs may begin long after the other.
+            // On a busy machine the core of the connection that hangs may begin long after others.
             while server.requests().iter().all(|request| request.connection != 0) {
                 server.wait_for_request();
             }
