@@ -44,7 +44,6 @@ pub const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// Most such pauses of one fetch: two minutes, twice as long as a closed connection keeps its port.
 pub const EXHAUSTED_PAUSES_MAX: u32 = 2400;
 
-
 /// Default connections in all.
 pub const CONNECTIONS_DEFAULT: usize = 64;
 /// Most connections that can be asked for.
