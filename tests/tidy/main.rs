@@ -1,53 +1,26 @@
-//! Holds the house rules over the repository's own text: floors, lengths, banned words, headers.
+//! Holds the house rules over the repository's own text: imports, rings, lengths, banned words.
+//!
+//! To see the rings of any checkout: `TIDY_TOP=path cargo test --test tidy rings -- --nocapture`.
 //!
 //! Knows Rust only as far as a scanner of strings, comments and braces does; what needs types is
 //! clippy's to find.
 //!
 //! Invariant: every rule has a sample that offends against it, so that none can be empty.
 
+mod imports;
+mod layers;
+mod purity;
+mod resolve;
+mod rings;
 mod rules;
 mod scan;
+mod text;
 
+use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use scan::blank;
-
-/// One file of the repository.
-struct Text {
-    /// Its path from the top, with `/`.
-    path: String,
-    raw: String,
-    /// The same text with comments, strings and characters blanked, line for line.
-    code: String,
-}
-
-impl Text {
-    fn new(path: &str, raw: &str) -> Self {
-        Self { path: path.to_owned(), raw: raw.to_owned(), code: blank(raw) }
-    }
-
-    fn is_in(&self, folders: &[&str]) -> bool {
-        folders.iter().any(|folder| self.path.starts_with(folder))
-    }
-
-    /// The top-level module that the file belongs to: none outside src, and for lib.rs and main.rs.
-    fn module(&self) -> Option<&str> {
-        let inner = self.path.strip_prefix("src/")?;
-        let name = inner.split('/').next()?.trim_end_matches(".rs");
-        (!matches!(inner, "lib.rs" | "main.rs")).then_some(name)
-    }
-
-    /// A complaint about every line of `text`, this file's raw text or its code, that `offends`.
-    fn complain(&self, text: &str, why: &str, offends: impl Fn(&str) -> bool) -> Vec<String> {
-        let lines = text.lines().enumerate().filter(|(_, line)| offends(line));
-        lines.map(|(idx, _)| self.at(idx, why)).collect()
-    }
-
-    fn at(&self, line_idx: usize, why: &str) -> String {
-        format!("{}:{}: {why}", self.path, line_idx + 1)
-    }
-}
+use text::Text;
 
 /// A rule: its name, what it complains about, and a path and a text that offend.
 struct Rule {
@@ -58,22 +31,26 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule {
-        name: "floors",
-        check: rules::floors,
+        name: "layers",
+        check: layers::layers,
         samples: &[
-            ("src/base/a.rs", "use crate::client::pool::Pool;"),
-            ("src/http/a.rs", "fn f() { crate::report::now() }"),
-            ("src/http/a.rs", "use crate::{base::x, report::y};"),
-            ("src/http/a.rs", "use crate::{\n    base::{x, z},\n    report,\n};"),
-            ("src/client/a.rs", "use crate::report::x;"),
-            ("src/http/a.rs", "use crate::cli::x;"),
-            ("src/base/a.rs", "use super::super::report::x;"),
-            ("src/base/a/mod.rs", "use super::super::report::x;"),
-            ("src/base/a/b.rs", "use super::super::super::report::x;"),
-            ("src/io/a.rs", "use crate::*;"),
-            ("src/io/a.rs", "use crate as ringfetch;"),
-            ("src/compare/a.rs", "use crate::cli;"),
+            ("src/base/a.rs", "use crate::http::pool::Pool;"),
+            ("src/http/a.rs", "fn f() { crate::net::now() }"),
+            ("src/http/a.rs", "use crate::{base::x, client::y};"),
+            ("src/http/a.rs", "use crate::{\n    base::{x, z},\n    cli,\n};"),
+            ("src/fetch/a.rs", "use crate::testserver::x;"),
+            ("src/bench/a.rs", "use crate::fetch::x;"),
+            ("src/testserver/a.rs", "use crate::bench::x;"),
+            ("src/report/a.rs", "use crate::net::x;"),
+            ("src/base/a.rs", "use super::super::os::x;"),
+            ("src/base/a/mod.rs", "use super::super::os::x;"),
+            ("src/base/a/b.rs", "use super::super::super::os::x;"),
+            ("src/base/a.rs", "mod tests { use super::super::super::os::x; }"),
+            ("src/os/a.rs", "use crate::*;"),
+            ("src/os/a.rs", "use crate as ringfetch;"),
+            ("src/report/a.rs", "use crate::cli;"),
             ("src/report.rs", "use crate::cli::x;"),
+            ("src/os/a.rs", "fn f() -> crate::Row {}"),
             ("src/attic/a.rs", "fn f() {}"),
         ],
     },
@@ -99,7 +76,7 @@ const RULES: &[Rule] = &[
         check: rules::clocks,
         samples: &[
             ("src/client/a.rs", "let t = Instant::now();"),
-            ("src/http/a.rs", "let t = std::time::SystemTime::now();"),
+            ("src/os/a.rs", "let t = std::time::SystemTime::now();"),
             ("src/cli/a.rs", concat!("thread::", "sleep(pause);")),
         ],
     },
@@ -124,11 +101,11 @@ const RULES: &[Rule] = &[
         name: "names",
         check: rules::names,
         samples: &[
-            ("src/io/util.rs", "//! x"),
+            ("src/os/util.rs", "//! x"),
             ("src/common/mod.rs", "//! x"),
             ("tests/it/helpers.rs", "//! x"),
-            ("src/io/a.rs", "mod manager;"),
-            ("src/io/a.rs", "pub fn get_port() {}"),
+            ("src/os/a.rs", "mod manager;"),
+            ("src/os/a.rs", "pub fn get_port() {}"),
         ],
     },
     Rule {
@@ -136,7 +113,7 @@ const RULES: &[Rule] = &[
         check: rules::printing,
         samples: &[
             ("src/client/a.rs", "println!(\"x\");"),
-            ("src/http/a.rs", "eprintln!(\"x\");"),
+            ("src/report/a.rs", "eprintln!(\"x\");"),
             ("src/lib.rs", "print!(\"x\");"),
         ],
     },
@@ -144,10 +121,11 @@ const RULES: &[Rule] = &[
         name: "headers",
         check: rules::headers,
         samples: &[
-            ("src/io/a.rs", "use std::io;"),
-            ("src/io/a.rs", ""),
-            ("src/io/a.rs", "// No header."),
-            ("src/io/mod.rs", "//!\n"),
+            ("src/os/a.rs", "use std::io;"),
+            ("src/os/a.rs", ""),
+            ("src/os/a.rs", "/// A comment on what follows."),
+            ("src/os/a.rs", "//! no sentence"),
+            ("src/os/mod.rs", "//!\n"),
         ],
     },
 ];
@@ -171,22 +149,47 @@ fn walk(top: &Path, folder: &Path, texts: &mut Vec<Text>) {
     }
 }
 
-#[test]
-fn the_house_is_tidy() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// The checkout that is looked at: this one, unless TIDY_TOP names another.
+fn top() -> PathBuf {
+    env::var_os("TIDY_TOP").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+}
+
+/// Every Rust file of the checkout.
+fn texts() -> Vec<Text> {
     let mut texts = Vec::new();
     for folder in ["src", "tests", "benches", "examples"] {
-        walk(top, &top.join(folder), &mut texts);
+        walk(&top(), &top().join(folder), &mut texts);
     }
+    texts
+}
+
+#[test]
+fn the_house_is_tidy() {
+    let texts = texts();
     for known in ["src/lib.rs", "src/base/limits.rs", "tests/tidy/main.rs"] {
         assert!(texts.iter().any(|text| text.path == known), "{known} was not looked at");
     }
-    for (floor, _) in rules::FLOORS {
-        assert!(texts.iter().any(|text| text.module() == Some(floor)), "{floor}: no such floor");
+    for (folder, _) in layers::FOLDERS {
+        let folder = format!("src/{folder}/");
+        assert!(texts.iter().any(|text| text.is_in(&[&folder])), "{folder}: no such folder");
     }
-    let complaints: Vec<_> =
-        RULES.iter().flat_map(|rule| texts.iter().flat_map(rule.check)).collect();
+    let lib = texts.iter().find(|text| text.path == "src/lib.rs").unwrap();
+    let architecture = fs::read_to_string(top().join("ARCHITECTURE.md")).unwrap();
+    let mut complaints = layers::lists(&architecture, lib);
+    complaints.extend(purity::tables(&texts));
+    complaints.extend(purity::purity(&texts));
+    complaints.extend(RULES.iter().flat_map(|rule| texts.iter().flat_map(rule.check)));
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the number of rings is asked for")]
+fn there_are_no_rings() {
+    let texts = texts();
+    let mut found = rings::rings(&texts, "src/");
+    found.extend(rings::rings(&texts, "tests/tidy/"));
+    println!("{} rings in {}", found.len(), top().display());
+    assert!(found.is_empty(), "{} rings:\n{}", found.len(), found.join("\n"));
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn every_rule_offends_at_each_of_its_samples() {
 fn the_longest_file_and_function_are_well_and_one_line_more_is_not() {
     let complaints = |name: &str, sample: &str| {
         let rule = RULES.iter().find(|rule| rule.name == name).unwrap();
-        (rule.check)(&Text::new("src/io/a.rs", sample)).len()
+        (rule.check)(&Text::new("src/os/a.rs", sample)).len()
     };
     for (newlines, wanted) in [(600, 0), (601, 1)] {
         assert_eq!(complaints("file length", &"\n".repeat(newlines)), wanted);
@@ -227,21 +230,17 @@ fn what_only_looks_like_an_offence_is_none() {
 /// Rules whose samples are too long to be written down; they have a test of their own.
 const LENGTHS: [&str; 2] = ["file length", "function length"];
 
-const NO_OFFENCE: &str = r##"//! Names crate::io and unsafe in a comment.
-//!
-//! Two.
-//!
-//! Three.
+const NO_OFFENCE: &str = r##"//! Names crate::net and unsafe in a comment.
 
-use super::super::http1;
+use super::super::http2;
 use crate::http::http1;
-use crate::base::{instant::Instant, target::{Target}};
+use crate::base::{instant::Instant, failure::{Failure, Kind}};
 
 /* println!("x"); /* nested */ Instant::now() */
 pub(crate) fn target<'a>(get_it: &'a str, call: fn(u8) -> u8) -> &'a str {
     let quotes = ['"', '\'', '\\', b'"' as char];
-    let text = "unsafe { crate::io::x } // \" thread::nap";
-    let raw = r#"println!("{"); crate::sink"#;
+    let text = "unsafe { crate::net::x } // \" thread::nap";
+    let raw = r#"println!("{"); crate::cli"#;
     writeln!(out, "x");
     unsafe_is_a_part_of_this_word();
     modulo_util(common)

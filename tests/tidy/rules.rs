@@ -1,56 +1,16 @@
-//! The rules, each a function from one file to its complaints.
+//! The rules over single files, each a function from one file to its complaints.
 //!
-//! Does not know which files there are; a rule looks at the path to see whether it applies.
+//! Does not know which files there are; a rule looks at the path to see whether it applies. Rules
+//! over imports are in `layers`, `purity` and `rings`.
 //!
 //! Invariant: a complaint begins with the path and the line, as compilers write them.
 
-use crate::Text;
-use crate::scan::{crate_paths, functions, head, words_at};
+use crate::scan::{functions, head, words_at};
+use crate::text::Text;
 
 const COLUMNS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
-
-/// Every top-level module and its floor. A module may name itself and what lies on lower floors.
-pub(crate) const FLOORS: &[(&str, u32)] = &[
-    ("base", 0),
-    ("os", 1),
-    ("runtime", 2),
-    ("http", 3),
-    ("extract", 3),
-    ("stats", 3),
-    ("input", 3),
-    ("net", 5),
-    ("client", 6),
-    ("testserver", 7),
-    ("fetch", 9),
-    ("bench", 9),
-    ("compare", 10),
-    ("report", 12),
-    ("cli", 13),
-];
-
-pub(crate) fn floors(text: &Text) -> Vec<String> {
-    let Some(module) = text.module() else { return Vec::new() };
-    let floor = |name: &str| FLOORS.iter().find(|(known, _)| *known == name).map(|(_, f)| *f);
-    let Some(own) = floor(module) else {
-        return vec![
-            text.at(0, &format!("{module} has no floor; hint: FLOORS in tests/tidy/rules.rs")),
-        ];
-    };
-    // As many steps up as the file is deep end in the crate's root, and what follows is a floor.
-    let depth = text.path.trim_end_matches("/mod.rs").split('/').count() - 1;
-    let climb = vec!["super"; depth.max(2)].join("::");
-    let why = format!("{climb} may climb to another floor; hint: say crate::");
-    let mut complaints = text.complain(&text.code, &why, |line| line.contains(&climb));
-    for (line_idx, name) in crate_paths(&text.code) {
-        if name != module && floor(&name).is_none_or(|other| other >= own) {
-            let why = format!("{module} may not use crate::{name}; hint: see the floors in lib.rs");
-            complaints.push(text.at(line_idx, &why));
-        }
-    }
-    complaints
-}
 
 pub(crate) fn columns(text: &Text) -> Vec<String> {
     let why = format!("the line is longer than {COLUMNS_MAX} columns");
@@ -91,7 +51,7 @@ pub(crate) fn banned_words(text: &Text) -> Vec<String> {
 }
 
 pub(crate) fn clocks(text: &Text) -> Vec<String> {
-    if !text.is_in(&["src/"]) || text.is_in(&["src/runtime/", "src/os/"]) {
+    if !text.is_in(&["src/"]) || text.is_in(&["src/runtime/"]) {
         return Vec::new();
     }
     let calls = ["Instant::now", "SystemTime::now", concat!("thread::", "sleep")];
@@ -111,10 +71,10 @@ pub(crate) fn sleeps(text: &Text) -> Vec<String> {
 pub(crate) fn unsafe_code(text: &Text) -> Vec<String> {
     // A counting allocator cannot be written without it, and is how a test sees allocations.
     let is_allocator = !text.is_in(&["src/"]) && text.code.contains("GlobalAlloc");
-    if text.is_in(&["src/runtime/", "src/os/"]) || is_allocator {
+    if text.is_in(&["src/os/", "src/runtime/"]) || is_allocator {
         return Vec::new();
     }
-    let why = "unsafe outside src/runtime";
+    let why = "unsafe outside src/os and src/runtime";
     text.complain(&text.code, why, |line| !words_at(line, "unsafe").is_empty())
 }
 
@@ -143,11 +103,11 @@ pub(crate) fn names(text: &Text) -> Vec<String> {
 }
 
 pub(crate) fn printing(text: &Text) -> Vec<String> {
-    let doors = ["src/cli/", "src/cli.rs", "src/command/", "src/report/"];
+    let doors = ["src/cli/", "src/main.rs"];
     if !text.is_in(&["src/"]) || text.is_in(&doors) {
         return Vec::new();
     }
-    let why = "prints; hint: hand it to report, command or cli";
+    let why = "prints; hint: hand it to cli";
     text.complain(&text.code, why, |line| {
         let macros = ["print", "println", "eprint", "eprintln"];
         let mut found = macros.iter().flat_map(|name| words_at(line, name).into_iter().zip([name]));
@@ -155,14 +115,17 @@ pub(crate) fn printing(text: &Text) -> Vec<String> {
     })
 }
 
-/// Every file of src begins with a header of a paragraph at least.
+/// Every file of src begins with a header, which begins with a sentence.
 pub(crate) fn headers(text: &Text) -> Vec<String> {
     if !text.is_in(&["src/"]) {
         return Vec::new();
     }
-    let lines = text.raw.lines().map_while(|line| line.strip_prefix("//!"));
-    let header: Vec<_> = lines.map(str::trim).collect();
-    let paragraphs = header.split(|line| line.is_empty()).filter(|p| !p.is_empty()).count();
-    let why = "there is no header; hint: say what the module does, and its invariant if any";
-    if paragraphs == 0 { vec![text.at(0, why)] } else { Vec::new() }
+    let lines = text.raw.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim);
+    let first: Vec<_> =
+        lines.skip_while(|line| line.is_empty()).take_while(|l| !l.is_empty()).collect();
+    // A colon leads to a list or an example.
+    let is_sentence = first.last().is_some_and(|last| last.ends_with(['.', ':', '?', '!']));
+    let why =
+        "the header is missing or begins with no sentence; hint: `//!` and what the module does";
+    if is_sentence { Vec::new() } else { vec![text.at(0, why)] }
 }

@@ -1,6 +1,7 @@
-//! A scanner of Rust text: what is code in it, which words, paths and functions it has.
+//! A scanner of Rust text: what is code in it, which of that is tests, which words and functions it
+//! has.
 //!
-//! Knows strings, characters, lifetimes, comments and braces; not macros, types or modules.
+//! Knows strings, characters, lifetimes, comments and braces; not macros, types or paths.
 //!
 //! Invariant: blanked text has the lines of the original, so that an index of one is good for both.
 
@@ -104,50 +105,124 @@ fn quoted_bytes(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
-/// What stands directly behind `crate::` (or `crate::{`, each), with the index of its line. What
-/// cannot be told is `*`.
-pub(crate) fn crate_paths(code: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    for at in words_at(code, "crate") {
-        let line_idx = code[..at].matches('\n').count();
-        let rest = code[at + "crate".len()..].trim_start();
-        // `pub(crate)` names nothing; `crate as x` names everything.
-        let Some(path) = rest.strip_prefix("::") else {
-            if rest.starts_with("as ") {
-                found.push((line_idx, "*".to_owned()));
-            }
-            continue;
-        };
-        let path = path.trim_start();
-        match path.strip_prefix('{') {
-            Some(group) => found.extend(group_heads(group).into_iter().map(|h| (line_idx, h))),
-            None => found.push((line_idx, head(path))),
-        }
-    }
-    found
+/// A word, a lifetime, `::`, `..`, or one character of anything else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token<'a> {
+    pub(crate) text: &'a str,
+    /// Where in the code it begins.
+    pub(crate) at: usize,
+    pub(crate) line_idx: usize,
 }
 
-/// The first words of the members of a `use` group, of which `group` is what follows its brace.
-fn group_heads(group: &str) -> Vec<String> {
-    let (mut heads, mut depth, mut start) = (Vec::new(), 0, 0);
-    for (idx, c) in group.char_indices() {
-        match c {
-            ',' | '}' if depth == 0 => {
-                let member = group[start..idx].trim();
-                if !member.is_empty() {
-                    heads.push(head(member));
-                }
-                start = idx + 1;
-                if c == '}' {
-                    break;
+impl Token<'_> {
+    /// Whether it is a word, which numbers and lifetimes are not.
+    pub(crate) fn is_word(&self) -> bool {
+        self.text.starts_with(|c: char| is_word(c) && !c.is_ascii_digit())
+    }
+
+    fn end(&self) -> usize {
+        self.at + self.text.len()
+    }
+}
+
+/// The tokens of `code`, whose comments and literals are blanked.
+pub(crate) fn tokens(code: &str) -> Vec<Token<'_>> {
+    let (mut tokens, mut at, mut line_idx) = (Vec::new(), 0, 0);
+    while let Some(c) = code[at..].chars().next() {
+        let rest = &code[at..];
+        let word_bytes = |from: usize| {
+            rest[from..].find(|c| !is_word(c)).map_or(rest.len(), |length| from + length)
+        };
+        let length = match c {
+            _ if is_word(c) => word_bytes(0),
+            '\'' => word_bytes(1),
+            ':' | '.' if rest[1..].starts_with(c) => 2,
+            _ => c.len_utf8(),
+        };
+        if !c.is_whitespace() {
+            tokens.push(Token { text: &rest[..length], at, line_idx });
+        }
+        line_idx += usize::from(c == '\n');
+        at += length;
+    }
+    tokens
+}
+
+/// `code` with every item under `#[cfg(test)]` blanked, line for line, and the names of the modules
+/// among these items that have a file of their own.
+pub(crate) fn without_tests(code: &str) -> (String, Vec<String>) {
+    let tokens = tokens(code);
+    let (mut shipped, mut modules, mut copied, mut idx) = (String::new(), Vec::new(), 0, 0);
+    while idx < tokens.len() {
+        if !is_test_attribute(&tokens[idx..]) {
+            idx += 1;
+            continue;
+        }
+        let item = &tokens[idx..idx + item_length(&tokens[idx..])];
+        if let [.., keyword, name, end] = item
+            && (keyword.text, end.text) == ("mod", ";")
+        {
+            modules.push(name.text.to_owned());
+        }
+        let (start, end) = (item[0].at, item.last().map_or(code.len(), Token::end));
+        shipped.push_str(&code[copied..start]);
+        shipped.extend(code[start..end].chars().map(|c| if c == '\n' { c } else { ' ' }));
+        copied = end;
+        idx += item.len();
+    }
+    shipped.push_str(&code[copied..]);
+    (shipped, modules)
+}
+
+/// Whether `tokens` begin with `#[cfg(test)]` or `#[cfg(all(test, ..))]`.
+fn is_test_attribute(tokens: &[Token<'_>]) -> bool {
+    let begins = |with: &[&str]| {
+        tokens.len() >= with.len()
+            && tokens.iter().zip(with).all(|(token, text)| token.text == *text)
+    };
+    begins(&["#", "[", "cfg", "(", "test", ")", "]"])
+        || begins(&["#", "[", "cfg", "(", "all", "(", "test", ","])
+}
+
+/// How many of `tokens` are the item, statement, field or arm that they begin with, its attributes
+/// included.
+fn item_length(tokens: &[Token<'_>]) -> usize {
+    let mut idx = 0;
+    while tokens.get(idx).is_some_and(|token| token.text == "#") {
+        idx += tokens[idx..].iter().position(|token| token.text == "]").map_or(1, |at| at + 1);
+    }
+    let words = ["use", "static", "type", "let", "const", "fn", "mod", "struct", "enum", "impl"];
+    let more = ["trait", "union", "macro_rules", "unsafe", "async", "extern"];
+    let is_keyword = |token: &Token| words.contains(&token.text) || more.contains(&token.text);
+    let head_end = ["{", "}", ",", ";", "="];
+    let head = tokens[idx..].iter().take_while(|token| !head_end.contains(&token.text));
+    let start = head.into_iter().position(is_keyword);
+    let keyword = start.map_or("", |at| tokens[idx + at].text);
+    let next = start.and_then(|at| tokens.get(idx + at + 1)).map_or("", |token| token.text);
+    let ends_in_brace = match keyword {
+        "use" | "static" | "type" | "let" => false,
+        "const" => matches!(next, "fn" | "unsafe" | "async" | "extern"),
+        _ => true,
+    };
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate().skip(idx) {
+        match token.text {
+            "(" | "[" | "{" => depth += 1,
+            // The end of what holds it.
+            ")" | "]" | "}" if depth == 0 => return at,
+            ")" | "]" => depth -= 1,
+            "}" => {
+                depth -= 1;
+                if depth == 0 && ends_in_brace {
+                    return at + 1;
                 }
             }
-            '{' => depth += 1,
-            '}' => depth -= 1,
+            ";" if depth == 0 => return at + 1,
+            "," if depth == 0 && keyword.is_empty() => return at + 1,
             _ => {}
         }
     }
-    heads
+    tokens.len()
 }
 
 /// The identifier that `path` begins with, or `*`.
@@ -215,13 +290,40 @@ mod tests {
         assert_eq!(words_at("fn fnord(fn_ptr: fn())", "fn"), [0, 17]);
     }
 
+    /// Checks that of `code` only `shipped` is left, blanks apart, and which modules are tests.
+    fn check_tests(code: &str, shipped: &str, modules: &[&str]) {
+        let (left, found) = without_tests(code);
+        assert_eq!(left.split_whitespace().collect::<Vec<_>>().join(" "), shipped, "{code}");
+        assert_eq!(left.lines().count(), code.lines().count(), "{code}");
+        assert_eq!(found, modules, "{code}");
+    }
+
     #[test]
-    fn every_path_behind_crate_is_found() {
-        let code =
-            "use crate::a::b;\npub(crate) fn f() { crate :: b(); }\nuse crate::{\n c::{x}, d\n};";
-        let wanted = [(0, "a"), (1, "b"), (2, "c"), (2, "d")];
-        assert_eq!(crate_paths(code), wanted.map(|(idx, name)| (idx, name.to_owned())));
-        assert_eq!(crate_paths("use crate::*;"), [(0, "*".to_owned())]);
+    fn what_is_only_for_tests_is_left_out() {
+        check_tests("a();\n#[cfg(test)]\nmod tests {\n x { y }\n}\nb();", "a(); b();", &[]);
+        check_tests(
+            "#[cfg(test)] mod a;\n#[cfg(all(test, b))] pub(crate) mod c; d",
+            "d",
+            &["a", "c"],
+        );
+        check_tests("#[cfg(test)] use a::{b, c}; d", "d", &[]);
+        check_tests("#[cfg(test)] const A: B = B { c: [1; 2] }; d", "d", &[]);
+        check_tests("#[cfg(test)] #[x(y)] pub const fn f<A, B>() -> [u8; 2] { c; } d", "d", &[]);
+        check_tests("struct A { #[cfg(test)] b: C, d: E }", "struct A { d: E }", &[]);
+        check_tests("struct A { #[cfg(test)] b: C }", "struct A { }", &[]);
+        check_tests(
+            "#[cfg(not(test))] mod a; #[cfg(any(test, b))] mod c {}",
+            "#[cfg(not(test))] mod a; #[cfg(any(test, b))] mod c {}",
+            &[],
+        );
+    }
+
+    #[test]
+    fn tokens_are_words_lifetimes_and_single_characters() {
+        let found: Vec<_> =
+            tokens("a1::b<'c> {\n} ").iter().map(|t| (t.text, t.line_idx)).collect();
+        let wanted = ["a1", "::", "b", "<", "'c", ">", "{"].map(|text| (text, 0));
+        assert_eq!(found, [&wanted[..], &[("}", 1)]].concat());
     }
 
     #[test]
