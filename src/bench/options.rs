@@ -62,7 +62,7 @@ pub enum UrlOrder {
 /// started, or when [`Bench::check`] is called.
 ///
 /// ```
-/// use ringfetch::bench::options::Bench;
+/// use ringfetch::Bench;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use ringfetch::testserver::{TestServer, TestServerSettings};
@@ -346,6 +346,7 @@ impl Bench {
     /// # Errors
     ///
     /// See [`BenchError`].
+    #[doc(hidden)]
     pub fn start(mut self, stop: Stop) -> Result<RunningBench, BenchError> {
         self.check()?;
         let mut notes = Vec::new();
@@ -385,6 +386,7 @@ impl Bench {
     /// # Errors
     ///
     /// [`BenchError::Option`] for a rate or stages that make no schedule.
+    #[doc(hidden)]
     pub fn trial(&self) -> Result<Trial, BenchError> {
         let refused =
             |error: crate::bench::arrivals::ProfileError| BenchError::Option(error.to_string());
@@ -410,6 +412,7 @@ impl Bench {
 
     /// The law of the arrivals.
     #[must_use]
+    #[doc(hidden)]
     pub fn law(&self) -> Law {
         match self.spread {
             Spread::Poisson => Law::Poisson { seed: self.seed },

@@ -47,7 +47,7 @@ const _: () = assert!(TURN.as_millis() <= SLICE_MIN.as_millis(), "a slice holds 
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let comparison = ringfetch::compare::Compare::new("target/release/ringfetch")
+/// let comparison = ringfetch::Compare::new("target/release/ringfetch")
 ///     .contestants(["uring".parse()?, "tokio".parse()?])
 ///     .rounds(20)
 ///     .run()?;
@@ -148,6 +148,7 @@ impl Compare {
     ///
     /// [`CompareError::Server`]; [`CompareError::Option`], where there are CPUs for a test server
     /// and none is needed.
+    #[doc(hidden)]
     pub fn testbed(&self) -> Result<Testbed, CompareError> {
         let (cpus, server_cpus) = (self.cpus.clone(), self.server_cpus.clone());
         match (self.workload.has_urls(), server_cpus) {
@@ -204,6 +205,7 @@ impl Compare {
     /// # Errors
     ///
     /// [`CompareError::Option`], for a person to read.
+    #[doc(hidden)]
     pub fn check_on(&self, testbed: &Testbed) -> Result<(), CompareError> {
         self.check()?;
         self.check_connections(testbed)
@@ -214,6 +216,7 @@ impl Compare {
     /// # Errors
     ///
     /// [`CompareError::Option`], where a list cannot be read.
+    #[doc(hidden)]
     pub fn subject(&self, testbed: &Testbed) -> Result<Subject, CompareError> {
         // Without the URLs of the test server, whose port is another one each time.
         let mut options = self.workload.fingerprint().map_err(CompareError::Option)?;

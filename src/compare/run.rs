@@ -55,6 +55,7 @@ impl Compare {
     /// # Errors
     ///
     /// See [`CompareError`].
+    #[doc(hidden)]
     pub fn run_on(
         &self,
         testbed: &Testbed,

@@ -291,6 +291,7 @@ impl Fetch {
 
     /// Passes over the lines of these ordinals: an earlier run has fetched them.
     #[must_use]
+    #[doc(hidden)]
     pub fn done(mut self, lines: Ordinals) -> Self {
         self.done = lines;
         self
@@ -327,6 +328,7 @@ impl Fetch {
     /// # Errors
     ///
     /// See [`FetchError`].
+    #[doc(hidden)]
     pub fn start<S: Sink>(
         mut self,
         sink: impl Fn() -> S + Send,
@@ -342,6 +344,7 @@ impl Fetch {
     /// # Errors
     ///
     /// See [`FetchError`].
+    #[doc(hidden)]
     pub fn start_from<S: Sink>(
         self,
         source: impl Source + 'static,
