@@ -143,8 +143,8 @@ impl RouteBuf {
     }
 
     /// Bytes of memory that the host has.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
         self.host.capacity()
     }
 }

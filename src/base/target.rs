@@ -15,6 +15,7 @@ use crate::base::route::{Route, Scheme};
 pub struct Target {
     url: Box<str>,
     origin_bytes: u32,
+    host_bytes: u32,
     port: u16,
     scheme: Scheme,
     origin_hash: u64,
@@ -29,7 +30,8 @@ impl Target {
     /// `unsupported` for a scheme that cannot be fetched or credentials inside the URL.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let url = Url::parse(text).map_err(|error| invalid(error, Stage::Url))?;
-        Self::from_url(url, Stage::Url)?.supported(Stage::Url)
+        check_supported(&url, Stage::Url)?;
+        Self::from_url(url, Stage::Url)
     }
 
     /// Resolves the reference `reference` against this URL (RFC 3986 section 5).
@@ -40,7 +42,8 @@ impl Target {
     pub fn join(&self, reference: &str) -> Result<Self, Failure> {
         let base = Url::parse(&self.url).map_err(|error| invalid(error, Stage::Redirect))?;
         let url = base.join(reference).map_err(|error| invalid(error, Stage::Redirect))?;
-        Self::from_url(url, Stage::Redirect)?.supported(Stage::Redirect)
+        check_supported(&url, Stage::Redirect)?;
+        Self::from_url(url, Stage::Redirect)
     }
 
     /// The whole URL, without a fragment.
@@ -83,13 +86,7 @@ impl Target {
     /// The host: a name, an IPv4 address, or an IPv6 address in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        let authority = self.authority();
-        // A port stands there where it is not the scheme's own, and in as few digits as it has.
-        let port_bytes = match self.port == self.scheme.default_port() {
-            true => 0,
-            false => ":0".len() + self.port.checked_ilog10().unwrap_or(0) as usize,
-        };
-        &authority[..authority.len() - port_bytes]
+        &self.authority()[..self.host_bytes as usize]
     }
 
     /// The port, the scheme's own where the URL names none.
@@ -116,25 +113,27 @@ impl Target {
         let port = url.port().unwrap_or(scheme.default_port());
         // Nothing stands between the host (with its port) and the path: credentials were refused.
         let origin_bytes = url[..url::Position::BeforePath].len();
+        let host_bytes = url.host_str().map_or(0, str::len);
         let text: String = url.into();
-        let Ok(origin_bytes) = u32::try_from(origin_bytes) else {
+        let bytes = (u32::try_from(origin_bytes), u32::try_from(host_bytes));
+        let (Ok(origin_bytes), Ok(host_bytes)) = bytes else {
             return Err(Failure::new(stage, Kind::TooLarge, "the host is too long"));
         };
-        let url = text.into_boxed_str();
-        let mut target = Self { url, origin_bytes, port, scheme, origin_hash: 0 };
+        let mut target =
+            Self { url: text.into(), origin_bytes, host_bytes, port, scheme, origin_hash: 0 };
         target.origin_hash = Route::new(scheme, target.host(), port).hash();
         Ok(target)
     }
+}
 
-    /// The target, where connections to it can be opened.
-    fn supported(self, stage: Stage) -> Result<Self, Failure> {
-        match self.scheme {
-            Scheme::Http => Ok(self),
-            Scheme::Https => {
-                let phrase = "https is not supported yet; hint: fetch http:// URLs";
-                Err(Failure::new(stage, Kind::Unsupported, phrase))
-            }
+/// Refuses a URL whose connections cannot be opened.
+fn check_supported(url: &Url, stage: Stage) -> Result<(), Failure> {
+    match Scheme::of(url.scheme()) {
+        Some(Scheme::Https) => {
+            let phrase = "https is not supported yet; hint: fetch http:// URLs";
+            Err(Failure::new(stage, Kind::Unsupported, phrase))
         }
+        Some(Scheme::Http) | None => Ok(()),
     }
 }
 

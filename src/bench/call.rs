@@ -98,10 +98,10 @@ impl BenchCall {
     pub(super) fn unanswered(
         &self,
         sent: usize,
-        sent_at: Option<Instant>,
+        sent_at: Instant,
     ) -> impl Iterator<Item = Start> + '_ {
         let start =
-            move |idx| Start { due: self.due(idx), sent_at: sent_at.filter(|_| idx < sent) };
+            move |idx| Start { due: self.due(idx), sent_at: (idx < sent).then_some(sent_at) };
         (self.answered.get()..self.count()).map(start)
     }
 

@@ -123,7 +123,7 @@ fn what_was_handed_over_in_part_is_in_flight_and_what_is_behind_it_is_skipped() 
         let call = BenchCall::ask(Rc::clone(&prepared), at(1_000), more, Instant::NEVER);
         let sent = prepared.rendered.begun_by(bytes);
         let mut recorder = recorder(Mode::Closed);
-        for start in call.unanswered(sent, Some(at(1_500))) {
+        for start in call.unanswered(sent, at(1_500)) {
             recorder.handle_taken(start.due, at(1_500), false);
             recorder.handle_failure(start, Failure { kind: Kind::Interrupted, ..RESET }, END_AT);
         }

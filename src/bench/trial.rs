@@ -120,7 +120,7 @@ impl RunningTrial {
         }
     }
 
-    /// Takes notice of the time; whether the trial has begun by it.
+    /// Begins the trial where it is time.
     pub(super) fn observe(&mut self, now: Instant) {
         self.seen_at = self.seen_at.max(now);
         if self.stage == TrialStage::Ordered && now >= self.order.start_at {
@@ -234,7 +234,8 @@ impl RunningTrial {
     /// Notes the calls that still wait for the kernel's room as skipped.
     pub(super) fn skip_returned(&mut self, recorder: &mut Recorder) {
         for call in self.returned.drain(..) {
-            call.unanswered(0, None).for_each(|start| recorder.handle_skipped(start.due));
+            call.unanswered(0, Instant::default())
+                .for_each(|start| recorder.handle_skipped(start.due));
         }
     }
 

@@ -34,7 +34,7 @@ use crate::runtime::launch::Placement;
 const RECONNECT_PAUSE: Duration = Duration::from_millis(1);
 
 /// One core's part of a bench.
-pub(super) struct BenchWorker {
+pub(super) struct BenchWork {
     pub(super) session: Session,
     shared: Arc<Shared>,
     targets: Targets,
@@ -75,7 +75,7 @@ impl Answer for BenchAnswer {
     }
 }
 
-impl Workload for BenchWorker {
+impl Workload for BenchWork {
     type Job = BenchCall;
     type Turn = ();
     type Answer = BenchAnswer;
@@ -185,7 +185,7 @@ fn is_behind_connect(failure: Failure) -> bool {
     !matches!(failure.stage, Stage::Dns | Stage::Connect)
 }
 
-impl BenchWorker {
+impl BenchWork {
     /// The part of the core at `placement`.
     pub(super) fn new(shared: Arc<Shared>, placement: Placement, ways: Ways) -> Self {
         let settings = &shared.settings;

@@ -66,15 +66,3 @@ pub(crate) struct Arrival {
     /// Bytes of head, framing and body.
     pub(crate) wire_bytes: u64,
 }
-
-/// Who wants the answers to one question.
-pub(crate) trait Receiver {
-    /// What is noted of each.
-    type Answer: Answer;
-
-    /// Notes of an answer of which nothing was read.
-    fn answer(&self) -> Self::Answer;
-
-    /// Takes note of the whole answer to request `idx`.
-    fn handle_answer(&self, idx: usize, answer: &Self::Answer, arrival: Arrival);
-}

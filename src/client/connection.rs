@@ -7,11 +7,10 @@ use std::rc::Rc;
 
 use crate::base::instant::Instant;
 use crate::base::route::{Route, RouteBuf};
-use crate::client::answer::Receiver;
+use crate::client::asker::Asker;
 use crate::client::core::Core;
 use crate::client::deadlines::LaneId;
 use crate::client::http1::{self, Carried};
-use crate::client::question::Question;
 use crate::net::stream::Stream;
 use crate::runtime::{Io, Socket};
 
@@ -38,19 +37,9 @@ impl<S: Socket> Connection<S> {
         &self.route
     }
 
-    /// What it was opened to.
-    pub(super) fn ip(&self) -> IpAddr {
-        self.ip
-    }
-
     /// When its last exchange ended, or when it was opened.
     pub(super) fn idle_since(&self) -> Instant {
         self.idle_since
-    }
-
-    /// Whether it has carried an answer.
-    pub(super) fn has_served(&self) -> bool {
-        self.has_served
     }
 
     /// Whether nothing came since its last exchange, and the server has not closed it. Costs a
@@ -59,19 +48,30 @@ impl<S: Socket> Connection<S> {
         self.stream.is_quiet()
     }
 
-    /// Carries one exchange, from `now` on.
-    pub(super) async fn carry<I: Io<Socket = S>, R: Receiver>(
-        &mut self,
-        core: &Core<I>,
+    /// Carries one exchange, from `now` on; its end is to be told to
+    /// [`Connection::handle_carried`].
+    #[inline]
+    pub(super) fn carry<'a, I: Io<Socket = S>, A: Asker + 'a>(
+        &'a mut self,
+        core: &'a Core<I>,
         lane: LaneId,
-        question: &Question<'_>,
-        receiver: &R,
+        asker: A,
         now: Instant,
-    ) -> Carried<R::Answer> {
-        let carried = http1::carry(core, lane, &mut self.stream, question, receiver, now).await;
-        self.has_served |= carried.answers > 0;
-        self.idle_since = carried.ended_at;
-        carried
+    ) -> impl Future<Output = Carried<A::Answer>> + 'a {
+        // No async function of its own: each one is a state machine that every poll goes through,
+        // and room in every lane.
+        http1::carry(core, lane, &mut self.stream, asker, now)
+    }
+
+    /// Notes the end of an exchange, and where it led; whether it was the first that gave an
+    /// answer.
+    #[inline]
+    pub(super) fn handle_carried<A>(&mut self, carried: &mut Carried<A>) -> bool {
+        carried.exchanged.ip = Some(self.ip);
+        self.idle_since = carried.exchanged.ended_at;
+        let is_first = carried.has_served && !self.has_served;
+        self.has_served |= carried.has_served;
+        is_first
     }
 }
 
@@ -126,6 +126,7 @@ impl<S: Socket> Berth<S> {
     /// Takes out the connection that is kept.
     pub(super) fn take_kept(&mut self) -> Option<Connection<S>> {
         let Self { connection, is_kept } = std::mem::take(self);
-        connection.filter(|_| is_kept)
+        assert!(is_kept || connection.is_none(), "a connection in use is not handed on");
+        connection
     }
 }

@@ -95,6 +95,7 @@ impl<I: Io> Connections<I> {
 
     /// Takes an idle connection by `route` into `berth` of which nothing was heard since it was
     /// used: the lane's own, or the next one of the pool. Whether there is one.
+    #[inline]
     pub(super) fn dock_idle(
         &self,
         berth: &mut Berth<I::Socket>,
@@ -136,13 +137,14 @@ impl<I: Io> Connections<I> {
         drop(self.pool.borrow_mut().checkin(route.as_route(), connection, since));
     }
 
-    /// Opens a connection for `question`, where `in_flight` lanes have a job, its own included.
+    /// Opens a connection for `question`. `in_flight` tells how many lanes have a job by the time
+    /// that the name is known, its own included.
     pub(super) async fn open(
         &self,
         core: &Core<I>,
         lane: LaneId,
-        question: &Question<'_>,
-        in_flight: usize,
+        question: Question<'_>,
+        in_flight: impl Fn() -> usize,
         times: &mut OpeningTimes,
     ) -> Result<Connection<I::Socket>, NotOpened> {
         let route = question.target.route();
@@ -155,7 +157,7 @@ impl<I: Io> Connections<I> {
             }
             Err(failure) => return Err(NotOpened::Failed(failure, None)),
         };
-        self.make_room(in_flight);
+        self.make_room(in_flight());
         let connecting_at = core.io.now();
         let connected = core.until(lane, deadline, core.io.connect(addr)).await;
         let now = core.io.now();

@@ -40,6 +40,7 @@ impl<I: Io> Core<I> {
     }
 
     /// Has the operations of `lane`'s socket end once `deadline` has passed.
+    #[inline]
     pub(super) fn watch(&self, lane: LaneId, deadline: Instant, interrupter: Interrupter<I>) {
         self.deadlines.borrow_mut().arm(lane, deadline, Alarm::Socket(interrupter));
     }

@@ -18,12 +18,12 @@ pub(crate) struct Exchanged<A> {
     pub(crate) ip: Option<IpAddr>,
     /// Where the time of opening a connection went.
     pub(crate) opening: OpeningTimes,
-    /// When its requests were handed to the kernel, where they were.
-    pub(crate) sent_at: Option<Instant>,
-    /// How many of them were, the last one perhaps in part.
+    /// How many of its requests were handed to the kernel, the last one perhaps in part.
     pub(crate) sent: usize,
-    /// From then to the first byte of the last answer, where one came.
-    pub(crate) first_byte_ns: Option<u64>,
+    /// When that was, where it was.
+    pub(crate) sent_at: Instant,
+    /// From then to the first byte of the last answer; zero where none came.
+    pub(crate) first_byte_ns: u64,
     /// When it was over.
     pub(crate) ended_at: Instant,
 }
@@ -59,9 +59,9 @@ impl<A> Exchanged<A> {
             wire_bytes: 0,
             ip: None,
             opening: OpeningTimes::default(),
-            sent_at: None,
             sent: 0,
-            first_byte_ns: None,
+            sent_at: ended_at,
+            first_byte_ns: 0,
             ended_at,
         }
     }

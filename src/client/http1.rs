@@ -14,75 +14,61 @@ use crate::base::buf::{Block, Outgoing};
 use crate::base::failure::{Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::{BLOCK_BYTES, BODY_READ_BYTES_MAX};
-use crate::client::answer::{Answer, AnswerHead, Arrival, Receiver};
+use crate::client::answer::{Answer, AnswerHead, Arrival};
+use crate::client::asker::Asker;
 use crate::client::core::Core;
 use crate::client::deadlines::LaneId;
+use crate::client::exchanged::{End, Exchanged, OpeningTimes};
 use crate::client::question::Question;
 use crate::http::http1::{Exchange, Framing, Head, Observer, RequestKind, Want};
 use crate::net::stream::Stream;
-use crate::runtime::{Io, Socket, WriteError};
+use crate::runtime::{Io, WriteError};
 
-/// What an exchange on one connection gave.
+/// What an exchange gave, and what it means for its connection.
 pub(super) struct Carried<A> {
-    /// Why it failed, if it did.
-    pub(super) failure: Option<Failure>,
-    /// What was noted of the last answer.
-    pub(super) answer: A,
-    /// Whole answers.
-    pub(super) answers: usize,
-    /// Bytes received for the last answer.
-    pub(super) wire_bytes: u64,
-    /// Requests that were handed to the kernel, the last of them perhaps in part.
-    pub(super) sent: usize,
-    /// From the hand-over of the requests to the first byte of the last answer, where one came.
-    pub(super) first_byte_ns: Option<u64>,
-    /// When it was over.
-    pub(super) ended_at: Instant,
+    pub(super) exchanged: Exchanged<A>,
     /// Whether the connection can carry another exchange.
     pub(super) is_clean: bool,
-    /// Whether the connection failed, by itself, before the first byte of an answer.
+    /// Whether it carried an answer.
+    pub(super) has_served: bool,
+    /// Whether it failed, by itself, before the first byte of an answer.
     pub(super) is_unanswered: bool,
 }
 
-/// Sends the requests of `question` on `stream` and reads their answers, from `now` on.
-pub(super) async fn carry<I: Io, R: Receiver>(
+/// Sends what `asker` asks on `stream` and reads the answers, from `now` on.
+pub(super) async fn carry<I: Io, A: Asker>(
     core: &Core<I>,
     lane: LaneId,
     stream: &mut Stream<I::Socket>,
-    question: &Question<'_>,
-    receiver: &R,
+    asker: A,
     now: Instant,
-) -> Carried<R::Answer> {
-    core.watch(lane, question.deadline, stream.interrupter());
-    let mut attempt = Attempt::new(core, lane, question, receiver, now);
+) -> Carried<A::Answer> {
+    core.watch(lane, asker.question().deadline, stream.interrupter());
+    let mut asked = AskedRequests::new(core, lane, asker, now);
     // In blocks of their own, so that a lane which waits holds no more than it needs; futures are
     // pinned where they are, since an await moves them once more.
     let (mut is_done, mut block) = {
-        let (sent, outgoing) = pin!(stream.write_all(outgoing(core, question))).await;
+        let (sent, outgoing) = pin!(stream.write_all(outgoing(core, &asker.question()))).await;
         let is_done = match sent {
             Ok(()) => Ok(false),
             Err(WriteError { error, sent }) => {
-                attempt.sent = question.rendered.map_or(1, |rendered| rendered.begun_by(sent));
+                asked.sent =
+                    asker.question().rendered.map_or(1, |rendered| rendered.begun_by(sent));
                 Err(Failure::from_io(Stage::Send, &error))
             }
         };
-        (is_done, block_for_answers(core, question, outgoing))
+        (is_done, block_for_answers(core, &asker.question(), outgoing))
     };
     while let Ok(false) = is_done {
-        let read = if let Some((rest, body)) = attempt.body_in_place(&block) {
-            attempt.read_in_place(stream, rest, body).await
-        } else {
-            make_room(&mut block, attempt.exchange.want());
-            let read = pin!(stream.read(std::mem::take(&mut block)));
-            let (read, filled) = read.await;
-            block = filled;
-            read
-        };
-        is_done = attempt.handle_read(read, &mut block);
+        // One wait for every read, so that a lane holds room for one.
+        let (into, place) = asked.place_to_read(&mut block);
+        let (read, filled) = pin!(stream.read(into)).await;
+        let read = asked.take_back(read, filled, place, &mut block);
+        is_done = asked.handle_read(read, &mut block);
     }
-    attempt.has_excess |= !block.is_empty();
+    asked.has_excess |= !block.is_empty();
     core.blocks.borrow_mut().give(block);
-    attempt.end(is_done.err())
+    asked.end(is_done.err())
 }
 
 /// The bytes that ask `question`.
@@ -108,14 +94,13 @@ fn block_for_answers<I: Io>(core: &Core<I>, question: &Question<'_>, sent: Outgo
     }
 }
 
-/// How far the requests of one question have come on one connection.
-struct Attempt<'a, I: Io, R: Receiver> {
+/// How far the requests of a question have come.
+struct AskedRequests<'a, I: Io, A: Asker> {
     core: &'a Core<I>,
     lane: LaneId,
-    question: &'a Question<'a>,
-    receiver: &'a R,
+    asker: A,
     exchange: Exchange,
-    answer: R::Answer,
+    answer: A::Answer,
     /// The time of the last event.
     now: Instant,
     sent_at: Instant,
@@ -128,56 +113,55 @@ struct Attempt<'a, I: Io, R: Receiver> {
     has_excess: bool,
 }
 
-impl<'a, I: Io, R: Receiver> Attempt<'a, I, R> {
-    fn new(
-        core: &'a Core<I>,
-        lane: LaneId,
-        question: &'a Question<'a>,
-        receiver: &'a R,
-        now: Instant,
-    ) -> Self {
+impl<'a, I: Io, A: Asker> AskedRequests<'a, I, A> {
+    fn new(core: &'a Core<I>, lane: LaneId, asker: A, now: Instant) -> Self {
         Self {
             core,
             lane,
-            question,
-            receiver,
-            exchange: Exchange::new(RequestKind::from(question.request.method())),
-            answer: receiver.answer(),
+            asker,
+            exchange: Exchange::new(kind(&asker)),
+            answer: asker.answer(),
             now,
             sent_at: now,
             first_byte_at: now,
-            sent: question.count,
+            sent: asker.question().count,
             wire_bytes: 0,
             answers: 0,
             has_excess: false,
         }
     }
 
-    /// Ends the attempt, in which `failure` was seen.
-    fn end(self, failure: Option<Failure>) -> Carried<R::Answer> {
-        let Self { core, question, answers, wire_bytes, mut now, .. } = self;
+    /// Ends the exchange, in which `failure` was seen.
+    fn end(self, failure: Option<Failure>) -> Carried<A::Answer> {
+        let Self { core, answers, wire_bytes, .. } = self;
+        let question = self.asker.question();
         let was_late = core.unwatch(self.lane);
         #[cfg(feature = "slowed")]
         crate::runtime::slowed::pay();
         let may_go_on = self.exchange.reuse() && !question.request.closes();
-        let is_clean = failure.is_none() && !self.has_excess && !was_late && may_go_on;
-        let failure = match failure {
-            Some(failure) if was_late => Some(core.lateness(failure.stage, question.deadline)),
-            failure => failure,
-        };
-        if failure.is_some() {
-            now = core.io.now();
-        }
         let has_heard = wire_bytes > 0 || answers > 0;
+        let (end, ended_at) = match failure {
+            None => (End::Complete, self.now),
+            Some(failure) if was_late => {
+                (End::Failed(core.lateness(failure.stage, question.deadline)), core.io.now())
+            }
+            Some(failure) => (End::Failed(failure), core.io.now()),
+        };
+        let first_byte_ns = self.first_byte_at.ns_since(self.sent_at);
         Carried {
-            failure,
-            answer: self.answer,
-            answers,
-            wire_bytes,
-            sent: self.sent,
-            first_byte_ns: has_heard.then(|| self.first_byte_at.ns_since(self.sent_at)),
-            ended_at: now,
-            is_clean,
+            exchanged: Exchanged {
+                end,
+                answer: Some(self.answer),
+                wire_bytes,
+                ip: None,
+                opening: OpeningTimes::default(),
+                sent: self.sent,
+                sent_at: self.sent_at,
+                first_byte_ns: if has_heard { first_byte_ns } else { 0 },
+                ended_at,
+            },
+            is_clean: failure.is_none() && !self.has_excess && !was_late && may_go_on,
+            has_served: answers > 0,
             is_unanswered: failure.is_some() && !has_heard && !was_late,
         }
     }
@@ -189,7 +173,7 @@ impl<'a, I: Io, R: Receiver> Attempt<'a, I, R> {
         if count == 0 {
             if self.core.is_late(self.lane) {
                 // The end is our own doing, not that of a body that ends with its connection.
-                return Err(self.core.lateness(self.stage(), self.question.deadline));
+                return Err(self.core.lateness(self.stage(), self.asker.question().deadline));
             }
             self.exchange.handle_close()?;
         }
@@ -222,17 +206,17 @@ impl<'a, I: Io, R: Receiver> Attempt<'a, I, R> {
                 ended_at: self.now,
                 wire_bytes: self.wire_bytes,
             };
-            self.receiver.handle_answer(self.answers, &self.answer, arrival);
+            self.asker.handle_answer(self.answers, &self.answer, arrival);
             self.answers += 1;
-            if self.answers == self.question.count {
+            if self.answers == self.asker.question().count {
                 return Ok(true);
             }
             if !self.exchange.reuse() {
                 let phrase = "the connection ended before its further requests were answered";
                 return Err(Failure::new(Stage::Head, Kind::Closed, phrase));
             }
-            self.exchange = Exchange::new(RequestKind::from(self.question.request.method()));
-            self.answer = self.receiver.answer();
+            self.exchange = Exchange::new(kind(&self.asker));
+            self.answer = self.asker.answer();
             self.wire_bytes = rest;
             if rest == 0 {
                 return Ok(false);
@@ -241,34 +225,42 @@ impl<'a, I: Io, R: Receiver> Attempt<'a, I, R> {
         }
     }
 
-    /// Bytes of a body of known length still to come, and the body so far, where it is read to
-    /// where it stays.
-    fn body_in_place(&mut self, block: &Block) -> Option<(u64, Block)> {
-        match self.exchange.want() {
-            Want::Sized(rest) if block.is_empty() => Some((rest, self.answer.lend_body()?)),
-            _ => None,
+    /// What is read to next: a body of known length to where it stays, all else to `block`.
+    fn place_to_read(&mut self, block: &mut Block) -> (Block, Place) {
+        if let Want::Sized(rest) = self.exchange.want()
+            && block.is_empty()
+            && let Some(mut body) = self.answer.lend_body()
+        {
+            let rest = usize::try_from(rest).unwrap_or(usize::MAX);
+            // One byte more than the rest: what a server sends beyond the end must be seen here, or
+            // the connection's next request would take it for its answer.
+            if body.spare() == 0 || body.spare() == rest {
+                body.grow(rest.min(BODY_READ_BYTES_MAX) + 1);
+            }
+            let before = body.len();
+            return (body, Place::Body { before, rest });
         }
+        make_room(block, self.exchange.want());
+        (std::mem::take(block), Place::Block)
     }
 
-    /// Reads a piece of `body`, `rest` bytes of it to come, to where it stays.
-    async fn read_in_place(
+    /// Takes back what was `filled` by a read that gave `read`; how many bytes of it count.
+    fn take_back(
         &mut self,
-        stream: &mut Stream<impl Socket>,
-        rest: u64,
-        mut body: Block,
+        read: io::Result<usize>,
+        mut filled: Block,
+        place: Place,
+        block: &mut Block,
     ) -> io::Result<usize> {
-        let rest = usize::try_from(rest).unwrap_or(usize::MAX);
-        let before = body.len();
-        // One byte more than the rest: what a server sends beyond the end must be seen here, or the
-        // connection's next request would take it for its answer.
-        if body.spare() == 0 || body.spare() == rest {
-            body.grow(rest.min(BODY_READ_BYTES_MAX) + 1);
-        }
-        let (read, mut body) = stream.read(body).await;
-        let count = (body.len() - before).min(rest);
-        self.has_excess |= body.len() - before > rest;
-        body.truncate(before + count);
-        self.answer.return_body(body);
+        let Place::Body { before, rest } = place else {
+            *block = filled;
+            return read;
+        };
+        let came = filled.len() - before;
+        let count = came.min(rest);
+        self.has_excess |= came > rest;
+        filled.truncate(before + count);
+        self.answer.return_body(filled);
         self.exchange.handle_in_place(count as u64);
         read.map(|_| count)
     }
@@ -279,7 +271,21 @@ impl<'a, I: Io, R: Receiver> Attempt<'a, I, R> {
     }
 }
 
-/// An answer as the HTTP/1.1 machine sees it.
+/// Where bytes are read to.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The block of heads and framing.
+    Block,
+    /// A body that holds `before` bytes already, and of which `rest` are to come.
+    Body { before: usize, rest: usize },
+}
+
+/// What the requests of `asker` mean for the framing of their answers.
+fn kind(asker: &impl Asker) -> RequestKind {
+    RequestKind::from(asker.question().request.method())
+}
+
+/// An answer as `http::http1` sees it.
 struct Observed<'a, A>(&'a mut A);
 
 impl<A: Answer> Observer for Observed<'_, A> {
@@ -322,7 +328,7 @@ fn make_room(block: &mut Block, want: Want) {
     if block.is_empty() && wanted > block.spare() && block.spare() < BODY_READ_BYTES_MAX {
         block.reserve(wanted.clamp(BLOCK_BYTES, BODY_READ_BYTES_MAX));
     } else if block.spare() == 0 {
-        // Bounded: the machine fails a head, a chunk line or a trailer that outgrows its limit.
+        // Bounded: `http::http1` fails a head, a chunk line or a trailer that outgrows its limit.
         block.reserve(block.len().max(BLOCK_BYTES));
     }
 }

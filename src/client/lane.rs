@@ -25,7 +25,6 @@ pub(crate) fn start<I: Io, W: Workload>(worker: &Rc<Worker<I, W>>, lane: LaneId)
 /// Works on one job after the other until the run is over.
 async fn run<I: Io, W: Workload>(worker: Rc<Worker<I, W>>, lane: LaneId) {
     let task = Task::of(&worker);
-    let (lanes, work) = (&worker.lanes, &worker.work);
     let (mut turn, mut berth, mut now) = (W::Turn::default(), Berth::default(), None);
     loop {
         // A match lets go of what it took apart; a `while let` would keep a second copy of the job
@@ -36,29 +35,32 @@ async fn run<I: Io, W: Workload>(worker: Rc<Worker<I, W>>, lane: LaneId) {
         };
         let exchanged = {
             // Pinned where it is: a future of this size is not moved for nothing.
-            let exchange = pin!(exchange(lanes, work, lane, &job, &mut berth, taken_at));
+            let exchange = pin!(exchange(&worker, lane, &job, &mut berth, taken_at));
             guarded(exchange).await
         };
         let exchanged = exchanged.unwrap_or_else(|| {
-            lanes.core.unwatch(lane);
+            worker.lanes.core.unwatch(lane);
             berth.clear();
             let phrase = "a bug in ringfetch: the lane panicked; please report it";
-            let failure = Failure::new(Stage::Head, Kind::Panic, phrase);
-            Exchanged::without_answer(End::Failed(failure), lanes.core.io.now())
+            let end = End::Failed(Failure::new(Stage::Head, Kind::Panic, phrase));
+            // It may have been sent: how it ended at the server is not known.
+            let (sent, sent_at) = (worker.work.question(&job).count, taken_at);
+            let now = worker.lanes.core.io.now();
+            Exchanged { sent, sent_at, ..Exchanged::without_answer(end, now) }
         });
-        now = match work.settle(lanes, job, exchanged) {
+        now = match worker.work.settle(&worker.lanes, job, exchanged) {
             Next::Job(now) => now,
             Next::Wait(wait) => {
                 wait.await;
                 None
             }
             Next::Hold(wait) => {
-                lanes.hold_while(wait).await;
+                worker.lanes.hold_while(wait).await;
                 None
             }
         };
     }
-    lanes.count_end();
+    worker.lanes.count_end();
     task.ended();
 }
 

@@ -18,6 +18,7 @@
 //! ```
 
 pub(crate) mod answer;
+mod asker;
 mod connection;
 pub(crate) mod connections;
 mod core;

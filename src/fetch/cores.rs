@@ -19,7 +19,7 @@ use crate::fetch::reader::{READER_PATIENCE, Reader};
 use crate::fetch::settings::Settings;
 use crate::fetch::shared::{JOB_BATCHES_QUEUED_MAX, Shared};
 use crate::fetch::tally::Tally;
-use crate::fetch::worker::{self, FetchWorker};
+use crate::fetch::worker::{self, FetchWork};
 use crate::input::source::{Source, SourceSize};
 use crate::net::dns::Resolver;
 use crate::runtime::launch::{Ended, Placement, Program, Running, launch};
@@ -82,8 +82,8 @@ pub(super) async fn fetch_on<I: Io>(
     inbox: &flume::Receiver<Vec<Intake>>,
     arrivals: &flume::Receiver<Vec<Job>>,
 ) -> Tally {
-    let settings = FetchWorker::settings(shared, placement);
-    let work = FetchWorker::new(Arc::clone(shared), placement, inbox.clone(), arrivals.clone());
+    let settings = FetchWork::settings(shared, placement);
+    let work = FetchWork::new(Arc::clone(shared), placement, inbox.clone(), arrivals.clone());
     let resolver = shared.resolver.clone();
     let worker = Worker::new(io.clone(), &settings, resolver, work, lane::start);
     io.spawn(worker::feed(Rc::clone(&worker)));

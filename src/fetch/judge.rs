@@ -35,7 +35,7 @@ impl Came {
 }
 
 /// What a job's exchange means for it.
-pub(super) enum Judgement {
+pub(super) enum JobOutcome {
     /// The fetch is over.
     Over(Fetched),
     /// It is tried again at this time; so many bytes came for nothing.
@@ -47,7 +47,7 @@ pub(super) enum Judgement {
 }
 
 /// When a job is judged, and by what.
-pub(super) struct Judge<'a> {
+pub(super) struct JobJudge<'a> {
     pub(super) policy: &'a Policy,
     pub(super) now: Instant,
     pub(super) is_stopping: bool,
@@ -55,9 +55,9 @@ pub(super) struct Judge<'a> {
     pub(super) chance: u64,
 }
 
-impl Judge<'_> {
+impl JobJudge<'_> {
     /// What `exchanged` means for `call`.
-    pub(super) fn judge(&self, call: FetchCall, exchanged: Exchanged<FetchAnswer>) -> Judgement {
+    pub(super) fn judge(&self, call: FetchCall, exchanged: Exchanged<FetchAnswer>) -> JobOutcome {
         let FetchCall { mut job, mut progress } = call;
         note_times(&mut progress, &exchanged);
         if let End::NoRoom(errno) = exchanged.end {
@@ -79,16 +79,16 @@ impl Judge<'_> {
         let discarded = came.response.as_ref().map_or(0, |response| response.wire_bytes);
         match decision {
             Decision::Done(failure) => {
-                Judgement::Over(finished(job, *progress, came, failure, self.now))
+                JobOutcome::Over(finished(job, *progress, came, failure, self.now))
             }
             Decision::Refused(failure, target) => {
                 progress.redirects.push(target.into_url());
-                Judgement::Over(finished(job, *progress, came, Some(failure), self.now))
+                JobOutcome::Over(finished(job, *progress, came, Some(failure), self.now))
             }
             Decision::Retry(at) => {
                 progress.retries += 1;
                 job.progress = Some(progress);
-                Judgement::Retry(job, at, discarded)
+                JobOutcome::Retry(job, at, discarded)
             }
             Decision::Redirect(target) => {
                 progress.redirects.push(target.url().into());
@@ -97,14 +97,19 @@ impl Judge<'_> {
                     progress.first_url = Some(from.into_url());
                 }
                 job.progress = Some(progress);
-                Judgement::Redirect(job, discarded)
+                JobOutcome::Redirect(job, discarded)
             }
         }
     }
 
     /// The kernel had no room for a connection: the job waits, and that costs it no try and no
     /// time.
-    fn wait_for_room(&self, mut job: Job, mut progress: Box<JobProgress>, errno: i32) -> Judgement {
+    fn wait_for_room(
+        &self,
+        mut job: Job,
+        mut progress: Box<JobProgress>,
+        errno: i32,
+    ) -> JobOutcome {
         progress.exhausted_pauses += 1;
         if progress.exhausted_pauses > EXHAUSTED_PAUSES_MAX || self.is_stopping {
             let failure = match self.is_stopping {
@@ -117,11 +122,11 @@ impl Judge<'_> {
                 }
             };
             let came = Came::failed(failure);
-            return Judgement::Over(finished(job, *progress, came, Some(failure), self.now));
+            return JobOutcome::Over(finished(job, *progress, came, Some(failure), self.now));
         }
         progress.deadline = progress.deadline + EXHAUSTED_PAUSE;
         job.progress = Some(progress);
-        Judgement::Wait(job, self.now + EXHAUSTED_PAUSE)
+        JobOutcome::Wait(job, self.now + EXHAUSTED_PAUSE)
     }
 }
 
@@ -132,8 +137,8 @@ fn note_times(progress: &mut JobProgress, exchanged: &Exchanged<FetchAnswer>) {
     }
     progress.times.dns_ns += exchanged.opening.dns_ns;
     progress.times.connect_ns += exchanged.opening.connect_ns;
-    if let Some(ns) = exchanged.first_byte_ns {
-        progress.times.first_byte_ns = ns;
+    if exchanged.first_byte_ns > 0 {
+        progress.times.first_byte_ns = exchanged.first_byte_ns;
     }
 }
 

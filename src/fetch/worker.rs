@@ -24,7 +24,7 @@ use crate::client::worker::{Task, Worker, WorkerSettings};
 use crate::client::workload::{Next, Wait, Workload};
 use crate::fetch::call::FetchCall;
 use crate::fetch::job::{Fetched, Intake, Job};
-use crate::fetch::judge::{self, Judge, Judgement};
+use crate::fetch::judge::{self, JobJudge, JobOutcome};
 use crate::fetch::outbox::Outbox;
 use crate::fetch::response::FetchAnswer;
 use crate::fetch::scheduler::{HostId, Politeness, Scheduler};
@@ -38,7 +38,7 @@ use crate::runtime::launch::Placement;
 const JOBS_PER_TURN_MAX: u32 = 32;
 
 /// One core's part of a fetch.
-pub(super) struct FetchWorker {
+pub(super) struct FetchWork {
     shared: Arc<Shared>,
     tally: RefCell<Tally>,
     placement: Placement,
@@ -61,7 +61,7 @@ pub(super) struct HostTurn {
     jobs: u32,
 }
 
-impl Workload for FetchWorker {
+impl Workload for FetchWork {
     type Job = FetchCall;
     type Turn = Option<HostTurn>;
     type Answer = FetchAnswer;
@@ -139,27 +139,27 @@ impl Workload for FetchWorker {
         if let End::NoRoom(_) = exchanged.end {
             lanes.pause_for_room();
         }
-        let judge = Judge {
+        let judge = JobJudge {
             policy: &self.shared.settings.policy,
             now: lanes.core.io.now(),
             is_stopping: lanes.core.is_stopping(),
             chance: fastrand::u64(..),
         };
         let fetched = match judge.judge(call, exchanged) {
-            Judgement::Over(fetched) => fetched,
-            Judgement::Retry(job, at, discarded_bytes) => {
+            JobOutcome::Over(fetched) => fetched,
+            JobOutcome::Retry(job, at, discarded_bytes) => {
                 let tally = &mut *self.tally.borrow_mut();
                 tally.retries += 1;
                 tally.discarded_bytes += discarded_bytes;
                 self.scheduler.borrow_mut().defer(job, at);
                 return Next::Job(None);
             }
-            Judgement::Redirect(job, discarded_bytes) => {
+            JobOutcome::Redirect(job, discarded_bytes) => {
                 self.tally.borrow_mut().discarded_bytes += discarded_bytes;
                 self.requeue(job);
                 return Next::Job(None);
             }
-            Judgement::Wait(job, at) => {
+            JobOutcome::Wait(job, at) => {
                 self.scheduler.borrow_mut().defer(job, at);
                 return Next::Job(None);
             }
@@ -196,7 +196,7 @@ impl Workload for FetchWorker {
     }
 }
 
-impl FetchWorker {
+impl FetchWork {
     /// The part of the core at `placement`, which lines reach through `inbox` and other cores' jobs
     /// through `arrivals`.
     pub(super) fn new(
@@ -365,7 +365,7 @@ fn hand_on(shared: Arc<Shared>, batch: Vec<Fetched>) -> Wait {
 }
 
 /// Takes lines in while there is room for them, until the run is over.
-pub(super) async fn feed<I: Io>(worker: Rc<Worker<I, FetchWorker>>) {
+pub(super) async fn feed<I: Io>(worker: Rc<Worker<I, FetchWork>>) {
     let task = Task::of(&worker);
     let work = &worker.work;
     while let Some(batch) = receive(&worker).await {
@@ -389,7 +389,7 @@ pub(super) async fn feed<I: Io>(worker: Rc<Worker<I, FetchWorker>>) {
 }
 
 /// The next batch of lines, once there is room; none once the run is over.
-async fn receive<I: Io>(worker: &Worker<I, FetchWorker>) -> Option<Vec<Intake>> {
+async fn receive<I: Io>(worker: &Worker<I, FetchWork>) -> Option<Vec<Intake>> {
     let work = &worker.work;
     let mut batch = pin!(work.inbox.recv_async());
     poll_fn(|context| {
