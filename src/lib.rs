@@ -38,9 +38,9 @@
 //! - `net`: from a name to a byte stream
 //! - `client`: lanes, connections and exchanges, for fetch and bench alike
 //! - `testserver`: the built-in server
-//! - `fetch`: the job
-//! - `bench`: the job
-//! - `compare`: the job
+//! - `fetch`: a list into rows
+//! - `bench`: a load, measured
+//! - `compare`: engines against each other
 //! - `report`: numbers for a person
 //! - `cli`: arguments, exit codes, signals
 //!
@@ -96,6 +96,7 @@ pub use fetch::summary::{
     ConnectionSummary, CoreSummary, CostSummary, InputSummary, Latencies, PhaseTimes,
     ReceivedBytes, Summary,
 };
+pub use fetch::tally::Phase;
 
 // Bench and its summary.
 pub use bench::arrivals::RateStage;
@@ -114,7 +115,7 @@ pub use compare::bootstrap::Estimate;
 pub use compare::comparison::Comparison;
 pub use compare::contestant::Contestant;
 pub use compare::figures::{Figures, FiguresByLabel, Ratios};
-pub use compare::ratio::{Ratio, RatioVerdict};
+pub use compare::ratio::{Measure, Ratio, RatioVerdict};
 pub use compare::workload::Workload;
 pub use compare::{Compare, CompareError};
 pub use os::machine::Machine;

@@ -1,4 +1,4 @@
-//! What a request of `bench` costs beside the kernel: the engine's own driver, lanes, pool and
+//! What a request of `bench` costs beside the kernel: its exchanges, lanes, pool and
 //! recorder, on sockets that are memory.
 //!
 //! Time is that of the trial's own record, from the first request to the last answer, so neither

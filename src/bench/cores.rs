@@ -12,9 +12,9 @@ use crate::base::limits::BENCH_START_LEAD;
 use crate::bench::events::{Event, Ways};
 use crate::bench::pacer;
 use crate::bench::settings::{BenchSettings, Trial};
-use crate::bench::shared::Shared;
+use crate::bench::shared::{Shared, first_by_route};
 use crate::bench::trial::TrialOrder;
-use crate::bench::worker::BenchWorker;
+use crate::bench::worker::BenchWork;
 use crate::client::lane;
 use crate::client::stop::{Gauge, Snapshot, Stop};
 use crate::client::worker::Worker;
@@ -56,9 +56,9 @@ impl Trials {
     /// Runs on the core at `placement` by `io` until no trial will come any more; why that was too
     /// early, if it was.
     pub async fn on<I: Io>(&self, io: I, placement: Placement) -> Option<io::Error> {
-        let settings = BenchWorker::settings(&self.shared, placement);
+        let settings = BenchWork::settings(&self.shared, placement);
         let ways = self.ways[placement.idx].clone();
-        let work = BenchWorker::new(Arc::clone(&self.shared), placement, ways);
+        let work = BenchWork::new(Arc::clone(&self.shared), placement, ways);
         let resolver = self.resolver.clone();
         let worker = Worker::new(io.clone(), &settings, resolver, work, lane::start);
         worker.work.open(io.now(), worker.lanes.most());
@@ -94,10 +94,7 @@ impl BenchRun {
         program: impl FnOnce(Trials) -> P,
     ) -> io::Result<Self> {
         let count = settings.launch.cpus.len();
-        let mut origins: Vec<usize> = (0..settings.targets.len()).collect();
-        let origin_of = |idx: &usize| settings.targets[*idx].origin();
-        origins.sort_by(|a, b| origin_of(a).cmp(origin_of(b)));
-        origins.dedup_by(|a, b| origin_of(a) == origin_of(b));
+        let origins = first_by_route(&settings.targets);
         let resolver = Resolver::start(settings.overrides.clone())?;
         let gauges = (0..count).map(|_| Gauge::default()).collect();
         let shared = Arc::new(Shared { settings, stop, gauges, origins });

@@ -24,7 +24,7 @@ pub enum Event {
     Ended(Box<CoreEnd>),
 }
 
-/// What became of the connections that a core opened before the first trial.
+/// The connections that a core opened before the first trial.
 #[derive(Debug)]
 pub struct Opened {
     /// Connections that were wanted; none where each request has its own.

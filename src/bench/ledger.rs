@@ -1,4 +1,4 @@
-//! What became of the requests of one phase of a trial, each counted in one place.
+//! The requests of one phase of a trial, each counted in the one place where it ended.
 //!
 //! Invariant: once the phase is over, `scheduled = sent + skipped` and
 //! `sent = completed + failed + in_flight_at_stop`, or [`Ledger::assert_closed`] stops the program.

@@ -14,6 +14,7 @@ use crate::base::limits::{
 use crate::base::target::Target;
 use crate::bench::arrivals::{Law, Profile, RateStage};
 use crate::bench::run::{BenchError, RunningBench, Unwatched};
+use crate::bench::shared::first_by_route;
 use crate::bench::summary::BenchSummary;
 use crate::bench::targets;
 use crate::bench::{BenchSettings, Loop, Trial};
@@ -65,8 +66,7 @@ pub enum UrlOrder {
 /// use ringfetch::Bench;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use ringfetch::testserver::{TestServer, TestServerSettings};
-/// # let server = TestServer::start(&TestServerSettings::local())?;
+/// # let server = ringfetch::Serve::new().listen("127.0.0.1:0".parse()?).start()?;
 /// let summary = Bench::new()
 ///     .urls([format!("http://{}/bytes/64", server.addr())])
 ///     .connections(4)
@@ -362,7 +362,7 @@ impl Bench {
             ));
         }
         // Each origin gets all the connections, so the limit is shared out among them.
-        let origins = targets::origin_count(&targets);
+        let origins = first_by_route(&targets).len();
         let wanted = self.connections.saturating_mul(origins);
         let affordable = affordable_connections(wanted, cpus.len(), &mut notes);
         let connections = (affordable.map_err(BenchError::Start)? / origins).max(1);

@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::base::instant::Instant;
-use crate::bench::worker::BenchWorker;
+use crate::bench::worker::BenchWork;
 use crate::client::worker::{Task, Worker};
 use crate::runtime::{Io, Timer};
 
@@ -35,7 +35,7 @@ async fn turn() -> io::Result<()> {
 }
 
 /// Wakes lanes when requests are due, until the run is over.
-pub(super) async fn run<I: Io>(worker: Rc<Worker<I, BenchWorker>>) {
+pub(super) async fn run<I: Io>(worker: Rc<Worker<I, BenchWork>>) {
     let task = Task::of(&worker);
     if let Err(error) = pace(&worker).await {
         worker.work.session.break_off(error);
@@ -43,7 +43,7 @@ pub(super) async fn run<I: Io>(worker: Rc<Worker<I, BenchWorker>>) {
     task.ended();
 }
 
-async fn pace<I: Io>(worker: &Rc<Worker<I, BenchWorker>>) -> io::Result<()> {
+async fn pace<I: Io>(worker: &Rc<Worker<I, BenchWork>>) -> io::Result<()> {
     let (io, session) = (&worker.lanes.core.io, &worker.work.session);
     let timer = io.timer()?;
     let (changes, spin) = (&session.changes, session.shared.settings.spin);

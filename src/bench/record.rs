@@ -44,7 +44,7 @@ pub struct Record {
     /// Nanoseconds that requests spent in flight within the window, whatever became of them and
     /// whichever phase they belong to; for Little's law.
     pub in_flight_ns: u128,
-    /// What became of the connections.
+    /// How the connections were used.
     pub connections: TrialConnections,
     /// Length of the window in nanoseconds.
     pub window_ns: u64,
@@ -60,7 +60,7 @@ pub struct Record {
     pub run_queue_ns: u64,
 }
 
-/// What became of one core's connections in one trial.
+/// How one core's connections were used in one trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrialConnections {
     /// Connections that were asked for.

@@ -1,5 +1,8 @@
 //! What all cores of a run of trials share.
 
+use std::collections::HashSet;
+
+use crate::base::target::Target;
 use crate::bench::settings::BenchSettings;
 use crate::client::stop::{Gauge, Stop};
 
@@ -18,4 +21,10 @@ impl Shared {
     pub(super) fn connections_wanted(&self, lanes: usize) -> usize {
         if self.settings.request.closes() { 0 } else { lanes * self.origins.len() }
     }
+}
+
+/// The first target of each route, by index.
+pub(super) fn first_by_route(targets: &[Target]) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    (0..targets.len()).filter(|idx| seen.insert(targets[*idx].route())).collect()
 }

@@ -84,7 +84,7 @@ pub struct BenchSummary {
     pub rate_per_s: Option<f64>,
     /// Bytes received for the completed requests: heads, framing and bodies.
     pub bytes_read: u64,
-    /// What became of the requests that were scheduled in the window.
+    /// The requests that were scheduled in the window, by how they ended.
     pub ledger: Requests,
     /// Completed requests by status.
     pub status: NamedCounts,
@@ -111,9 +111,9 @@ pub struct BenchSummary {
     pub censored: Censored,
     /// Requests that failed or were answered with a status of 400 or above.
     pub errors: Errors,
-    /// What became of the requests that were scheduled in the warm-up.
+    /// The requests that were scheduled in the warm-up, by how they ended.
     pub warmup: Warmup,
-    /// What became of the connections.
+    /// How the connections were used.
     pub connections_detail: ConnectionsDetail,
     /// Whether the numbers can be true together.
     pub littles_law: LittlesLaw,
@@ -213,7 +213,7 @@ pub struct Errors {
     pub share: Option<f64>,
 }
 
-/// What became of the requests of the warm-up.
+/// The requests of the warm-up, by how they ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Warmup {
     /// Requests that the kernel was handed.
@@ -226,7 +226,7 @@ pub struct Warmup {
     pub in_flight: u64,
 }
 
-/// What became of the connections of all cores; see
+/// How the connections of all cores were used; see
 /// [`TrialConnections`](crate::bench::record::TrialConnections).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionsDetail {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::base::target::Target;
 use crate::bench::run::BenchError;
+use crate::bench::shared::first_by_route;
 use crate::http::http1::RequestTemplate;
 use crate::input::Input;
 use crate::input::source::{Line, Source};
@@ -42,7 +43,7 @@ pub(super) fn read(urls: Vec<String>, files: Vec<PathBuf>) -> Result<Vec<Target>
         let text = "no URL to ask for, hint: ringfetch bench http://127.0.0.1:8080/";
         return Err(BenchError::Option(text.to_owned()));
     }
-    let origins = origin_count(&targets);
+    let origins = first_by_route(&targets).len();
     if origins > ORIGINS_MAX {
         return Err(BenchError::Option(format!(
             "more than {ORIGINS_MAX} different hosts: {origins}, hint: each of them gets all the \
@@ -50,14 +51,6 @@ pub(super) fn read(urls: Vec<String>, files: Vec<PathBuf>) -> Result<Vec<Target>
         )));
     }
     Ok(targets)
-}
-
-/// How many different origins there are.
-pub(super) fn origin_count(targets: &[Target]) -> usize {
-    let mut origins: Vec<&str> = targets.iter().map(Target::origin).collect();
-    origins.sort_unstable();
-    origins.dedup();
-    origins.len()
 }
 
 /// Refuses requests that would take too much memory, rendered for each target.

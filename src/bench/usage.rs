@@ -42,16 +42,12 @@ impl Usage {
             return Used::default();
         }
         let scale = window_ns as f64 / looked_ns as f64;
-        let part = |from: Duration, to: Duration| to.saturating_sub(from).mul_f64(scale);
-        let times = |from: CpuTime, to: CpuTime| CpuTime {
-            user: part(from.user, to.user),
-            system: part(from.system, to.system),
-        };
         let (from, to) = (self.used, later.used);
+        let waited = to.run_queue_wait.saturating_sub(from.run_queue_wait);
         Used {
-            thread: times(from.thread, to.thread),
-            process: times(from.process, to.process),
-            run_queue_wait: part(from.run_queue_wait, to.run_queue_wait),
+            thread: to.thread.since(from.thread).scaled(scale),
+            process: to.process.since(from.process).scaled(scale),
+            run_queue_wait: waited.mul_f64(scale),
         }
     }
 }

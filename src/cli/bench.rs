@@ -71,24 +71,24 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     listen_for_signals(&is_signalled)?;
     let law = options.law();
     let stop = Stop::from(is_signalled);
-    let mut benching = options.start(stop.clone())?;
-    warn(benching.notes(), common);
+    let mut running = options.start(stop.clone())?;
+    warn(running.notes(), common);
     let searching =
         wanted.find_max.as_ref().map(|objectives| search_options(args, objectives.clone(), law));
     if args.output == BenchFormat::Text && !common.quiet {
-        tell_plan(args, &trial, searching.as_ref(), &benching)?;
+        tell_plan(args, &trial, searching.as_ref(), &running)?;
     }
     let mut watching = Watching::start(args, &trial, log)?;
     let found = match &searching {
-        None => benching.run(&trial, &mut watching).map(|trial| Found { trial, search: None }),
-        Some(options) => search(&mut benching, options, &mut watching)
+        None => running.run(&trial, &mut watching).map(|trial| Found { trial, search: None }),
+        Some(options) => search(&mut running, options, &mut watching)
             .map(|(search, trial)| Found { trial, search: Some(search) }),
     };
     if found.is_err() {
         stop.request();
     }
     // A worker that could not go on says why here, which explains the other errors.
-    benching.join()?;
+    running.join()?;
     let found = found?;
     watching.finish()?;
     let checked: Vec<Checked> =
@@ -184,7 +184,7 @@ fn tell_plan(
     args: &BenchArgs,
     trial: &Trial,
     searching: Option<&SearchOptions>,
-    benching: &RunningBench,
+    running: &RunningBench,
 ) -> anyhow::Result<()> {
     let spread = match args.load.arrivals {
         ArrivalsArg::Poisson => "poisson",
@@ -200,11 +200,11 @@ fn tell_plan(
     };
     let text = plan(
         &BenchPlan {
-            engine: benching.engine().word(),
-            cores: benching.cpus(),
-            url: benching.first_url(),
-            urls: benching.url_count(),
-            connections: benching.connections(),
+            engine: running.engine().word(),
+            cores: running.cpus(),
+            url: running.first_url(),
+            urls: running.url_count(),
+            connections: running.connections(),
             pipeline: args.load.pipeline,
             rate: rate.map(|rate| (rate, spread)),
             search: searching.map(|options| options.objectives.to_string()),

@@ -27,7 +27,7 @@ use crate::fetch::output::{Resumed, Writer, resume};
 use crate::fetch::run::{FetchError, RunningFetch};
 use crate::fetch::summary::Summary;
 use crate::input::Input;
-use crate::report::progress::{ProgressLine, Snapshot};
+use crate::report::progress::{FetchSnapshot, ProgressLine};
 use crate::report::{json, text};
 use crate::runtime::clock;
 
@@ -145,12 +145,12 @@ fn watch(fetching: &mut RunningFetch, args: &FetchArgs) {
         }
         drawn_at = clock::now();
         let progress = fetching.progress();
-        line.show(&Snapshot {
+        line.show(&FetchSnapshot {
             elapsed: progress.elapsed,
-            rows: progress.reading.rows,
-            failed: progress.reading.failed,
-            in_flight: progress.reading.in_flight,
-            bytes: progress.reading.body_bytes,
+            rows: progress.snapshot.rows,
+            failed: progress.snapshot.failed,
+            in_flight: progress.snapshot.in_flight,
+            bytes: progress.snapshot.body_bytes,
             lines: progress.lines,
             read: progress.input,
         });

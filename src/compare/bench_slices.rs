@@ -16,7 +16,7 @@ use crate::stats::percentiles::Statistic;
 /// A bench that is run slice by slice.
 pub(super) struct BenchSlices {
     /// None once it could not go on.
-    benching: Option<RunningBench>,
+    running: Option<RunningBench>,
     /// What each slice is made of.
     trial: Trial,
 }
@@ -31,22 +31,22 @@ impl BenchSlices {
         check_engine(engine)?;
         let options = options.engine(engine).cpus(cpus);
         let (trial, keeps) = (options.trial().map_err(text)?, options.keep_alive);
-        let benching = options.start(Stop::default()).map_err(text)?;
-        let connections = if keeps { benching.connections() } else { 0 };
-        let (cores, notes) = (benching.cpus().len(), benching.notes().to_vec());
+        let running = options.start(Stop::default()).map_err(text)?;
+        let connections = if keeps { running.connections() } else { 0 };
+        let (cores, notes) = (running.cpus().len(), running.notes().to_vec());
         let means = Means { connections, cores, notes };
-        Ok((Self { benching: Some(benching), trial }, means))
+        Ok((Self { running: Some(running), trial }, means))
     }
 
     /// Runs `trial`; the error says why the bench cannot go on.
     fn run_trial(&mut self, trial: &Trial) -> Result<BenchSummary, String> {
-        let benching = self.benching.as_mut().ok_or("the bench has ended")?;
-        let summary = benching.run(trial, &mut Unwatched);
+        let running = self.running.as_mut().ok_or("the bench has ended")?;
+        let summary = running.run(trial, &mut Unwatched);
         if summary.as_ref().is_ok_and(|summary| !summary.interrupted) {
             return summary.map_err(text);
         }
         // A core that could not go on says why when it is joined, and stops the others.
-        let joined = self.benching.take().map_or(Ok(()), RunningBench::join);
+        let joined = self.running.take().map_or(Ok(()), RunningBench::join);
         joined.and(summary.map(drop)).map_err(text)?;
         Err("the bench was stopped".to_owned())
     }

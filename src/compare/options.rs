@@ -16,7 +16,7 @@ use crate::os::system;
 /// Rounds, where nothing is said.
 pub(crate) const ROUNDS_DEFAULT: usize = 10;
 /// How long each contestant works in a round, where nothing is said.
-const SLICE_DEFAULT: Duration = Duration::from_secs(1);
+pub(crate) const SLICE_DEFAULT: Duration = Duration::from_secs(1);
 /// Size of the test server's bodies where nothing is said, in bytes.
 pub(crate) const BODY_BYTES_DEFAULT: u64 = 64;
 

@@ -35,7 +35,7 @@ pub(crate) const RETRIES_DEFAULT: u32 = 2;
 /// Redirects that are followed, where nothing is said.
 pub(crate) const REDIRECTS_DEFAULT: usize = 10;
 /// Largest body where nothing is said, in bytes with transfer codings removed.
-const BODY_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
+pub(crate) const BODY_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
 // LIMIT: further tries that can be asked for.
 const RETRIES_MAX: u32 = 100;
 // LIMIT: redirects that can be asked for; each is kept until its row is made.
@@ -63,8 +63,7 @@ pub enum Extract {
 /// use ringfetch::Fetch;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use ringfetch::testserver::{TestServer, TestServerSettings};
-/// # let server = TestServer::start(&TestServerSettings::local())?;
+/// # let server = ringfetch::Serve::new().listen("127.0.0.1:0".parse()?).start()?;
 /// # let url = |path: &str| format!("http://{}{path}", server.addr());
 /// let summary = Fetch::new()
 ///     .urls([url("/page/1"), url("/page/2"), url("/status/404")])

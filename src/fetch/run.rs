@@ -41,7 +41,7 @@ pub struct FetchProgress {
     /// Time since the start.
     pub elapsed: Duration,
     /// The counters of all cores.
-    pub reading: Snapshot,
+    pub snapshot: Snapshot,
     /// Lines that were given to cores.
     pub lines: u64,
     /// How much of the input was read, where that is known.
@@ -112,7 +112,7 @@ impl RunningFetch {
     pub fn progress(&mut self) -> FetchProgress {
         FetchProgress {
             elapsed: clock::now().since(self.started_at),
-            reading: self.run.snapshot(),
+            snapshot: self.run.snapshot(),
             lines: self.run.lines(),
             input: self.run.input_size(),
         }
@@ -148,7 +148,6 @@ impl RunningFetch {
         if self.pinning == Pinning::Pinned {
             notes.extend(unpinned.map(|core| format!("CPU {}: not pinned", core.placement.cpu)));
         }
-        let cpu_time = system::process_cpu_time();
         let input_error = outcome.input_error.take();
         let summary = Summary::new(SummaryInput {
             engine: self.engine.word(),
@@ -156,10 +155,7 @@ impl RunningFetch {
             reader: outcome.leftover,
             elapsed: clock::now().since(self.started_at),
             lines: outcome.lines,
-            cpu_time: CpuTime {
-                user: cpu_time.user.saturating_sub(self.cpu_before.user),
-                system: cpu_time.system.saturating_sub(self.cpu_before.system),
-            },
+            cpu_time: system::process_cpu_time().since(self.cpu_before),
             max_rss_bytes: system::peak_rss_bytes(),
             end,
             notes,

@@ -32,7 +32,7 @@ pub trait Shown {
 
 /// How far a fetch has come at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct FetchSnapshot {
     /// Time since the start of the run.
     pub elapsed: Duration,
     /// Rows that were made.
@@ -162,7 +162,7 @@ impl Pace {
     }
 }
 
-impl Snapshot {
+impl FetchSnapshot {
     /// How many rows there will be: the lines read so far, projected on the whole input.
     ///
     /// The bytes read are not enough: the reader is ahead of the cores by all that is queued.
@@ -176,7 +176,7 @@ impl Snapshot {
     }
 }
 
-impl Shown for Snapshot {
+impl Shown for FetchSnapshot {
     fn elapsed(&self) -> Duration {
         self.elapsed
     }
@@ -213,8 +213,8 @@ mod tests {
     use super::*;
     use crate::report::lines::REPORT_COLUMNS;
 
-    fn snapshot() -> Snapshot {
-        Snapshot {
+    fn snapshot() -> FetchSnapshot {
+        FetchSnapshot {
             elapsed: Duration::from_secs(10),
             rows: 20_000,
             failed: 3,
@@ -226,7 +226,7 @@ mod tests {
     }
 
     /// Checks the line that `snapshot` gives when it is the first one.
-    fn check(snapshot: &Snapshot, expected: &str) {
+    fn check(snapshot: &FetchSnapshot, expected: &str) {
         let mut pace = Pace::default();
         pace.observe(snapshot);
         let line = snapshot.line(&pace);
@@ -241,7 +241,7 @@ mod tests {
             "20,000 rows  2,000/s  1.00 MiB/s  64 in flight  3 failed  33.3 %  20.0 s left",
         );
         check(
-            &Snapshot { read: None, ..snapshot() },
+            &FetchSnapshot { read: None, ..snapshot() },
             "20,000 rows  2,000/s  1.00 MiB/s  64 in flight  3 failed",
         );
     }
@@ -250,17 +250,17 @@ mod tests {
     fn the_end_is_known_when_the_whole_input_was_read() {
         let read = Some(SourceSize { read: 1000, total: 1000 });
         check(
-            &Snapshot { lines: 20_000, read, in_flight: 0, ..snapshot() },
+            &FetchSnapshot { lines: 20_000, read, in_flight: 0, ..snapshot() },
             "20,000 rows  2,000/s  1.00 MiB/s  0 in flight  3 failed  100.0 %",
         );
     }
 
     #[test]
     fn the_beginning_promises_nothing() {
-        check(&Snapshot::default(), "0 rows  0.00/s  0 B/s  0 in flight  0 failed");
+        check(&FetchSnapshot::default(), "0 rows  0.00/s  0 B/s  0 in flight  0 failed");
         let read = Some(SourceSize { read: 0, total: 9 });
         check(
-            &Snapshot { read, ..Snapshot::default() },
+            &FetchSnapshot { read, ..FetchSnapshot::default() },
             "0 rows  0.00/s  0 B/s  0 in flight  0 failed",
         );
     }
@@ -270,10 +270,10 @@ mod tests {
         let mut pace = Pace::default();
         pace.observe(&snapshot());
         assert_eq!(pace.ended_per_s, 2000.0);
-        let stalled = Snapshot { elapsed: Duration::from_millis(10_100), ..snapshot() };
+        let stalled = FetchSnapshot { elapsed: Duration::from_millis(10_100), ..snapshot() };
         pace.observe(&stalled);
         assert!(pace.ended_per_s > 1900.0 && pace.ended_per_s < 2000.0, "{}", pace.ended_per_s);
-        let long_after = Snapshot { elapsed: Duration::from_secs(100), ..snapshot() };
+        let long_after = FetchSnapshot { elapsed: Duration::from_secs(100), ..snapshot() };
         pace.observe(&long_after);
         assert!(pace.ended_per_s < 0.1, "{}", pace.ended_per_s);
         pace.observe(&long_after);
@@ -284,7 +284,7 @@ mod tests {
     fn another_run_has_a_rate_of_its_own() {
         let mut pace = Pace::default();
         pace.observe(&snapshot());
-        pace.observe(&Snapshot { elapsed: Duration::from_secs(1), rows: 50, ..snapshot() });
+        pace.observe(&FetchSnapshot { elapsed: Duration::from_secs(1), rows: 50, ..snapshot() });
         assert_eq!(pace.ended_per_s, 50.0);
     }
 

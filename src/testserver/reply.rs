@@ -18,7 +18,7 @@ use crate::base::failure::{Failure, Kind, Stage};
 use crate::http::http1::{Framing, Persistence, RequestHead, ResponseSpec, write_head};
 use crate::testserver::fault::{AfterFault, Fault};
 use crate::testserver::page;
-use crate::testserver::route::{Asked, BodyCoding, BytesFraming, ROUTES, Refusal, Route};
+use crate::testserver::route::{Asked, BodyCoding, BytesFraming, ROUTES, Refusal, ServedPath};
 use crate::testserver::shared::Served;
 use crate::testserver::stamps::Untold;
 use crate::testserver::stream::{BodyStream, Chunking, OpenFraming, PIECE_BYTES};
@@ -94,19 +94,19 @@ pub(super) fn write(
 ) -> (Remaining, Persistence) {
     scratch.clear();
     let content_type = match asked.route {
-        Route::Index => {
+        ServedPath::Index => {
             scratch.extend_from_slice(INDEX.as_bytes());
             HTML
         }
-        Route::Page(number) => {
+        ServedPath::Page(number) => {
             page::write(scratch, number, context.request.host);
             HTML
         }
-        Route::Echo => {
+        ServedPath::Echo => {
             write_echo(scratch, context);
             JSON
         }
-        Route::Count => {
+        ServedPath::Count => {
             let Served { requests, refused, connections } = context.served;
             // A vector takes every byte.
             let _ = writeln!(
@@ -115,21 +115,21 @@ pub(super) fn write(
             );
             JSON
         }
-        Route::Stamps => return stamps(out, context),
-        Route::Bytes(length, framing) => {
+        ServedPath::Stamps => return stamps(out, context),
+        ServedPath::Bytes(length, framing) => {
             return bytes(out, context, asked.coding, length, framing);
         }
-        Route::Chunked(length, chunking) => return chunked(out, context, length, chunking),
-        Route::Status(status) => return write_status(out, scratch, context, status),
-        Route::Redirect(..) | Route::RedirectLoop(_) | Route::RedirectTo(..) => {
+        ServedPath::Chunked(length, chunking) => return chunked(out, context, length, chunking),
+        ServedPath::Status(status) => return write_status(out, scratch, context, status),
+        ServedPath::Redirect(..) | ServedPath::RedirectLoop(_) | ServedPath::RedirectTo(..) => {
             return redirect(out, scratch, context, asked.route);
         }
-        Route::Drip(length, pause) => {
+        ServedPath::Drip(length, pause) => {
             write_head(out, &context.answer(TEXT, Framing::Length(length)));
             let remaining = context.unless_head(Remaining::Drip(length, pause));
             return (remaining, context.connection);
         }
-        Route::Fault(fault) => {
+        ServedPath::Fault(fault) => {
             fault.write(out);
             return (Remaining::Fault(fault.after()), context.connection);
         }
@@ -290,24 +290,25 @@ fn redirect(
     out: &mut Vec<u8>,
     scratch: &mut Vec<u8>,
     context: &RequestContext<'_>,
-    route: Route<'_>,
+    route: ServedPath<'_>,
 ) -> (Remaining, Persistence) {
     // Every other redirect of a row is a path; the rest are relative to the path before.
     let _ = match route {
-        Route::Redirect(1, _) => write!(scratch, "/page/0"),
-        Route::Redirect(left, 302) if left % 2 == 0 => write!(scratch, "{}", left - 1),
-        Route::Redirect(left, 302) => write!(scratch, "/redirect/{}", left - 1),
-        Route::Redirect(left, status) => write!(scratch, "{}?status={status}", left - 1),
-        Route::RedirectLoop(302) => write!(scratch, "/redirect/loop"),
-        Route::RedirectLoop(status) => write!(scratch, "loop?status={status}"),
-        Route::RedirectTo(url, _) => {
+        ServedPath::Redirect(1, _) => write!(scratch, "/page/0"),
+        ServedPath::Redirect(left, 302) if left % 2 == 0 => write!(scratch, "{}", left - 1),
+        ServedPath::Redirect(left, 302) => write!(scratch, "/redirect/{}", left - 1),
+        ServedPath::Redirect(left, status) => write!(scratch, "{}?status={status}", left - 1),
+        ServedPath::RedirectLoop(302) => write!(scratch, "/redirect/loop"),
+        ServedPath::RedirectLoop(status) => write!(scratch, "loop?status={status}"),
+        ServedPath::RedirectTo(url, _) => {
             percent_decode(scratch, url);
             Ok(())
         }
         _ => unreachable!("only redirects are written here"),
     };
-    let (Route::Redirect(_, status) | Route::RedirectLoop(status) | Route::RedirectTo(_, status)) =
-        route
+    let (ServedPath::Redirect(_, status)
+    | ServedPath::RedirectLoop(status)
+    | ServedPath::RedirectTo(_, status)) = route
     else {
         unreachable!("only redirects are written here")
     };

@@ -56,7 +56,7 @@ pub(super) struct Asked<'a> {
     /// How the answer's body is coded.
     pub(super) coding: BodyCoding,
     /// What is answered.
-    pub(super) route: Route<'a>,
+    pub(super) route: ServedPath<'a>,
 }
 
 /// How a body is coded.
@@ -75,7 +75,7 @@ pub(super) enum BytesFraming {
 
 /// What is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route<'a> {
+pub(super) enum ServedPath<'a> {
     Index,
     Bytes(u64, BytesFraming),
     Page(u64),
@@ -93,7 +93,7 @@ pub(super) enum Route<'a> {
     Fault(Fault),
 }
 
-impl Route<'_> {
+impl ServedPath<'_> {
     /// Whether it asks what the server has done. Such questions are not counted.
     pub(super) fn is_about_server(&self) -> bool {
         matches!(self, Self::Count | Self::Stamps)
@@ -129,7 +129,7 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
         }
     }
     let route = route(path, query)?;
-    if let Route::Drip(count, pause) = route {
+    if let ServedPath::Drip(count, pause) = route {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         if delay.saturating_add(pause.saturating_mul(count)) > DELAY_MAX {
             return Err(refusal(400, "the bytes take longer than ten minutes"));
@@ -137,11 +137,11 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
     }
     let has_body = matches!(
         route,
-        Route::Index
-            | Route::Bytes(_, BytesFraming::Length)
-            | Route::Page(_)
-            | Route::Echo
-            | Route::Count
+        ServedPath::Index
+            | ServedPath::Bytes(_, BytesFraming::Length)
+            | ServedPath::Page(_)
+            | ServedPath::Echo
+            | ServedPath::Count
     );
     if coding == BodyCoding::Gzip && !has_body {
         return Err(refusal(404, "only /, /bytes, /page, /echo and /count can be gzip-coded"));
@@ -150,40 +150,40 @@ pub(super) fn parse(target: &str) -> Result<Asked<'_>, Refusal> {
 }
 
 /// Reads a path that has no delay and no coding before it.
-fn route<'a>(path: &'a str, query: &'a str) -> Result<Route<'a>, Refusal> {
+fn route<'a>(path: &'a str, query: &'a str) -> Result<ServedPath<'a>, Refusal> {
     let mut parts = path.strip_prefix('/').unwrap_or(path).splitn(3, '/');
     let route = match (parts.next().unwrap_or(""), parts.next(), parts.next()) {
-        ("" | "*", None, None) => Route::Index,
-        ("bytes", Some(n), None) => Route::Bytes(body_bytes(n)?, end(query)?),
-        ("page", Some(n), None) => Route::Page(number(n)?),
-        ("chunked", Some(n), None) => Route::Chunked(body_bytes(n)?, chunking(query)?),
-        ("status", Some(n), None) => Route::Status(status(n, 200)?),
+        ("" | "*", None, None) => ServedPath::Index,
+        ("bytes", Some(n), None) => ServedPath::Bytes(body_bytes(n)?, end(query)?),
+        ("page", Some(n), None) => ServedPath::Page(number(n)?),
+        ("chunked", Some(n), None) => ServedPath::Chunked(body_bytes(n)?, chunking(query)?),
+        ("status", Some(n), None) => ServedPath::Status(status(n, 200)?),
         ("drip", Some(n), Some(span)) => {
             let count = number(n)?;
             if count > DRIP_BYTES_MAX {
                 return Err(refusal(400, "at most 1000000 bytes are sent one at a time"));
             }
-            Route::Drip(count, millis(span)?)
+            ServedPath::Drip(count, millis(span)?)
         }
-        ("redirect", Some("loop"), None) => Route::RedirectLoop(redirect_status(query)?),
+        ("redirect", Some("loop"), None) => ServedPath::RedirectLoop(redirect_status(query)?),
         ("redirect", Some(n), None) => match number(n)? {
-            0 => Route::Page(0),
+            0 => ServedPath::Page(0),
             n if n > REDIRECTS_MAX => {
                 return Err(refusal(400, "at most 1000000 redirects come in a row"));
             }
-            n => Route::Redirect(n, redirect_status(query)?),
+            n => ServedPath::Redirect(n, redirect_status(query)?),
         },
         ("redirect-to", None, None) => {
             let url = value(query, "url").filter(|url| !url.is_empty());
             let url = url.ok_or(refusal(400, "no target; hint: /redirect-to?url=/page/7"))?;
-            Route::RedirectTo(url, redirect_status(query)?)
+            ServedPath::RedirectTo(url, redirect_status(query)?)
         }
-        ("echo", None, None) => Route::Echo,
-        ("count", None, None) => Route::Count,
-        ("stamps", None, None) => Route::Stamps,
+        ("echo", None, None) => ServedPath::Echo,
+        ("count", None, None) => ServedPath::Count,
+        ("stamps", None, None) => ServedPath::Stamps,
         ("fault", Some(word), None) => {
             let fault = Fault::ALL.iter().find(|fault| fault.word() == word);
-            Route::Fault(*fault.ok_or(refusal(404, "no such fault; hint: / lists them all"))?)
+            ServedPath::Fault(*fault.ok_or(refusal(404, "no such fault; hint: / lists them all"))?)
         }
         _ => return Err(UNKNOWN),
     };
@@ -257,41 +257,44 @@ const fn refusal(status: u16, why: &'static str) -> Refusal {
 mod tests {
     use super::*;
 
-    fn check(target: &str, expected: Result<Route<'_>, u16>) {
+    fn check(target: &str, expected: Result<ServedPath<'_>, u16>) {
         let found = parse(target).map(|asked| asked.route).map_err(|refusal| refusal.status);
         assert_eq!(found, expected, "{target}");
     }
 
     #[test]
     fn targets_name_routes() {
-        check("/", Ok(Route::Index));
-        check("*", Ok(Route::Index));
-        check("/?x", Ok(Route::Index));
-        check("/bytes/0", Ok(Route::Bytes(0, BytesFraming::Length)));
-        check("/bytes/1099511627776?framing=close", Ok(Route::Bytes(1 << 40, BytesFraming::Close)));
-        check("/page/18446744073709551615", Ok(Route::Page(u64::MAX)));
+        check("/", Ok(ServedPath::Index));
+        check("*", Ok(ServedPath::Index));
+        check("/?x", Ok(ServedPath::Index));
+        check("/bytes/0", Ok(ServedPath::Bytes(0, BytesFraming::Length)));
+        check(
+            "/bytes/1099511627776?framing=close",
+            Ok(ServedPath::Bytes(1 << 40, BytesFraming::Close)),
+        );
+        check("/page/18446744073709551615", Ok(ServedPath::Page(u64::MAX)));
         let plain = Chunking { chunk_bytes: 8192, extensions: false, trailers: false };
-        check("/chunked/5", Ok(Route::Chunked(5, plain)));
+        check("/chunked/5", Ok(ServedPath::Chunked(5, plain)));
         let all = Chunking { chunk_bytes: 7, extensions: true, trailers: true };
-        check("/chunked/5?trailers&chunk=7&extensions=1", Ok(Route::Chunked(5, all)));
-        check("/status/599", Ok(Route::Status(599)));
-        check("/drip/3/20", Ok(Route::Drip(3, Duration::from_millis(20))));
-        check("/drip/6000/100", Ok(Route::Drip(6000, Duration::from_millis(100))));
-        check("/stamps", Ok(Route::Stamps));
-        check("/redirect/0", Ok(Route::Page(0)));
-        check("/redirect/2?status=308", Ok(Route::Redirect(2, 308)));
-        check("/redirect/loop", Ok(Route::RedirectLoop(302)));
-        check("/redirect-to?status=301&url=%2Fx", Ok(Route::RedirectTo("%2Fx", 301)));
-        check("/fault/reset", Ok(Route::Fault(Fault::Reset)));
+        check("/chunked/5?trailers&chunk=7&extensions=1", Ok(ServedPath::Chunked(5, all)));
+        check("/status/599", Ok(ServedPath::Status(599)));
+        check("/drip/3/20", Ok(ServedPath::Drip(3, Duration::from_millis(20))));
+        check("/drip/6000/100", Ok(ServedPath::Drip(6000, Duration::from_millis(100))));
+        check("/stamps", Ok(ServedPath::Stamps));
+        check("/redirect/0", Ok(ServedPath::Page(0)));
+        check("/redirect/2?status=308", Ok(ServedPath::Redirect(2, 308)));
+        check("/redirect/loop", Ok(ServedPath::RedirectLoop(302)));
+        check("/redirect-to?status=301&url=%2Fx", Ok(ServedPath::RedirectTo("%2Fx", 301)));
+        check("/fault/reset", Ok(ServedPath::Fault(Fault::Reset)));
         for fault in Fault::ALL {
-            check(&format!("/fault/{}", fault.word()), Ok(Route::Fault(*fault)));
+            check(&format!("/fault/{}", fault.word()), Ok(ServedPath::Fault(*fault)));
         }
     }
 
     #[test]
     fn what_is_no_route_or_too_much_is_refused() {
         for target in ["/x", "//", "/bytes", "/bytes/1/", "/fault/x", "/echo/", "/delay/5", ""] {
-            let expected = if target.is_empty() { Ok(Route::Index) } else { Err(404) };
+            let expected = if target.is_empty() { Ok(ServedPath::Index) } else { Err(404) };
             check(target, expected);
         }
         for target in [
@@ -324,10 +327,10 @@ mod tests {
     #[test]
     fn delays_and_codings_stand_before_any_route_in_any_order() {
         let delay = Duration::from_millis(12);
-        let expected = Asked { delay, coding: BodyCoding::Gzip, route: Route::Page(3) };
+        let expected = Asked { delay, coding: BodyCoding::Gzip, route: ServedPath::Page(3) };
         assert_eq!(parse("/delay/5/gzip/delay/7/page/3"), Ok(expected));
         assert_eq!(parse("/gzip/delay/12/page/3"), Ok(expected));
-        let expected = Asked { coding: BodyCoding::Identity, route: Route::Index, ..expected };
+        let expected = Asked { coding: BodyCoding::Identity, route: ServedPath::Index, ..expected };
         assert_eq!(parse("/delay/12/"), Ok(expected));
         check("/gzip/status/200", Err(404));
         check("/gzip/fault/reset", Err(404));

@@ -31,10 +31,10 @@ const CONNECTIONS_EXPECTED: usize = 1024;
 /// Every option has a default; the methods change one option each.
 ///
 /// ```
-/// # fn main() -> Result<(), ringfetch::ServeError> {
-/// use ringfetch::runtime::launch::Pinning;
+/// use ringfetch::{Pinning, Serve};
 ///
-/// let serving = ringfetch::Serve::new()
+/// # fn main() -> Result<(), ringfetch::ServeError> {
+/// let serving = Serve::new()
 ///     .listen(([127, 0, 0, 1], 0).into())
 ///     .pinning(Pinning::Free)
 ///     .start()?;
@@ -221,7 +221,7 @@ impl Serving {
     pub fn stop(self) -> Result<ServeSummary, ServeError> {
         let Served { requests, refused, connections } =
             self.server.stop().map_err(ServeError::Cores)?;
-        let cpu_time = system::process_cpu_time();
+        let cpu_time = system::process_cpu_time().since(self.cpu_before);
         Ok(ServeSummary {
             engine: self.engine.word(),
             cores: self.cpus,
@@ -229,8 +229,8 @@ impl Serving {
             refused,
             connections,
             elapsed_s: clock::now().since(self.started_at).as_secs_f64(),
-            user_s: cpu_time.user.saturating_sub(self.cpu_before.user).as_secs_f64(),
-            sys_s: cpu_time.system.saturating_sub(self.cpu_before.system).as_secs_f64(),
+            user_s: cpu_time.user.as_secs_f64(),
+            sys_s: cpu_time.system.as_secs_f64(),
             max_rss_bytes: system::peak_rss_bytes(),
         })
     }

@@ -3,8 +3,9 @@
 //! The same list stands in two more places, which are held to this one.
 //!
 //! - ARCHITECTURE.md, under the heading `## Where is it`: the rows of a table whose first cell is
-//!   one folder in backticks with a slash, as in "| `base/` | what it holds |", in this order. Rows
-//!   of another form, such as "| `lib.rs` |", are not looked at.
+//!   one folder in backticks with a slash, in this order, and whose second cell names the folders
+//!   that it may not import all the same, as in "| `http/` | os, runtime | its things |". Rows of
+//!   another form, such as "| `lib.rs` |", are not looked at.
 //! - src/lib.rs, in its module docs under the heading `# Folders`: a list whose items begin with a
 //!   folder in backticks, "- `base`: what it holds" or "- [`base`]: what it holds", in this order.
 //!   Its `mod` declarations are the same folders in any order.
@@ -87,15 +88,19 @@ pub(crate) fn lists(architecture: &str, lib: &Text) -> Vec<String> {
     let header: Vec<_> = lib.raw.lines().filter_map(|line| line.strip_prefix("//!")).collect();
     let header = header.join("\n");
     let declared = declared(lib);
+    let (names, barred): (Vec<&str>, Vec<&str>) = table(architecture).into_iter().unzip();
+    let wanted_barred: Vec<String> = FOLDERS.iter().map(|(_, barred)| barred.join(", ")).collect();
+    let wanted_barred: Vec<&str> = wanted_barred.iter().map(String::as_str).collect();
     let found = [
-        (ARCHITECTURE, "the table under `## Where is it`", table(architecture), &wanted),
+        (ARCHITECTURE, "the table under `## Where is it`", names, &wanted),
+        (ARCHITECTURE, "what they may not import, in that table", barred, &wanted_barred),
         (LIB, "the list under `# Folders`", items(&header), &wanted),
         (LIB, "the declared modules", declared.iter().map(String::as_str).collect(), &sorted),
     ];
     let wrong = found.iter().filter(|(_, _, found, wanted)| found != *wanted);
     wrong
         .map(|(path, what, found, wanted)| {
-            let (found, wanted) = (found.join(" "), wanted.join(" "));
+            let (found, wanted) = (found.join(" | "), wanted.join(" | "));
             format!("{path}:1: {what}: {found}; tests/tidy/layers.rs: {wanted}")
         })
         .collect()
@@ -107,10 +112,15 @@ fn section<'a>(text: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
     lines.skip(1).take_while(|line| !line.starts_with('#'))
 }
 
-fn table(architecture: &str) -> Vec<&str> {
+/// The folders of the table, each with what its second cell says.
+fn table(architecture: &str) -> Vec<(&str, &str)> {
     let rows = section(architecture, "## Where is it").filter_map(|line| line.strip_prefix('|'));
-    let cells = rows.filter_map(|row| row.split('|').next());
-    cells.filter_map(|cell| cell.trim().strip_prefix('`')?.strip_suffix("/`")).collect()
+    let cells = rows.filter_map(|row| row.split_once('|'));
+    let folders = cells.filter_map(|(folder, rest)| {
+        let folder = folder.trim().strip_prefix('`')?.strip_suffix("/`")?;
+        Some((folder, rest.split('|').next().unwrap_or_default().trim()))
+    });
+    folders.collect()
 }
 
 fn items(header: &str) -> Vec<&str> {
@@ -134,11 +144,16 @@ mod tests {
 
     /// ARCHITECTURE.md and lib.rs as they should be, for these folders.
     fn written(names: &[&str]) -> (String, Text) {
-        let rows: String = names.iter().map(|name| format!("| `{name}/` | x |\n")).collect();
+        let barred = |name: &str| FOLDERS.iter().find(|(known, _)| *known == name).map(|(_, b)| *b);
+        let row = |name: &&str| {
+            format!("| `{name}/` | {} | x |\n", barred(name).unwrap_or_default().join(", "))
+        };
+        let rows: String = names.iter().map(row).collect();
         let items: String =
             names.iter().map(|name| format!("//! - [`{name}`]: x,\n//! y\n")).collect();
         let mods: String = names.iter().rev().map(|name| format!("pub mod {name};\n")).collect();
-        let heading = "# A\n| `a/` |\n## Where is it\n| folder | what |\n| --- | --- |\n";
+        let heading =
+            "# A\n| `a/` |\n## Where is it\n| folder | no | what |\n| --- | --- | --- |\n";
         let architecture = format!("{heading}{rows}| `lib.rs` | x |\n## B\n| `b/` |\n");
         let lib =
             format!("//! - `a`\n//!\n//! # Folders\n//!\n{items}//! # B\n//! - `b`\n\n{mods}");
@@ -150,15 +165,17 @@ mod tests {
         let names: Vec<_> = FOLDERS.iter().map(|(name, _)| *name).collect();
         let (architecture, lib) = written(&names);
         assert_eq!(lists(&architecture, &lib), [""; 0]);
+        let other = architecture.replace("| os, runtime |", "| os |");
+        assert_eq!(lists(&other, &lib).len(), 1);
 
         let mut swapped = names.clone();
         swapped.swap(1, 2);
         let (architecture, lib) = written(&swapped);
-        assert_eq!(lists(&architecture, &lib).len(), 2);
+        assert_eq!(lists(&architecture, &lib).len(), 2, "{:?}", lists(&architecture, &lib));
 
         let (architecture, lib) = written(&names[1..]);
-        assert_eq!(lists(&architecture, &lib).len(), 3);
-        assert_eq!(lists("", &Text::new(LIB, "")).len(), 3);
+        assert_eq!(lists(&architecture, &lib).len(), 4);
+        assert_eq!(lists("", &Text::new(LIB, "")).len(), 4);
     }
 
     #[test]

@@ -69,8 +69,12 @@ const BANNED: &[&str] = &[
     "crate::net",
     "crate::os",
     "crate::runtime",
+    "core::future",
+    "core::task",
+    "flume",
     "libc",
     "monoio",
+    "socket2",
     "std::fs",
     "std::future",
     "std::io::stderr",
@@ -150,7 +154,7 @@ fn spelt_out(path: &[String], uses: &[Use]) -> Vec<String> {
 fn absolute_path(module: &[String], path: &[String]) -> String {
     match absolute(module, path) {
         Some(path) => format!("crate::{}", path.join("::")),
-        None => path.join("::"),
+        None => path.join("::").trim_start_matches("::").to_owned(),
     }
 }
 
@@ -206,6 +210,9 @@ mod tests {
         check("use crate::os::system;", 1);
         check("use crate::os;", 1);
         check("fn f() { libc::getpid() }", 1);
+        check("use ::std::fs;", 1);
+        check("use core::future::Future;", 1);
+        check("fn f(socket: socket2::Socket) {}", 1);
     }
 
     #[test]

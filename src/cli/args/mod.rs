@@ -57,9 +57,23 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::base::limits;
+    use crate::compare::options::SLICE_DEFAULT;
+    use crate::fetch::options as fetch_options;
 
     #[test]
     fn the_arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_library() {
+        let parsed = |text: &str| Args::parse_from(text.split(' ')).command;
+        let Command::Fetch(fetch) = parsed("ringfetch fetch http://a/") else { unreachable!() };
+        assert_eq!(fetch.wire.timeout, limits::TIMEOUT_DEFAULT);
+        assert_eq!(fetch.wire.connect_timeout, limits::CONNECT_TIMEOUT_DEFAULT);
+        assert_eq!(fetch.pages.max_body, fetch_options::BODY_BYTES_DEFAULT);
+        let Command::Compare(compare) = parsed("ringfetch compare") else { unreachable!() };
+        assert_eq!(compare.slice, SLICE_DEFAULT);
     }
 }

@@ -158,9 +158,8 @@ impl ProcessUsage {
             return (0.0, 0.0);
         }
         let scale = window.as_secs_f64() / looked_s;
-        let part = |from: Duration, to: Duration| to.saturating_sub(from).as_secs_f64() * scale;
-        let (from, to) = (self.process, later.process);
-        (part(from.user, to.user), part(from.system, to.system))
+        let used = later.process.since(self.process).scaled(scale);
+        (used.user.as_secs_f64(), used.system.as_secs_f64())
     }
 }
 

@@ -1,6 +1,6 @@
 //! One exchange as the client sees it: bytes of the answer in, its head and body out.
 //!
-//! The driver reads, where [`Want`] says, and keeps the bytes of an unfinished head together.
+//! Who carries it reads, where [`Want`] says, and keeps the bytes of an unfinished head together.
 //!
 //! Invariant: `reuse()` is true only after a clean end of a message that lets the connection go on;
 //! after a failure or a close, never again.
@@ -139,7 +139,7 @@ impl Exchange {
         }
     }
 
-    /// Counts `count` body bytes that the driver read straight to where they belong; the observer
+    /// Counts `count` body bytes that were read straight to where they belong; the observer
     /// does not see them.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! HTTP/1.1 without I/O (RFC 9110, RFC 9112): bytes in, events out, on both ends of a connection.
 //!
-//! Knows nothing of sockets, deadlines or pools. The driver of a connection reads and writes its
+//! Knows nothing of sockets, deadlines or pools. Who carries an exchange reads and writes its
 //! bytes, and asks here what they say.
 //!
 //! Invariant: how the bytes were split never changes the outcome; nothing past the end of a message

@@ -1,4 +1,4 @@
-//! Every line of the input is exactly one row, whatever the line is and whatever came of it.
+//! Every line of the input is exactly one row, whatever the line is and however its fetch ended.
 //!
 //! Invariant: each test holds on every engine.
 
