@@ -22,6 +22,72 @@ const UNITS: [(&str, f64); 11] = [
     ("", 1.0),
 ];
 
+/// What the name of a bound ends with.
+const BOUND_ENDS: [&str; 6] = ["_MAX", "_MIN", "_DEFAULT", "_TTL", "_GRACE", "_PAUSE"];
+
+/// Bounds that no user meets: sizes of queues and blocks, thresholds of verdicts, which a report
+/// explains itself, and constants of tests. A bound is here or on the page.
+const INTERNAL: &[(&str, &str)] = &[
+    ("base/buf.rs", "FREE_BLOCKS_MAX"),
+    ("base/buf.rs", "FREE_BLOCK_BYTES_MAX"),
+    ("base/limits.rs", "BODY_READ_BYTES_MAX"),
+    ("base/limits.rs", "IDLE_UNCHECKED_MAX"),
+    ("base/route.rs", "KEPT_HOST_BYTES_MAX"),
+    ("bench/block_size.rs", "ANSWER_BLOCK_BYTES_MAX"),
+    ("bench/block_size.rs", "ANSWER_BLOCK_BYTES_MIN"),
+    ("bench/ledger.rs", "ERROR_STATUS_MIN"),
+    ("bench/opening.rs", "OPENING_MAX"),
+    ("bench/options.rs", "SEED_DEFAULT"),
+    ("bench/pacer.rs", "SPIN_MAX"),
+    ("bench/series.rs", "SECONDS_WAITING_MAX"),
+    ("bench/series.rs", "STEPS_OPEN_MAX"),
+    ("bench/stability.rs", "BATCHES_MAX"),
+    ("bench/stability.rs", "BATCH_REQUESTS_MIN"),
+    ("bench/stability.rs", "ERRORS_MIN"),
+    ("bench/stability.rs", "FIGURES_MIN"),
+    ("bench/stability.rs", "P99_DRIFT_SHARE_MIN"),
+    ("bench/stability.rs", "RATE_DRIFT_SHARE_MIN"),
+    ("bench/trial.rs", "CLAIM_MAX"),
+    ("bench/verdict.rs", "ARRIVALS_DEVIATIONS_MAX"),
+    ("bench/verdict.rs", "PACING_P99_MAX"),
+    ("bench/verdict.rs", "PACING_SAMPLES_MIN"),
+    ("bench/verdict.rs", "RATE_SHARE_MIN"),
+    ("bench/worker.rs", "RECONNECT_PAUSE"),
+    ("client/pool.rs", "EXPIRED_PER_CALL_MAX"),
+    ("client/pool.rs", "IDLE_MAX"),
+    ("compare/clients/threads.rs", "CLOSING_MAX"),
+    ("compare/clients/threads.rs", "IDLE_MAX"),
+    ("compare/measurements.rs", "RATE_KEPT_MIN"),
+    ("compare/options.rs", "BODY_BYTES_DEFAULT"),
+    ("compare/ratio.rs", "NOISE_MIN"),
+    ("compare/run.rs", "COUNTED_MAX"),
+    ("fetch/output/jsonl.rs", "CHUNKS_QUEUED_MAX"),
+    ("fetch/output/queue.rs", "ROWS_QUEUED_MAX"),
+    ("fetch/reader.rs", "READER_PAUSE"),
+    ("fetch/run.rs", "BATCHES_QUEUED_MAX"),
+    ("fetch/shared.rs", "JOB_BATCHES_QUEUED_MAX"),
+    ("fetch/shared.rs", "READER_HELD_MAX"),
+    ("fetch/shared.rs", "UNFINISHED_PER_CORE_MAX"),
+    ("fetch/shared.rs", "WAITING_JOBS_MAX"),
+    ("fetch/worker.rs", "JOBS_PER_TURN_MAX"),
+    ("http/http1/memo.rs", "HEAD_REMEMBERED_BYTES_MAX"),
+    ("input/lines.rs", "READ_BYTES_MIN"),
+    ("net/dns.rs", "LOOKUPS_QUEUED_MAX"),
+    ("report/bench/plan.rs", "LIST_COLUMNS_MAX"),
+    ("runtime/ring.rs", "COMPLETIONS_MAX"),
+    ("runtime/ring.rs", "ENTRIES_MAX"),
+    ("runtime/ring.rs", "ENTRIES_MIN"),
+    ("stats/counts.rs", "STATUS_MAX"),
+    ("stats/interval.rs", "EXACT_SAMPLES_BEYOND_MAX"),
+    ("stats/latency.rs", "BYTES_MAX"),
+    ("testserver/accept.rs", "STOP_SWEEPS_MAX"),
+    ("testserver/page.rs", "HOST_BYTES_MAX"),
+    ("testserver/route.rs", "CHUNK_BYTES_DEFAULT"),
+    ("testserver/serve.rs", "LISTEN_DEFAULT"),
+    ("testserver/stamps.rs", "LINE_BYTES_MAX"),
+    ("testserver/worker.rs", "PATTERN_BLOCKS_MAX"),
+];
+
 /// One bound, as the page has it.
 struct Row<'a> {
     value: &'a str,
@@ -117,5 +183,45 @@ fn every_failure_of_the_page_is_one_that_rows_have() {
         let is_stage = Stage::ALL.iter().any(|known| known.word() == stage);
         let is_kind = Kind::ALL.iter().any(|known| known.word() == kind);
         assert!(is_stage && is_kind, "docs/bounds.md: {stage}.{kind}");
+    }
+}
+
+/// Every constant of a bound in the source, with its file under `src`.
+fn bounds(folder: &Path, found: &mut Vec<(String, String)>) {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            bounds(&path, found);
+            continue;
+        }
+        let file = path.strip_prefix(&top).unwrap().to_str().unwrap().to_owned();
+        for rest in std::fs::read_to_string(&path).unwrap().split("const ").skip(1) {
+            let name = rest.split(':').next().unwrap_or_default();
+            let is_name =
+                name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+            if is_name && BOUND_ENDS.iter().any(|end| name.ends_with(end)) {
+                found.push((file.clone(), name.to_owned()));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_bound_of_the_code_is_on_the_page_or_known_to_be_internal() {
+    let page = text("docs/bounds.md");
+    let rows = rows(&page);
+    let is_told =
+        |file: &str, name: &str| rows.iter().any(|r| (r.file, r.constant) == (file, name));
+    let mut found = Vec::new();
+    bounds(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    assert!(found.len() > 100, "bounds were found: {}", found.len());
+    for (file, name) in &found {
+        let is_internal = INTERNAL.contains(&(file, name));
+        assert!(is_internal != is_told(file, name), "{name} in src/{file}: page or INTERNAL?");
+    }
+    for (file, name) in INTERNAL {
+        let is_there = found.iter().any(|(f, n)| (f.as_str(), n.as_str()) == (*file, *name));
+        assert!(is_there, "src/{file} has no {name}");
     }
 }
