@@ -26,7 +26,7 @@ use crate::client::lanes::Lanes;
 use crate::client::pool::IdleOrder;
 use crate::client::question::Question;
 use crate::client::worker::WorkerSettings;
-use crate::client::workload::{Next, Workload};
+use crate::client::workload::{Next, Work};
 use crate::runtime::Io;
 use crate::runtime::launch::Placement;
 
@@ -75,7 +75,7 @@ impl Answer for BenchAnswer {
     }
 }
 
-impl Workload for BenchWork {
+impl Work for BenchWork {
     type Job = BenchCall;
     type Turn = ();
     type Answer = BenchAnswer;

@@ -14,24 +14,24 @@ use crate::client::http1::Carried;
 use crate::client::lanes::Lanes;
 use crate::client::question::Question;
 use crate::client::worker::Worker;
-use crate::client::workload::Workload;
+use crate::client::workload::Work;
 use crate::runtime::Io;
 
 /// A workload that asks for one of its jobs.
-struct JobAsker<'a, W: Workload> {
+struct JobAsker<'a, W: Work> {
     work: &'a W,
     job: &'a W::Job,
 }
 
-impl<W: Workload> Clone for JobAsker<'_, W> {
+impl<W: Work> Clone for JobAsker<'_, W> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<W: Workload> Copy for JobAsker<'_, W> {}
+impl<W: Work> Copy for JobAsker<'_, W> {}
 
-impl<W: Workload> Asker for JobAsker<'_, W> {
+impl<W: Work> Asker for JobAsker<'_, W> {
     type Answer = W::Answer;
 
     #[inline]
@@ -52,7 +52,7 @@ impl<W: Workload> Asker for JobAsker<'_, W> {
 
 /// Drives one exchange for `job`, and one more on a fresh connection where a reused one turns out
 /// to be closed.
-pub(super) async fn exchange<I: Io, W: Workload>(
+pub(super) async fn exchange<I: Io, W: Work>(
     worker: &Worker<I, W>,
     lane: LaneId,
     job: &W::Job,
@@ -112,7 +112,7 @@ pub(super) async fn exchange<I: Io, W: Workload>(
 /// Puts the connection of the lane away after an exchange: it is kept here or in the pool where it
 /// is clean, else closed.
 #[inline]
-fn put_away<I: Io, W: Workload>(
+fn put_away<I: Io, W: Work>(
     lanes: &Lanes<I>,
     berth: &mut Berth<I::Socket>,
     mut carried: Carried<W::Answer>,

@@ -14,16 +14,16 @@ use crate::client::deadlines::LaneId;
 use crate::client::exchange::exchange;
 use crate::client::exchanged::{End, Exchanged};
 use crate::client::worker::{Task, Worker};
-use crate::client::workload::{Next, Workload};
+use crate::client::workload::{Next, Work};
 use crate::runtime::Io;
 
 /// Starts `lane` on its core.
-pub(crate) fn start<I: Io, W: Workload>(worker: &Rc<Worker<I, W>>, lane: LaneId) {
+pub(crate) fn start<I: Io, W: Work>(worker: &Rc<Worker<I, W>>, lane: LaneId) {
     worker.lanes.core.io.spawn(run(Rc::clone(worker), lane));
 }
 
 /// Works on one job after the other until the run is over.
-async fn run<I: Io, W: Workload>(worker: Rc<Worker<I, W>>, lane: LaneId) {
+async fn run<I: Io, W: Work>(worker: Rc<Worker<I, W>>, lane: LaneId) {
     let task = Task::of(&worker);
     let (mut turn, mut berth, mut now) = (W::Turn::default(), Berth::default(), None);
     loop {

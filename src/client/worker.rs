@@ -17,7 +17,7 @@ use crate::client::core::Core;
 use crate::client::deadlines::LaneId;
 use crate::client::lanes::{Lanes, Started};
 use crate::client::pool::Pool;
-use crate::client::workload::Workload;
+use crate::client::workload::Work;
 use crate::http::http1::HeadMemo;
 use crate::net::dns::{AddressCache, Resolver};
 use crate::runtime::Io;
@@ -76,7 +76,7 @@ impl<I: Io, W> Drop for Task<I, W> {
     }
 }
 
-impl<I: Io, W: Workload> Worker<I, W> {
+impl<I: Io, W: Work> Worker<I, W> {
     /// A worker for `work` with no job and no lane; lanes are started by `start_lane`.
     pub(crate) fn new(
         io: I,

@@ -16,7 +16,7 @@ use crate::runtime::Io;
 /// One kind of run, as one core does it.
 ///
 /// Every cell of it is borrowed for a moment, never across an await.
-pub(crate) trait Workload: Sized + 'static {
+pub(crate) trait Work: Sized + 'static {
     /// What one lane does at a time.
     type Job;
     /// What a lane keeps between two jobs.

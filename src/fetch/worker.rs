@@ -21,7 +21,7 @@ use crate::client::pool::IdleOrder;
 use crate::client::question::Question;
 use crate::client::stop::Gauge;
 use crate::client::worker::{Task, Worker, WorkerSettings};
-use crate::client::workload::{Next, Wait, Workload};
+use crate::client::workload::{Next, Wait, Work};
 use crate::fetch::call::FetchCall;
 use crate::fetch::job::{Fetched, Intake, Job};
 use crate::fetch::judge::{self, JobJudge, JobOutcome};
@@ -61,7 +61,7 @@ pub(super) struct HostTurn {
     jobs: u32,
 }
 
-impl Workload for FetchWork {
+impl Work for FetchWork {
     type Job = FetchCall;
     type Turn = Option<HostTurn>;
     type Answer = FetchAnswer;
