@@ -210,6 +210,14 @@ mod tests {
     }
 
     #[test]
+    fn https_is_what_is_refused_first() {
+        let base = Target::parse("http://a/").unwrap();
+        for failure in [Target::parse("https://u:p@h/"), base.join("https://u:p@h/")] {
+            assert!(failure.unwrap_err().to_string().starts_with("https is not supported yet"));
+        }
+    }
+
+    #[test]
     fn references_resolve_as_rfc_3986_says() {
         let base = Target::parse("http://a/b/c?d").unwrap();
         for (reference, url) in [
