@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::base::instant::Instant;
-use crate::base::route::{Route, RouteBuf};
+use crate::base::route::RouteBuf;
 use crate::client::asker::Asker;
 use crate::client::core::Core;
 use crate::client::deadlines::LaneId;
@@ -27,8 +27,7 @@ pub(super) struct Connection<S> {
 
 impl<S: Socket> Connection<S> {
     /// A connection by `route` that was opened to `ip` at `now`.
-    pub(super) fn new(stream: Stream<S>, route: Route<'_>, ip: IpAddr, now: Instant) -> Self {
-        let route = Rc::new(RouteBuf::from(route));
+    pub(super) fn new(stream: Stream<S>, route: Rc<RouteBuf>, ip: IpAddr, now: Instant) -> Self {
         Self { stream, route, ip, idle_since: now, has_served: false }
     }
 

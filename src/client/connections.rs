@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::base::failure::{Cause, Failure, Kind, Stage};
 use crate::base::instant::Instant;
 use crate::base::limits::IDLE_UNCHECKED_MAX;
-use crate::base::route::Route;
+use crate::base::route::{Route, RouteBuf};
 use crate::client::connection::{Berth, Connection};
 use crate::client::core::Core;
 use crate::client::deadlines::LaneId;
@@ -28,6 +28,9 @@ pub(crate) struct Connections<I: Io> {
     pool: RefCell<Pool<Connection<I::Socket>>>,
     names: AddressCache<I>,
     counts: Cell<ConnectionCounts>,
+    /// The route of the last one that was opened. Connections that follow each other by one route
+    /// share it: with a copy each, every request would read one more line of memory.
+    last_route: RefCell<Rc<RouteBuf>>,
     /// Idle and busy ones together.
     most: usize,
     connect_timeout: Duration,
@@ -70,6 +73,7 @@ impl<I: Io> Connections<I> {
             pool: RefCell::new(pool),
             names,
             counts: Cell::default(),
+            last_route: RefCell::default(),
             most,
             connect_timeout,
             has_connected: [Cell::new(false), Cell::new(false)],
@@ -102,16 +106,21 @@ impl<I: Io> Connections<I> {
         route: Route<'_>,
         now: Instant,
     ) -> bool {
+        if let Some(own) = berth.kept()
+            && own.route().as_route() == route
+            && is_usable(own, now)
+        {
+            berth.reuse();
+            return true;
+        }
+        self.dock_other(berth, route, now)
+    }
+
+    /// The same where what the lane keeps is no use.
+    fn dock_other(&self, berth: &mut Berth<I::Socket>, route: Route<'_>, now: Instant) -> bool {
         match berth.kept() {
-            Some(own) if own.route().as_route() == route => {
-                if is_usable(own, now) {
-                    berth.reuse();
-                    return true;
-                }
-                berth.clear();
-            }
-            Some(_) => self.release(berth),
-            None => berth.clear(),
+            Some(own) if own.route().as_route() != route => self.release(berth),
+            _ => berth.clear(),
         }
         let mut pool = self.pool.borrow_mut();
         // Bounded by the connections that are idle.
@@ -166,7 +175,8 @@ impl<I: Io> Connections<I> {
             Some(Ok(socket)) => {
                 self.has_connected[usize::from(addr.is_ipv6())].set(true);
                 self.count(|counts| counts.opened += 1);
-                return Ok(Connection::new(Stream::Plain(socket), route, addr.ip(), now));
+                let (stream, route) = (Stream::Plain(socket), self.shared(route));
+                return Ok(Connection::new(stream, route, addr.ip(), now));
             }
             Some(Err(error)) => {
                 if let Some(errno) = error.raw_os_error().filter(|n| self.may_wait_for(addr, *n)) {
@@ -177,6 +187,15 @@ impl<I: Io> Connections<I> {
             None => core.lateness(Stage::Connect, deadline),
         };
         Err(NotOpened::Failed(failure, Some(addr.ip())))
+    }
+
+    /// `route` as a connection keeps it.
+    fn shared(&self, route: Route<'_>) -> Rc<RouteBuf> {
+        let mut last = self.last_route.borrow_mut();
+        if last.as_route() != route {
+            *last = Rc::new(RouteBuf::from(route));
+        }
+        Rc::clone(&last)
     }
 
     /// Where to connect to by `route`.
